@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Sluice, the portable IOMMU stack: every public header at once.
+ */
+#ifndef SLUICE_SLUICE_H
+#define SLUICE_SLUICE_H
+
+#include <sluice/status.h>
+#include <sluice/types.h>
+
+#endif
