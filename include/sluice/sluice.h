@@ -5,6 +5,11 @@
 #ifndef SLUICE_SLUICE_H
 #define SLUICE_SLUICE_H
 
+#include <sluice/device.h>
+#include <sluice/domain.h>
+#include <sluice/fault.h>
+#include <sluice/host.h>
+#include <sluice/instance.h>
 #include <sluice/status.h>
 #include <sluice/types.h>
 

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Devices: who does DMA. A device is told to Sluice once and then attached to domains.
+ */
+#ifndef SLUICE_DEVICE_H
+#define SLUICE_DEVICE_H
+
+#include <sluice/status.h>
+#include <sluice/types.h>
+
+struct sluice;
+struct sluice_device;
+struct sluice_domain;
+
+/** How a device is named to the units. */
+enum sluice_bus {
+    SLUICE_BUS_PCI = 0,  /**< by segment and requester ID */
+    SLUICE_BUS_PLATFORM, /**< by unit and stream or endpoint ID */
+};
+
+struct sluice_device_config {
+    enum sluice_bus bus;
+    uint16_t segment; /**< PCI segment */
+    uint16_t rid;     /**< PCI requester ID (SLUICE_RID) */
+    const char *name; /**< for the log; copied, up to 31 characters; may be NULL */
+};
+
+/**
+ * Makes a PCI device known: finds its unit, its requester-ID aliases (behind conventional bridges
+ * the unit sees the bridge's ID) and its reserved regions. The device stays blocked, but for
+ * reserved regions that firmware demands.
+ * @param out      owned by the instance; give it back with sluice_device_remove
+ * Returns: OK; STATE (not started); EXISTS (added before); NOT_FOUND (no unit covers it: its DMA
+ * is not protected, and the log says so); INVALID; NO_MEMORY.
+ */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status
+sluice_device_add(struct sluice *sluice, const struct sluice_device_config *config,
+                  struct sluice_device **out);
+
+/**
+ * Forgets a device; it is detached first if need be and stays blocked.
+ * Returns: OK; TIMEOUT or HARDWARE (the unit did not confirm; the device is kept and can be
+ * removed again later).
+ */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_device_remove(struct sluice_device *device);
+
+/** The domain a device is attached to, or NULL. */
+SLUICE_API struct sluice_domain *sluice_device_domain(struct sluice_device *device);
+
+/** What a region of a device's address space is reserved for. */
+enum sluice_reserved_kind {
+    SLUICE_RESERVED_FIRMWARE = 0, /**< firmware uses it (RMRR, IVMD, RMR): mapped one to one */
+    SLUICE_RESERVED_INTERRUPT,    /**< writes there are interrupts, never memory */
+};
+
+struct sluice_reserved_region {
+    enum sluice_reserved_kind kind;
+    sluice_iova_t first;
+    sluice_iova_t last; /**< inclusive */
+};
+
+/**
+ * The index-th region that a device reserves in every domain it is attached to.
+ * Returns: OK; NOT_FOUND (past the last).
+ */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status
+sluice_device_reserved(struct sluice_device *device, unsigned index,
+                       struct sluice_reserved_region *out);
+
+#endif

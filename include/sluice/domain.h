@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Domains: what a set of devices may reach.
+ *
+ * Devices attached to one domain share its translation; devices of different domains share
+ * nothing. Mapping and unmapping may run on many CPUs at once as long as the ranges are disjoint:
+ * who owns a range of IOVA is the caller's business (an allocator's, a hypervisor's memory map).
+ */
+#ifndef SLUICE_DOMAIN_H
+#define SLUICE_DOMAIN_H
+
+#include <sluice/device.h>
+#include <sluice/status.h>
+#include <sluice/types.h>
+
+enum sluice_domain_kind {
+    SLUICE_DOMAIN_DMA = 0,   /**< a kernel's own drivers, mapped by the DMA API */
+    SLUICE_DOMAIN_UNMANAGED, /**< mapped by the caller alone: hypervisors, user-space drivers */
+    SLUICE_DOMAIN_IDENTITY, /**< every address is its own translation: no protection, said loudly */
+    SLUICE_DOMAIN_BLOCKING, /**< nothing is reachable */
+};
+
+struct sluice_domain_config {
+    enum sluice_domain_kind kind;
+    /** The device it is made for, which decides page sizes and aperture; NULL: for all units. */
+    struct sluice_device *device;
+    unsigned iova_bits; /**< aperture wanted; 0 is the widest the units have */
+    const char *name;   /**< for the log; copied, up to 31 characters; may be NULL */
+};
+
+struct sluice_domain_info {
+    enum sluice_domain_kind kind;
+    sluice_iova_t first;   /**< lowest IOVA that can be mapped */
+    sluice_iova_t last;    /**< highest, inclusive */
+    uint64_t page_sizes;   /**< bit n set: mappings of 1 << n bytes exist */
+    uint64_t table_bytes;  /**< memory its page tables hold now */
+    unsigned device_count; /**< devices attached */
+};
+
+/** What is mapped at an address. */
+struct sluice_mapping {
+    sluice_phys_t phys;  /**< where the looked-up address goes, offset included */
+    uint64_t page_bytes; /**< size of the page it lies in */
+    uint32_t prot;       /**< set of enum sluice_prot */
+};
+
+/**
+ * Creates a domain with nothing mapped and no device attached.
+ * Returns: OK; STATE (not started); UNSUPPORTED (units disagree, or none can give `iova_bits`;
+ * name a device); NO_MEMORY; INVALID.
+ */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status
+sluice_domain_create(struct sluice *sluice, const struct sluice_domain_config *config,
+                     struct sluice_domain **out);
+
+/**
+ * Destroys a domain and frees its tables.
+ * Returns: OK; BUSY (a device is attached).
+ */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_domain_destroy(struct sluice_domain *domain);
+
+/** What a domain can do and holds. Context: any thread. */
+SLUICE_API void sluice_domain_info(struct sluice_domain *domain, struct sluice_domain_info *out);
+
+/**
+ * Attaches a device, or moves it here from the domain it is in. At no moment does the device
+ * reach more than the old domain or the new one allows; on an error it is left where it was, or,
+ * when the hardware no longer answers, blocked.
+ *
+ * Reserved regions that firmware demands are mapped one to one into the domain first.
+ * Returns: OK (also when it is attached here already); DENIED (shares its requester ID with a
+ * device of another domain); EXISTS (a reserved region collides with a mapping); UNSUPPORTED (the
+ * device's unit cannot walk this domain's tables); NO_SPACE (no domain ID left); NO_MEMORY;
+ * TIMEOUT; HARDWARE.
+ */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_domain_attach(struct sluice_domain *domain,
+                                                                     struct sluice_device *device);
+
+/**
+ * Takes a device out of its domain. It is blocked from then on, but for reserved regions that
+ * firmware demands.
+ * Returns: OK (also when it is in none); TIMEOUT; HARDWARE.
+ */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_domain_detach(struct sluice_device *device);
+
+/**
+ * Maps [iova, iova + bytes) to [phys, phys + bytes), with the largest pages that fit.
+ * All or nothing: on an error nothing of the range is mapped that was not before.
+ * @param bytes    a multiple of the smallest page; so must be iova and phys
+ * @param prot     set of enum sluice_prot with at least read or write
+ * Context: any thread; interrupt-safe where the host's page allocator is. Ranges of concurrent
+ * calls must be disjoint.
+ * Returns: OK; INVALID (no permission, zero bytes); ALIGNMENT; RANGE (outside the aperture or the
+ * unit's physical width, or wraps); EXISTS (something in the range is mapped); DENIED (a reserved
+ * region, or a domain that takes no mappings); NO_MEMORY; TIMEOUT (a failed call could not be
+ * undone on every unit in time).
+ */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_domain_map(struct sluice_domain *domain,
+                                                                  sluice_iova_t iova,
+                                                                  sluice_phys_t phys,
+                                                                  uint64_t bytes, uint32_t prot);
+
+/**
+ * Unmaps whatever is mapped in [iova, iova + bytes) and returns when no device can reach it any
+ * more: the memory behind it may be reused after OK, and only then. Large pages that stick out of
+ * the range are split where the hardware allows that without a gap.
+ * @param out_unmapped_bytes  how much was mapped there; may be NULL
+ * Context: any thread; ranges of concurrent calls must be disjoint. Waits for the hardware.
+ * Returns: OK; INVALID; ALIGNMENT; RANGE; DENIED (a reserved region); UNSUPPORTED (would need to
+ * split a page that this hardware cannot; nothing was unmapped); NO_MEMORY (a split found no
+ * memory; nothing was unmapped); TIMEOUT or HARDWARE (the entries are gone, but a unit did not
+ * confirm: the caller must not reuse the memory).
+ */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_domain_unmap(struct sluice_domain *domain,
+                                                                    sluice_iova_t iova,
+                                                                    uint64_t bytes,
+                                                                    uint64_t *out_unmapped_bytes);
+
+/**
+ * Looks an address up in the domain's tables.
+ * Context: any thread, interrupt-safe; the answer is stale when another CPU unmaps meanwhile.
+ * Returns: OK; NOT_FOUND (nothing mapped); RANGE.
+ */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status
+sluice_domain_lookup(struct sluice_domain *domain, sluice_iova_t iova, struct sluice_mapping *out);
+
+#endif

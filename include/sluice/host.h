@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The host contract: what a port gives Sluice.
+ *
+ * One table of hooks and one context pointer, no link-time symbols, so that two instances and a
+ * simulated machine live in one process. Hooks come in tiers; a host that only decodes tables
+ * fills in the first, one that drives units the first two, one that serves faults and interrupts
+ * all three. A hook may be NULL only where its comment says so, and says what is lost then.
+ *
+ * Context of every hook unless it says otherwise: called with Sluice's spin locks possibly held
+ * and interrupts possibly disabled, so it must not sleep and must not call back into Sluice.
+ */
+#ifndef SLUICE_HOST_H
+#define SLUICE_HOST_H
+
+#include <sluice/status.h>
+#include <sluice/types.h>
+
+enum sluice_log_level {
+    SLUICE_LOG_ERROR = 0, /**< protection is lost, refused or in doubt */
+    SLUICE_LOG_WARNING,   /**< firmware or hardware is odd; Sluice coped */
+    SLUICE_LOG_INFO,      /**< what was found and what was turned on; a few lines a unit */
+    SLUICE_LOG_DEBUG,     /**< every attach, switch and recovery */
+};
+
+/** Pages as the host hands them out: one block, its size's alignment, both addresses. */
+struct sluice_pages {
+    void *virt;         /**< where the library reads and writes them */
+    sluice_phys_t phys; /**< where the unit reads them */
+};
+
+/** What kind of pages are wanted. */
+struct sluice_page_request {
+    unsigned order; /**< the block is 4096 << order bytes, aligned to that */
+    int node;       /**< NUMA node preferred, or -1 */
+    bool below_4g;  /**< the physical address must fit in 32 bits */
+};
+
+/** An MSI as a unit's event registers want it. */
+struct sluice_msi {
+    uint64_t address;
+    uint32_t data;
+};
+
+/** Where a unit's own event interrupt is to be delivered: the host calls handler(arg). */
+struct sluice_event_handler {
+    void (*handler)(void *arg); /**< may be called in interrupt context; never sleeps */
+    void *arg;
+};
+
+struct sluice_host_ops {
+    /* ---- tier "parse" ---- */
+
+    /**
+     * Takes one line of log, without a newline, valid only during the call.
+     * Context: any, interrupts too. May be NULL: nothing is logged.
+     */
+    void (*log)(void *ctx, enum sluice_log_level level, const char *line);
+
+    /* ---- tier "drive" ---- */
+
+    /** Returns `bytes` bytes of zeroed memory aligned to 16, or NULL. Context: see above. */
+    void *(*alloc)(void *ctx, size_t bytes);
+    /** Takes back what alloc gave; `bytes` is what was asked for. */
+    void (*free)(void *ctx, void *memory, size_t bytes);
+
+    /** Returns zeroed pages in *out; false when there are none. */
+    bool (*pages_alloc)(void *ctx, const struct sluice_page_request *request,
+                        struct sluice_pages *out);
+    /** Takes back what pages_alloc gave, with the same order. */
+    void (*pages_free)(void *ctx, struct sluice_pages pages, unsigned order);
+
+    /**
+     * The virtual address of a physical address that came from pages_alloc. May be NULL when
+     * sluice_config.linear_map is set, which is much faster: page-table walks call this once a
+     * level.
+     */
+    void *(*phys_to_virt)(void *ctx, sluice_phys_t phys);
+
+    /**
+     * Writes `bytes` at `virt` back from CPU caches to memory and waits until that is done. Called
+     * only for units that do not snoop. NULL: such units are refused.
+     */
+    void (*cache_clean)(void *ctx, const void *virt, size_t bytes);
+
+    /** Makes device registers reachable; *out_handle is passed back to the accessors. May sleep. */
+    bool (*mmio_map)(void *ctx, sluice_phys_t phys, uint64_t bytes, void **out_handle);
+    void (*mmio_unmap)(void *ctx, void *handle, uint64_t bytes);
+    /** Single accesses of exactly this width, in program order. */
+    uint32_t (*mmio_read32)(void *ctx, void *handle, uint64_t offset);
+    uint64_t (*mmio_read64)(void *ctx, void *handle, uint64_t offset);
+    void (*mmio_write32)(void *ctx, void *handle, uint64_t offset, uint32_t value);
+    void (*mmio_write64)(void *ctx, void *handle, uint64_t offset, uint64_t value);
+
+    /**
+     * PCI configuration space; width is 1, 2 or 4 bytes, offset aligned to it. A read from where
+     * no device answers gives all ones. NULL: table scopes with paths through bridges cannot be
+     * followed, and are reported.
+     */
+    uint32_t (*pci_read)(void *ctx, uint16_t segment, uint16_t rid, uint16_t offset,
+                         unsigned width);
+    void (*pci_write)(void *ctx, uint16_t segment, uint16_t rid, uint16_t offset, unsigned width,
+                      uint32_t value);
+
+    /** Nanoseconds since some fixed point; never goes back. Every hardware deadline uses it. */
+    uint64_t (*now_ns)(void *ctx);
+    /** Busy-waits about this long. May be NULL: Sluice spins with sluice_cpu_pause(). */
+    void (*stall_ns)(void *ctx, uint64_t ns);
+
+    /** How many CPUs may call Sluice; read once at create. NULL: one. */
+    unsigned (*cpu_count)(void *ctx);
+
+    /**
+     * RAM extents, for identity maps on units that cannot pass transactions through: the index-th
+     * extent, [*out_first, *out_last]; false past the end. NULL: the whole physical address space
+     * is mapped where 1 GiB pages make that affordable, else identity is refused there.
+     */
+    bool (*memory_extent)(void *ctx, unsigned index, sluice_phys_t *out_first,
+                          sluice_phys_t *out_last);
+
+    /* ---- tier "serve" ---- */
+
+    /**
+     * Installs a unit's own event interrupt (faults, page requests) and returns the message that
+     * raises it. The message must not pass through that unit's own interrupt remapping. The handler
+     * may be called as soon as this returns. NULL or false: events are only seen by polling
+     * (sluice_fault_poll). May sleep.
+     */
+    bool (*event_install)(void *ctx, const char *unit, const struct sluice_event_handler *handler,
+                          struct sluice_msi *out_msi, void **out_handle);
+    /** Removes it; on return the handler is not running and never will. May sleep. */
+    void (*event_remove)(void *ctx, void *handle);
+
+    /** Calls work(arg) soon, outside interrupt context. NULL: done in place. */
+    bool (*defer)(void *ctx, void (*work)(void *arg), void *arg);
+};
+
+#endif

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The instance: created with a host, fed with firmware tables, started, stopped, destroyed.
+ *
+ *     create -> add_table ... -> start -> [devices, domains, DMA] -> stop -> destroy
+ *                                 |  ^
+ *                           suspend  resume
+ *
+ * Everything hangs off the instance; any number of them live in one process, and the library has
+ * no other state. Unless a function says otherwise it may be called from any thread, takes the
+ * instance's own locks, does not sleep, and must not be called from an interrupt handler.
+ */
+#ifndef SLUICE_INSTANCE_H
+#define SLUICE_INSTANCE_H
+
+#include <sluice/fault.h>
+#include <sluice/host.h>
+
+struct sluice;
+
+/** How an instance behaves; zero in every optional field is the recommended value. */
+struct sluice_config {
+    const struct sluice_host_ops *ops; /**< not copied: must live as long as the instance */
+    void *ctx;                         /**< handed to every hook */
+    enum sluice_log_level log_level;   /**< lines above this level are not even formatted */
+
+    /**
+     * Set when every page that pages_alloc gives lies at virtual address phys + linear_base
+     * (modulo the address width), as in a kernel with a direct map.
+     */
+    bool linear_map;
+    uintptr_t linear_base;
+
+    /** Called for every fault that is drained, from the draining context; may be NULL. */
+    sluice_fault_handler *on_fault;
+    void *on_fault_arg;
+
+    /** Longest wait for one answer of the hardware; 0 is one second. */
+    uint64_t hardware_timeout_ns;
+
+    /** Use register-based invalidation where a unit has it, instead of its queue. For tests. */
+    bool avoid_queues;
+};
+
+/**
+ * Creates an instance. Nothing is touched but memory.
+ * @param config   copied, except for `ops` and `ctx`
+ * @param out      the instance, owned by the caller until sluice_destroy
+ * Context: may be called before the scheduler runs.
+ * Returns: OK; INVALID (a hook of tiers parse/drive that has no fallback is missing); NO_MEMORY.
+ */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_create(const struct sluice_config *config,
+                                                              struct sluice **out);
+
+/**
+ * Frees a stopped instance with all its domains and devices.
+ * Returns: OK; BUSY (it is started: stop it first; nothing was freed).
+ */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_destroy(struct sluice *sluice);
+
+/**
+ * Reads one ACPI table (DMAR, MCFG; others are ignored with OK) into the platform description.
+ * The table is copied, so the caller may unmap it. It is checked whole before anything is kept.
+ * @param bytes    how many bytes are readable at `table`; the table's own length must fit
+ * Returns: OK; STATE (already started); FIRMWARE (malformed: the log names table and offset,
+ * nothing was kept); EXISTS (a table of this signature was added before); NO_MEMORY.
+ */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_add_table(struct sluice *sluice,
+                                                                 const void *table, size_t bytes);
+
+/**
+ * Finds the RSDP's XSDT or RSDT and adds every table this build understands.
+ * @param rsdp     36 readable bytes (20 for revision 0)
+ * @param map      gives a virtual address for `bytes` bytes at a physical one, NULL on failure
+ * @param unmap    takes it back; may be NULL
+ * Returns: as sluice_add_table; NOT_FOUND when no table describes a unit.
+ */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status
+sluice_add_acpi(struct sluice *sluice, const void *rsdp,
+                const void *(*map)(void *ctx, sluice_phys_t phys, size_t bytes),
+                void (*unmap)(void *ctx, const void *virt, size_t bytes));
+
+/**
+ * Turns protection on: every unit found is probed, devices with reserved regions get them mapped,
+ * every other device is blocked, and translation is enabled. All units or none: on an error the
+ * units that were already started are stopped again.
+ * Context: may sleep in mmio_map and event_install.
+ * Returns: OK; STATE (started before); NOT_FOUND (no unit is described); FIRMWARE; NO_MEMORY;
+ * UNSUPPORTED; HARDWARE; TIMEOUT. The log names the unit and what was wrong.
+ */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_start(struct sluice *sluice);
+
+/**
+ * Turns every unit off. Devices should be quiet by then: afterwards they reach all of memory, as
+ * they did before start. Domains and devices must have been detached.
+ * Returns: OK; STATE (not started); BUSY (a device is attached to a domain of the caller's);
+ * TIMEOUT or HARDWARE (a unit did not turn off; its memory stays withheld).
+ */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_stop(struct sluice *sluice);
+
+/**
+ * Before the platform sleeps: saves what the hardware will lose. Devices must be quiet.
+ * Returns: OK; STATE; TIMEOUT; HARDWARE.
+ */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_suspend(struct sluice *sluice);
+
+/**
+ * After wake-up, before any device is let loose: programs the units again and drops every stale
+ * cached entry. On an error the units that failed are degraded and their devices stay blocked.
+ * Returns: OK; STATE; TIMEOUT; HARDWARE.
+ */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_resume(struct sluice *sluice);
+
+/** Called with one line of a report at a time, without newline. */
+typedef void sluice_emit(void *arg, const char *line);
+
+/**
+ * Writes what there is for people: units with their capabilities and state, devices, domains.
+ * Context: as in the head of this file; `emit` is called with the instance locked.
+ */
+SLUICE_API void sluice_report(struct sluice *sluice, sluice_emit *emit, void *arg);
+
+/** What a unit is and how it does. */
+struct sluice_unit_info {
+    const char *name;        /**< "vtd0"; lives as long as the instance */
+    const char *driver;      /**< "Intel VT-d" */
+    uint16_t segment;        /**< PCI segment */
+    sluice_phys_t base;      /**< physical address of its registers */
+    unsigned iova_bits;      /**< widest IOVA it translates */
+    unsigned phys_bits;      /**< widest address it puts out */
+    uint64_t page_sizes;     /**< bit n set: pages of 1 << n bytes */
+    bool coherent;           /**< its table walks snoop CPU caches */
+    bool pass_through;       /**< can let a device through untranslated */
+    bool queued;             /**< invalidates through a queue */
+    bool started;            /**< translates now */
+    bool degraded;           /**< missed a deadline: memory may be withheld */
+    uint64_t withheld_pages; /**< pages it might still reach, never reused (whole instance) */
+};
+
+/** How many units there are; 0 before start. */
+SLUICE_API unsigned sluice_unit_count(struct sluice *sluice);
+
+/** Returns: OK; NOT_FOUND (index is not below the count). */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status
+sluice_unit_info(struct sluice *sluice, unsigned index, struct sluice_unit_info *out);
+
+#endif

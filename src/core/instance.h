@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The instance as every folder sees it, and thin wrappers for the host's hooks.
+ *
+ * Owns nothing by itself; src/instance creates and ties it together.
+ */
+#ifndef SLUICE_CORE_INSTANCE_H
+#define SLUICE_CORE_INSTANCE_H
+
+#include "core/list.h"
+#include "core/log.h"
+#include "firmware/platform.h"
+
+#include <stdatomic.h>
+
+#include <sluice/cpu.h>
+#include <sluice/instance.h>
+
+enum instance_state {
+    INSTANCE_STOPPED = 0, /**< tables may be added */
+    INSTANCE_STARTED,
+    INSTANCE_SUSPENDED,
+};
+
+#define SOURCE_BUCKETS 64u /**< hash of (unit, source ID); power of two */
+
+struct sluice {
+    const struct sluice_host_ops *ops;
+    struct sluice_config config; /**< with defaults filled in */
+    enum instance_state state;   /**< guarded by `lock` */
+    unsigned cpu_count;
+
+    /**
+     * Guards everything that changes rarely: state, units, sources, devices, domains' lists,
+     * attachments. Held across the hardware waits of an attach. The fast path never takes it.
+     */
+    struct sluice_spinlock lock;
+
+    struct platform platform;                 /**< what the firmware described */
+    struct list_node units;                   /**< struct unit.node */
+    struct list_node devices;                 /**< struct sluice_device.node */
+    struct list_node domains;                 /**< struct sluice_domain.node */
+    struct list_node sources[SOURCE_BUCKETS]; /**< struct source.node */
+
+    /** Pages that a unit might still reach: never freed, only counted (invariant 1). */
+    atomic_uint_fast64_t withheld_pages;
+};
+
+static inline void *host_alloc(struct sluice *sluice, size_t bytes)
+{
+    return sluice->ops->alloc(sluice->config.ctx, bytes);
+}
+
+static inline void host_free(struct sluice *sluice, void *memory, size_t bytes)
+{
+    if (memory != NULL)
+        sluice->ops->free(sluice->config.ctx, memory, bytes);
+}
+
+/** Zeroed pages; false when there are none. `node` -1 is "anywhere". */
+static inline bool host_pages_alloc(struct sluice *sluice, unsigned order, int node,
+                                    struct sluice_pages *out)
+{
+    const struct sluice_page_request request = {.order = order, .node = node};
+
+    return sluice->ops->pages_alloc(sluice->config.ctx, &request, out);
+}
+
+static inline void host_pages_free(struct sluice *sluice, struct sluice_pages pages, unsigned order)
+{
+    if (pages.virt != NULL)
+        sluice->ops->pages_free(sluice->config.ctx, pages, order);
+}
+
+static inline void *host_phys_to_virt(struct sluice *sluice, sluice_phys_t phys)
+{
+    if (sluice->config.linear_map)
+        return (void *)((uintptr_t)phys + sluice->config.linear_base);
+    return sluice->ops->phys_to_virt(sluice->config.ctx, phys);
+}
+
+/** Writes caches back for a unit that does not snoop; the caller checks that it doesn't. */
+static inline void host_cache_clean(struct sluice *sluice, const void *virt, size_t bytes)
+{
+    sluice->ops->cache_clean(sluice->config.ctx, virt, bytes);
+}
+
+static inline uint64_t host_now_ns(struct sluice *sluice)
+{
+    return sluice->ops->now_ns(sluice->config.ctx);
+}
+
+/** One turn of a bounded wait. */
+static inline void host_relax(struct sluice *sluice)
+{
+    if (sluice->ops->stall_ns != NULL)
+        sluice->ops->stall_ns(sluice->config.ctx, 100);
+    else
+        sluice_cpu_pause();
+}
+
+/** When a wait that begins now has to give up. */
+static inline uint64_t host_deadline_ns(struct sluice *sluice)
+{
+    return host_now_ns(sluice) + sluice->config.hardware_timeout_ns;
+}
+
+#endif

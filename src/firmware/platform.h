@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The platform description: what firmware says about units and who is behind them, in one form
+ * for every kind of table. Table parsers append to it; unit drivers and src/instance read it.
+ *
+ * Everything in it was checked for length, but is still the firmware's word: addresses and scopes
+ * may be nonsense. Pointers into tables point into copies that the platform owns.
+ */
+#ifndef SLUICE_FIRMWARE_PLATFORM_H
+#define SLUICE_FIRMWARE_PLATFORM_H
+
+#include "core/list.h"
+
+#include <sluice/status.h>
+#include <sluice/types.h>
+
+struct sluice;
+
+enum platform_unit_kind {
+    PLATFORM_UNIT_INTEL_VTD = 0,
+    PLATFORM_UNIT_AMD_VI,
+    PLATFORM_UNIT_SMMU_V3,
+    PLATFORM_UNIT_SMMU_V2,
+    PLATFORM_UNIT_RISCV,
+    PLATFORM_UNIT_VIRTIO,
+    PLATFORM_UNIT_KIND_COUNT
+};
+
+enum platform_scope_kind {
+    PLATFORM_SCOPE_PCI_DEVICE = 0, /**< one function, found by bus and path */
+    PLATFORM_SCOPE_PCI_BRIDGE,     /**< a bridge, found by bus and path, and everything below it */
+    PLATFORM_SCOPE_PCI_RANGE,      /**< requester IDs first to last, as numbers */
+    PLATFORM_SCOPE_IOAPIC,         /**< an interrupt source: `enum_id` is its APIC ID */
+    PLATFORM_SCOPE_HPET,           /**< an interrupt source: `enum_id` is its HPET number */
+    PLATFORM_SCOPE_ACPI_NAME, /**< a device of the ACPI namespace: `enum_id` links to its name */
+};
+
+/**
+ * Who is meant. A path is pairs (device, function): the first below `start_bus`, each further one
+ * below the secondary bus of the bridge before it [VT-d 8.3.1]. It must be followed in config
+ * space when it is used, since buses are renumbered.
+ */
+struct platform_scope {
+    struct list_node node;
+    enum platform_scope_kind kind;
+    uint16_t segment;
+    uint8_t enum_id;
+    uint8_t start_bus;
+    unsigned path_length;  /**< pairs */
+    const uint8_t *path;   /**< path_length pairs (device, function) */
+    uint16_t first_rid;    /**< PCI_RANGE */
+    uint16_t last_rid;     /**< PCI_RANGE, inclusive */
+    uint32_t output_base;  /**< PCI_RANGE: source ID of first_rid */
+    uint32_t table_offset; /**< where in its table, for messages */
+};
+
+struct platform_unit {
+    struct list_node node;
+    enum platform_unit_kind kind;
+    uint16_t segment;
+    sluice_phys_t base;      /**< registers */
+    uint64_t register_bytes; /**< as far as firmware says; at least one page */
+    bool covers_rest;        /**< covers every PCI device of the segment that no other unit names */
+    struct list_node scopes; /**< struct platform_scope */
+    uint32_t table_offset;
+};
+
+/** Memory that firmware says a device uses on its own: RMRR, IVMD, RMR. */
+struct platform_reserved {
+    struct list_node node;
+    uint16_t segment;
+    sluice_phys_t first;
+    sluice_phys_t last; /**< inclusive */
+    uint32_t prot;      /**< set of enum sluice_prot */
+    struct list_node scopes;
+    uint32_t table_offset;
+};
+
+/** Root ports whose devices may use ATS (ATSR). */
+struct platform_ats {
+    struct list_node node;
+    uint16_t segment;
+    bool all_ports;
+    struct list_node scopes;
+    uint32_t table_offset;
+};
+
+/** A window of PCI configuration space in memory (MCFG). */
+struct platform_ecam {
+    struct list_node node;
+    sluice_phys_t base; /**< of bus 0, also when first_bus is not 0 [PCI Firmware 3.3, 4.1.2] */
+    uint16_t segment;
+    uint8_t first_bus;
+    uint8_t last_bus;
+};
+
+/** A private copy of a table, which the pointers above point into. */
+struct platform_table {
+    struct list_node node;
+    size_t bytes;
+    uint8_t data[];
+};
+
+struct platform {
+    struct list_node units;     /**< struct platform_unit */
+    struct list_node reserved;  /**< struct platform_reserved */
+    struct list_node ats;       /**< struct platform_ats */
+    struct list_node ecam;      /**< struct platform_ecam */
+    struct list_node tables;    /**< struct platform_table */
+    unsigned host_address_bits; /**< widest physical address firmware claims; 0: not said */
+    bool interrupt_remapping;   /**< firmware says the platform supports it */
+    bool x2apic_opt_out;        /**< firmware asks to stay out of x2APIC */
+    bool dma_opt_in; /**< firmware asks for DMA protection (DMA_CTRL_PLATFORM_OPT_IN_FLAG) */
+};
+
+void platform_init(struct platform *platform);
+
+/** Frees everything in it; it is empty and usable afterwards. */
+void platform_clear(struct sluice *sluice, struct platform *platform);
+
+/**
+ * Checks one ACPI table whole, then copies it and appends what it describes. All or nothing.
+ * Returns: OK (also for signatures that no parser is there for); FIRMWARE (logged with table and
+ * offset); EXISTS; NO_MEMORY.
+ */
+SLUICE_MUST_CHECK enum sluice_status platform_add_table(struct sluice *sluice,
+                                                        struct platform *platform,
+                                                        const void *table, size_t bytes);
+
+#endif

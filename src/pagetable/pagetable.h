@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Page tables: the one interface to every format.
+ *
+ * A format is a small header of inlines; the engine is compiled once a format and offers the
+ * operations below. Tables know no device and no unit: what has to be invalidated is gathered and
+ * handed to the caller, and tables that were unlinked stay as they are until the caller says that
+ * the hardware let go of them (two-phase release, design invariant 1).
+ *
+ * Concurrency: calls on disjoint ranges may run on any number of CPUs without a lock. Two calls
+ * whose ranges overlap must be kept apart by the caller.
+ *
+ * Called by src/domain; created for it by unit drivers' geometry.
+ */
+#ifndef SLUICE_PAGETABLE_PAGETABLE_H
+#define SLUICE_PAGETABLE_PAGETABLE_H
+
+#include <stdatomic.h>
+
+#include <sluice/domain.h>
+#include <sluice/status.h>
+#include <sluice/types.h>
+
+struct sluice;
+struct pagetable;
+
+/** What a table has to be; units that share one narrow it together. */
+struct pt_config {
+    const struct pt_format *format;
+    unsigned levels;     /**< of the walk, root included */
+    unsigned iova_bits;  /**< aperture: IOVAs are below 1 << iova_bits */
+    unsigned phys_bits;  /**< widest address an entry can hold */
+    uint64_t page_sizes; /**< bit n set: pages of 1 << n bytes may be used */
+    bool coherent;       /**< walks snoop: no cache cleaning needed */
+    bool snoop;          /**< entries can force snooping (SLUICE_PROT_SNOOP takes effect) */
+    int node;            /**< NUMA node for tables, or -1 */
+};
+
+/** Ranges to invalidate, kept small: when full, neighbours are merged into one that covers both. */
+#define PT_GATHER_RANGES 8u
+
+struct pt_range {
+    sluice_iova_t first;
+    sluice_iova_t last; /**< inclusive */
+    uint8_t page_lg2;   /**< smallest page that was in it */
+    bool tables;        /**< a table was unlinked: walk caches must go too, not only leaves */
+};
+
+/**
+ * What an operation left behind for its caller: ranges whose cached translations must go, and
+ * tables that may be freed after that. Lives on the caller's stack.
+ */
+struct pt_gather {
+    unsigned count;
+    struct pt_range ranges[PT_GATHER_RANGES];
+    sluice_phys_t freed;  /**< chain of unlinked tables, see pt_gather_release; 0: none */
+    uint64_t freed_pages; /**< a lower bound: pages at the top of unlinked subtrees */
+};
+
+static inline void pt_gather_init(struct pt_gather *gather)
+{
+    gather->count = 0;
+    gather->freed = 0;
+    gather->freed_pages = 0;
+}
+
+static inline bool pt_gather_empty(const struct pt_gather *gather)
+{
+    return gather->count == 0 && gather->freed == 0;
+}
+
+/** Adds a range, merging where it touches one that is there. Never fails. */
+void pt_gather_add(struct pt_gather *gather, const struct pt_range *range);
+
+struct pt_format {
+    const char *name; /**< "VT-d second stage" */
+
+    /** Builds an empty table in *pt; config is checked. Returns OK, NO_MEMORY, UNSUPPORTED. */
+    enum sluice_status (*create)(struct sluice *sluice, const struct pt_config *config,
+                                 struct pagetable *pt);
+
+    /** Frees every table. No unit may reach them any more. */
+    void (*destroy)(struct pagetable *pt);
+
+    /**
+     * Maps; the domain layer has checked alignment, range and permission bits.
+     * On an error everything this call wrote was taken back, and *gather has what a unit may have
+     * cached meanwhile (the caller invalidates it).
+     * Returns: OK, EXISTS, NO_MEMORY.
+     */
+    enum sluice_status (*map)(struct pagetable *pt, sluice_iova_t iova, sluice_phys_t phys,
+                              uint64_t bytes, uint32_t prot, struct pt_gather *gather);
+
+    /**
+     * Clears what is mapped in the range, unlinks tables that it covers whole, splits large pages
+     * that stick out. On an error nothing was changed.
+     * Returns: OK, NO_MEMORY (a split), UNSUPPORTED (this format cannot split).
+     */
+    enum sluice_status (*unmap)(struct pagetable *pt, sluice_iova_t iova, uint64_t bytes,
+                                struct pt_gather *gather, uint64_t *out_unmapped_bytes);
+
+    /** Returns: OK, NOT_FOUND. */
+    enum sluice_status (*lookup)(const struct pagetable *pt, sluice_iova_t iova,
+                                 struct sluice_mapping *out);
+
+    /** Frees the gathered tables: the hardware has confirmed that it let go of them. */
+    void (*release)(struct pagetable *pt, struct pt_gather *gather);
+};
+
+struct pagetable {
+    const struct pt_format *format;
+    struct sluice *sluice;
+    struct pt_config config;
+    uint64_t *root;                   /**< virtual */
+    sluice_phys_t root_phys;          /**< for the unit */
+    unsigned root_order;              /**< pages of the root: concatenated or x4 roots are larger */
+    atomic_uint_fast64_t table_pages; /**< 4 KiB pages held, root included */
+};
+
+/* Formats; each is defined in a file of its own. */
+extern const struct pt_format pt_format_vtd_second_stage;
+
+/**
+ * Forgets gathered tables without freeing them: a unit may still walk them. Returns the number of
+ * pages so withheld (at least; see freed_pages). The pagetable's page count keeps them.
+ */
+uint64_t pt_gather_withhold(struct pagetable *pt, struct pt_gather *gather);
+
+#endif

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The backend contract: what a unit driver offers, and what it may rely on.
+ *
+ * A unit is one IOMMU as hardware has it: a set of registers, sources behind it, caches of its
+ * own. A driver embeds struct unit as the first member of its own structure. Everything
+ * hardware-specific (names, formats, quirks) stays in the driver's folder; a driver never
+ * includes another driver, and nothing above src/unit names one, except the registration table
+ * in drivers.c.
+ *
+ * Locking: unless said otherwise, operations are called with sluice->lock held, so they are
+ * serialised over the instance. invalidate_submit, invalidate_wait and faults_drain are called
+ * from any CPU, also beside all others and from interrupts, and take the driver's own locks.
+ *
+ * Every wait inside an operation is bounded by host_deadline_ns(). A driver that misses a
+ * deadline calls unit_degrade() and returns SLUICE_ERR_TIMEOUT.
+ */
+#ifndef SLUICE_UNIT_UNIT_H
+#define SLUICE_UNIT_UNIT_H
+
+#include "core/instance.h"
+#include "pagetable/pagetable.h"
+
+#include <stdatomic.h>
+
+struct unit;
+
+/** What a unit can do, in the words every kind shares. */
+struct unit_caps {
+    unsigned iova_bits;  /**< widest input address */
+    unsigned phys_bits;  /**< widest output address */
+    uint64_t page_sizes; /**< bit n set: pages of 1 << n bytes */
+    uint32_t domains;    /**< domain IDs that software may use at the same time */
+    bool coherent;       /**< table walks snoop CPU caches */
+    bool snoop_control;  /**< entries can force snooping */
+    bool pass_through;   /**< a source can be let through untranslated */
+    bool queued;         /**< invalidation through a queue */
+    bool ats;            /**< device TLBs: has invalidations for them */
+    bool flush_on_map;   /**< caches entries that are not present: mapping must invalidate too */
+};
+
+struct unit {
+    struct list_node node; /**< in sluice->units */
+    struct sluice *sluice;
+    const struct unit_ops *ops;
+    const struct platform_unit *desc;
+    char name[16]; /**< "vtd0": driver's prefix and number */
+    struct unit_caps caps;
+    bool started;
+    atomic_bool degraded; /**< missed a deadline or reported an error that recovery did not clear */
+};
+
+/**
+ * Who does DMA, as one unit sees it. Owned by src/domain; a driver only reads it.
+ */
+struct source {
+    struct list_node node; /**< in sluice->sources */
+    struct unit *unit;
+    uint32_t id; /**< requester ID, stream ID, endpoint */
+    uint16_t segment;
+    unsigned users;           /**< devices that use it (aliases are shared) */
+    bool ats_enabled;         /**< its device TLB must be invalidated too */
+    uint8_t ats_queue_depth;  /**< outstanding invalidations it takes; 0 is 32 [PCIe 10.5.1.2] */
+    struct domain_link *link; /**< what its entry points at now; NULL: blocked */
+    struct domain_link *idle; /**< what it falls back to when it is in no domain; NULL: blocked */
+};
+
+/**
+ * One domain on one unit. Owned by src/domain, which creates it before the first source of the
+ * unit is attached and takes it away after the last; `tag` belongs to the driver.
+ */
+struct domain_link {
+    struct list_node node; /**< in the domain's list */
+    struct sluice_domain *domain;
+    struct unit *unit;
+    struct pagetable *pt; /**< tables to walk; NULL: pass through */
+    uint32_t tag;         /**< domain ID, VMID or ASID on this unit; set by link_open */
+    unsigned sources;     /**< how many entries point at it */
+    unsigned ats_sources; /**< how many of them have a device TLB */
+};
+
+/** What to invalidate: everything of a link, or a gathered set of ranges. */
+struct unit_invalidation {
+    const struct domain_link *link;
+    const struct pt_gather *gather; /**< NULL: everything with the link's tag */
+};
+
+/** A promise from invalidate_submit that invalidate_wait redeems; opaque above the driver. */
+struct unit_ticket {
+    uint64_t value[2];
+};
+
+/** Receives drained faults; fills in nothing itself. */
+typedef void unit_fault_sink(void *arg, const struct sluice_fault *fault);
+
+struct unit_ops {
+    const char *driver; /**< "Intel VT-d" */
+    const char *prefix; /**< "vtd": units are named vtd0, vtd1, ... in order of discovery */
+    enum platform_unit_kind kind;
+
+    /**
+     * Allocates the driver's structure, maps registers, reads capabilities, allocates all memory
+     * that start needs. Writes no register: a unit that only was probed is as before.
+     * Returns: OK; NO_MEMORY; HARDWARE (registers read as all ones, or contradict themselves);
+     * UNSUPPORTED; FIRMWARE (the description is absurd). Logged.
+     */
+    enum sluice_status (*probe)(struct sluice *sluice, const struct platform_unit *desc,
+                                struct unit **out);
+    /** Frees what probe allocated. The unit is stopped, or was never started. */
+    void (*release)(struct unit *unit);
+
+    /**
+     * Turns translation on. Sources that were attached before are served from the first moment,
+     * all others are blocked. Takes over from firmware that left translation on without a gap.
+     * On an error the unit is off or as firmware left it.
+     */
+    enum sluice_status (*start)(struct unit *unit);
+    /** Turns translation off and waits for it. On an error memory it may reach stays withheld. */
+    enum sluice_status (*stop)(struct unit *unit);
+    /** Before power is lost: quiesce; after it came back: program everything again. */
+    enum sluice_status (*suspend)(struct unit *unit);
+    enum sluice_status (*resume)(struct unit *unit);
+
+    /**
+     * Narrows *config to what this unit can walk. First call: config->format is NULL, and
+     * config->iova_bits is what the caller wants (0: widest).
+     * Returns: OK; UNSUPPORTED (other format, or nothing in common).
+     */
+    enum sluice_status (*geometry)(struct unit *unit, struct pt_config *config);
+
+    /**
+     * Checks that link->pt can be walked (or that pass-through exists when it is NULL) and gives
+     * the link a tag that no cache of the unit holds anything for.
+     * Returns: OK; UNSUPPORTED; NO_SPACE.
+     */
+    enum sluice_status (*link_open)(struct unit *unit, struct domain_link *link);
+    /** Takes the tag back, after dropping everything cached for it. No source uses it any more. */
+    enum sluice_status (*link_close)(struct unit *unit, struct domain_link *link);
+
+    /**
+     * Points a source's entry at a link (NULL: blocked), and returns when the unit no longer uses
+     * the old one for this source: entry caches, IOTLB and device TLB. The source never reaches
+     * more than source->link or `to` allow. Called also before start: then it only writes memory.
+     * source->link is the old link and is changed by the caller afterwards.
+     * Returns: OK; NO_MEMORY (nothing changed); TIMEOUT or HARDWARE (the entry is blocked now).
+     */
+    enum sluice_status (*attach)(struct unit *unit, struct source *source, uint32_t pasid,
+                                 struct domain_link *to);
+
+    /**
+     * Starts to invalidate and does not wait. One doorbell a call.
+     * Returns: OK; TIMEOUT or HARDWARE (nothing can be relied on: treat as not invalidated).
+     */
+    enum sluice_status (*invalidate_submit)(struct unit *unit,
+                                            const struct unit_invalidation *invalidation,
+                                            struct unit_ticket *out_ticket);
+    /** Waits until a submitted invalidation is complete. Returns: OK; TIMEOUT; HARDWARE. */
+    enum sluice_status (*invalidate_wait)(struct unit *unit, const struct unit_ticket *ticket);
+
+    /** Drains fault records, oldest first, bounded by the size of the log. Returns how many. */
+    unsigned (*faults_drain)(struct unit *unit, unit_fault_sink *sink, void *arg);
+
+    /** Lines of a capability and state report. */
+    void (*describe)(struct unit *unit, sluice_emit *emit, void *arg);
+};
+
+/** The drivers of this build, NULL-terminated; see drivers.c. */
+extern const struct unit_ops *const unit_drivers[];
+
+/** Marks a unit degraded and says why, once. Context: any. */
+__attribute__((format(printf, 2, 3))) void unit_degrade(struct unit *unit, const char *format, ...);
+
+#endif
