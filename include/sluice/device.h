@@ -22,6 +22,9 @@ struct sluice_device_config {
     enum sluice_bus bus;
     uint16_t segment; /**< PCI segment */
     uint16_t rid;     /**< PCI requester ID (SLUICE_RID) */
+    /** For an SR-IOV virtual function: firmware tables name only its physical function. */
+    bool is_virtual_function;
+    uint16_t physical_function_rid;
     const char *name; /**< for the log; copied, up to 31 characters; may be NULL */
 };
 

@@ -53,7 +53,7 @@ SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_create(const struct sluic
                                                               struct sluice **out);
 
 /**
- * Frees a stopped instance with all its domains and devices.
+ * Frees a stopped instance.
  * Returns: OK; BUSY (it is started: stop it first; nothing was freed).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_destroy(struct sluice *sluice);
@@ -91,10 +91,10 @@ sluice_add_acpi(struct sluice *sluice, const void *rsdp,
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_start(struct sluice *sluice);
 
 /**
- * Turns every unit off. Devices should be quiet by then: afterwards they reach all of memory, as
- * they did before start. Domains and devices must have been detached.
- * Returns: OK; STATE (not started); BUSY (a device is attached to a domain of the caller's);
- * TIMEOUT or HARDWARE (a unit did not turn off; its memory stays withheld).
+ * Turns every unit off and frees all domains and devices: their pointers are invalid after OK.
+ * Devices should be quiet by then: afterwards they reach all of memory, as before start.
+ * Returns: OK; STATE (not started); BUSY (a device is attached to a domain: detach it first);
+ * TIMEOUT or HARDWARE (a unit did not turn off; nothing was freed, and stop may be called again).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_stop(struct sluice *sluice);
 

@@ -37,6 +37,9 @@ struct unit_caps {
     bool queued;         /**< invalidation through a queue */
     bool ats;            /**< device TLBs: has invalidations for them */
     bool flush_on_map;   /**< caches entries that are not present: mapping must invalidate too */
+    /** Writes here are interrupts and never translated; not mappable. Empty: both 0. */
+    sluice_iova_t interrupt_first;
+    sluice_iova_t interrupt_last;
 };
 
 struct unit {
@@ -77,6 +80,8 @@ struct domain_link {
     uint32_t tag;         /**< domain ID, VMID or ASID on this unit; set by link_open */
     unsigned sources;     /**< how many entries point at it */
     unsigned ats_sources; /**< how many of them have a device TLB */
+    atomic_uint holds;    /**< invalidations in flight that use it */
+    unsigned order;       /**< position in the domain's list, rising */
 };
 
 /** What to invalidate: everything of a link, or a gathered set of ranges. */
@@ -157,7 +162,10 @@ struct unit_ops {
     /** Waits until a submitted invalidation is complete. Returns: OK; TIMEOUT; HARDWARE. */
     enum sluice_status (*invalidate_wait)(struct unit *unit, const struct unit_ticket *ticket);
 
-    /** Drains fault records, oldest first, bounded by the size of the log. Returns how many. */
+    /**
+     * Drains fault records, oldest first, bounded by the size of the log. Returns how many.
+     * A driver's own event interrupt drains into unit_fault_deliver().
+     */
     unsigned (*faults_drain)(struct unit *unit, unit_fault_sink *sink, void *arg);
 
     /** Lines of a capability and state report. */
@@ -166,6 +174,9 @@ struct unit_ops {
 
 /** The drivers of this build, NULL-terminated; see drivers.c. */
 extern const struct unit_ops *const unit_drivers[];
+
+/** A unit_fault_sink (arg: the unit) that hands the record to the host's on_fault. Context: any. */
+void unit_fault_deliver(void *arg, const struct sluice_fault *fault);
 
 /** Marks a unit degraded and says why, once. Context: any. */
 __attribute__((format(printf, 2, 3))) void unit_degrade(struct unit *unit, const char *format, ...);
