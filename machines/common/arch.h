@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What a processor architecture gives to the shared part of the machine. Implemented once in each
+ * machines/<cpu>/; everything else in machines/common/ is the same on all of them.
+ */
+#ifndef MACHINE_ARCH_H
+#define MACHINE_ARCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** How a run ends; the emulator's exit status tells them apart. */
+enum machine_exit {
+    MACHINE_EXIT_PASSED = 0x10,
+    MACHINE_EXIT_FAILED = 0x11,
+    MACHINE_EXIT_CRASH = 0x12,
+};
+
+const char *arch_name(void);
+void arch_console_write(const char *text, size_t length);
+_Noreturn void arch_exit(enum machine_exit code);
+
+/** What followed the kernel's name on the loader's command line; never NULL. */
+const char *arch_command_line(void);
+
+/** Physical address of the ACPI root pointer, 0 when the loader gave none. */
+uint64_t arch_rsdp(void);
+
+/** Physical range of the running kernel's image. */
+void arch_image_range(uint64_t *out_start, uint64_t *out_end);
+
+/* RAM and firmware tables are always mapped; these two only do arithmetic. */
+void *arch_phys_to_virt(uint64_t phys);
+uint64_t arch_virt_to_phys(const void *virt);
+
+/** Maps device registers uncached. Never fails: no memory for page tables ends the run. */
+volatile void *arch_map_mmio(uint64_t phys, uint64_t bytes);
+
+/** Monotonic nanoseconds since the kernel started. */
+uint64_t arch_now_ns(void);
+void arch_pause(void);
+
+/** Runs in interrupt context with interrupts off. */
+typedef void machine_irq_handler(void *context);
+
+bool arch_irq_alloc(machine_irq_handler *handler, void *context, unsigned *out_irq);
+void arch_irq_free(unsigned irq);
+/** The message a device writes to raise `irq` here, when nothing remaps it. */
+void arch_irq_message(unsigned irq, uint64_t *out_address, uint32_t *out_data);
+/** Interrupts that arrived for which nobody had asked. */
+uint64_t arch_irq_unexpected(void);
+/** Returns whether they were on. */
+bool arch_irqs_disable(void);
+void arch_irqs_restore(bool enabled);
+
+/** Where PCI bars may be placed when firmware has not placed them. */
+struct arch_pci_window {
+    uint64_t base, bytes;
+    bool above_4g;
+};
+const struct arch_pci_window *arch_pci_windows(unsigned *out_count);
+
+/** The shared part's entry; the architecture calls it with memory, time and interrupts working. */
+_Noreturn void machine_main(void);
+
+#endif

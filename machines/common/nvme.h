@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+/*
+ * NVMe with an admin queue and one pair of I/O queues, polled [NVMe base 1.4]. Reads and writes
+ * logical blocks at bus addresses the caller gives, by PRP lists, so that scenarios decide what is
+ * mapped there.
+ */
+#ifndef MACHINE_NVME_H
+#define MACHINE_NVME_H
+
+#include "dma.h"
+#include "pci.h"
+
+#define NVME_CLASS          0x010802u
+#define NVME_TRANSFER_PAGES 64u /* most pages in one command of this driver */
+
+struct nvme_queue {
+    struct machine_buffer submission, completion;
+    uint16_t id, tail, head, phase;
+};
+
+struct nvme {
+    struct pci_device *pci;
+    struct machine_dma *dma;
+    volatile void *registers;
+    uint32_t doorbell_stride;
+    struct nvme_queue admin, io;
+    struct machine_buffer scratch; /* identify data, then the PRP list */
+    uint32_t block_bytes;
+    uint64_t blocks;
+    uint16_t command_id;
+    uint16_t status; /* of the last command: type and code, 0 is success */
+};
+
+/** Resets and starts the controller; its queues are mapped through `dma`. */
+bool nvme_open(struct nvme *nvme, struct pci_device *pci, struct machine_dma *dma);
+/** Stops the controller and gives the queues' memory back. */
+void nvme_close(struct nvme *nvme);
+
+/**
+ * Moves `pages` pages between the disk, from block `lba`, and the bus addresses bus[0..pages).
+ * False when the controller reports an error (then nvme->status says which) or does not answer.
+ */
+bool nvme_transfer(struct nvme *nvme, bool write, uint64_t lba, const uint64_t *bus,
+                   unsigned pages);
+
+#endif
