@@ -48,7 +48,12 @@ struct pt_range {
 
 /**
  * What an operation left behind for its caller: ranges whose cached translations must go, and
- * tables that may be freed after that. Lives on the caller's stack.
+ * tables that may be freed after that. Lives on the caller's stack, and may collect from several
+ * operations on one page table.
+ *
+ * After every operation, successful or not, a caller whose gather is not empty invalidates it on
+ * every unit that walks these tables and then calls release() (or pt_gather_withhold when a unit
+ * did not answer).
  */
 struct pt_gather {
     unsigned count;
@@ -75,7 +80,10 @@ void pt_gather_add(struct pt_gather *gather, const struct pt_range *range);
 struct pt_format {
     const char *name; /**< "VT-d second stage" */
 
-    /** Builds an empty table in *pt; config is checked. Returns OK, NO_MEMORY, UNSUPPORTED. */
+    /**
+     * Builds an empty table in *pt; config is checked, and page sizes that the format or the level
+     * count does not have are taken out of pt->config. Returns OK, NO_MEMORY, UNSUPPORTED.
+     */
     enum sluice_status (*create)(struct sluice *sluice, const struct pt_config *config,
                                  struct pagetable *pt);
 
@@ -85,8 +93,12 @@ struct pt_format {
     /**
      * Maps; the domain layer has checked alignment, range and permission bits.
      * On an error everything this call wrote was taken back, and *gather has what a unit may have
-     * cached meanwhile (the caller invalidates it).
-     * Returns: OK, EXISTS, NO_MEMORY.
+     * cached meanwhile (the caller invalidates it). On OK *gather is empty too, unless a large page
+     * took the place of an empty table: the unit may hold the table's address and not see the page
+     * until it is invalidated.
+     * Context: any, as far as the host's page allocator goes.
+     * Returns: OK, EXISTS, NO_MEMORY, RANGE (outside the aperture or the width of an entry),
+     * UNSUPPORTED (the format has no such permission, as write without read).
      */
     enum sluice_status (*map)(struct pagetable *pt, sluice_iova_t iova, sluice_phys_t phys,
                               uint64_t bytes, uint32_t prot, struct pt_gather *gather);
@@ -94,12 +106,14 @@ struct pt_format {
     /**
      * Clears what is mapped in the range, unlinks tables that it covers whole, splits large pages
      * that stick out. On an error nothing was changed.
-     * Returns: OK, NO_MEMORY (a split), UNSUPPORTED (this format cannot split).
+     * @param out_unmapped_bytes  how much was mapped there; NULL is much faster where whole tables
+     *                            are unlinked, which then need not be read
+     * Returns: OK, NO_MEMORY (a split), UNSUPPORTED (this format cannot split), RANGE.
      */
     enum sluice_status (*unmap)(struct pagetable *pt, sluice_iova_t iova, uint64_t bytes,
                                 struct pt_gather *gather, uint64_t *out_unmapped_bytes);
 
-    /** Returns: OK, NOT_FOUND. */
+    /** Context: any, beside any other operation. Returns: OK, NOT_FOUND. */
     enum sluice_status (*lookup)(const struct pagetable *pt, sluice_iova_t iova,
                                  struct sluice_mapping *out);
 
@@ -111,6 +125,7 @@ struct pagetable {
     const struct pt_format *format;
     struct sluice *sluice;
     struct pt_config config;
+    sluice_iova_t last;               /**< highest IOVA of the aperture */
     uint64_t *root;                   /**< virtual */
     sluice_phys_t root_phys;          /**< for the unit */
     unsigned root_order;              /**< pages of the root: concatenated or x4 roots are larger */

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The radix engine: included once by the .c of each format, after the format's own header.
+ *
+ * A format header defines (vtd_second_stage.h is the example):
+ *   PTF_NAME, PTF_DESCRIPTOR      text, and the name of the struct pt_format to define
+ *   PTF_GRANULE_LG2               smallest page and table size: 12, 14 or 16
+ *   PTF_INDEX_BITS                bits a level; entries are 8 bytes
+ *   PTF_LEVELS_MIN, PTF_LEVELS_MAX, PTF_ROOT_EXTRA_BITS   2 for x4 roots, 4 for concatenated ones
+ *   PTF_PHYS_BITS_MAX, PTF_PAGE_SIZES, PTF_CAN_SPLIT
+ *   PTF_READY                     see below
+ *   ptf_present, ptf_is_table, ptf_table, ptf_table_phys, ptf_prot_possible,
+ *   ptf_leaf_attributes, ptf_leaf, ptf_leaf_step, ptf_leaf_phys, ptf_leaf_prot, ptf_split
+ * An entry that is not present is 0, and a value with bits 2:0 clear is not present.
+ *
+ * Levels count from 0, the tables whose entries are the smallest pages.
+ *
+ * How CPUs share tables without a lock. The caller keeps overlapping ranges apart, so:
+ * - A leaf slot belongs to one caller: plain (relaxed) loads and stores.
+ * - A slot that points at a table may be wanted by several: it is filled by compare-and-swap, and
+ *   the loser uses the winner's table.
+ * - A table is unlinked, or replaced by a large page, only by a caller whose range covers it
+ *   whole, so nobody else is in it.
+ * - A large page that several callers' ranges lie in (each wants to unmap another part of it) is
+ *   split by compare-and-swap as well. The children say what the page said, so the loser goes on
+ *   in the winner's table.
+ * - An entry that points at a table carries PTF_READY, a bit that hardware ignores, once the unit
+ *   can see the entry: at once where walks snoop, after the cache clean where they don't. Who
+ *   passes an entry without it cleans it first. Otherwise a caller could return, its own entry
+ *   cleaned, while the entry above is still in another CPU's cache.
+ *
+ * Ordering. The acquire load of a table entry pairs with the release that linked it, so that a
+ * CPU never sees a table's old contents; the unit follows the address that it read, which orders
+ * its reads. Stores to leaves are relaxed: the fence before the doorbell of a unit's invalidation
+ * (unmap), or of the device that is given the address (map), orders them, and both are the
+ * caller's.
+ *
+ * Unlinked tables keep their contents, since the unit may walk them still, except for the first
+ * entry: it links the next unlinked table, as address | level << CHAIN_LEVEL_SHIFT, which is not
+ * present in any format.
+ */
+#ifndef SLUICE_PAGETABLE_ENGINE_H
+#define SLUICE_PAGETABLE_ENGINE_H
+
+#include "core/instance.h"
+#include "pagetable/pagetable.h"
+
+typedef _Atomic(uint64_t) pt_entry;
+
+#define ENGINE_INLINE    static inline __attribute__((always_inline))
+#define ENGINE_COLD      static __attribute__((noinline, cold))
+#define engine_likely(x) __builtin_expect(!!(x), 1)
+
+#define PTF_ENTRIES        (1u << PTF_INDEX_BITS)
+#define CHAIN_LEVEL_SHIFT  3u
+#define CHAIN_LEVEL_MASK   7u
+#define CHAIN_ADDRESS_MASK (~(uint64_t)0xfff)
+
+_Static_assert(PTF_LEVELS_MAX <= CHAIN_LEVEL_MASK, "a level fits into the chain");
+_Static_assert(PTF_GRANULE_LG2 == PTF_INDEX_BITS + 3, "a table has the size of a page");
+
+/** log2 of what one entry of this level covers, in bytes. */
+ENGINE_INLINE unsigned engine_shift(unsigned level)
+{
+    return PTF_GRANULE_LG2 + PTF_INDEX_BITS * level;
+}
+
+ENGINE_INLINE uint64_t engine_size(unsigned level)
+{
+    return (uint64_t)1 << engine_shift(level);
+}
+
+/** The root needs no mask, whatever its width: IOVAs are inside the aperture. */
+ENGINE_INLINE size_t engine_index(sluice_iova_t iova, unsigned level, unsigned levels)
+{
+    size_t index = (size_t)(iova >> engine_shift(level));
+
+    return level + 1 == levels ? index : index & (PTF_ENTRIES - 1);
+}
+
+/** Entries of a table of this level. */
+static inline unsigned engine_entries(const struct pagetable *pt, unsigned level)
+{
+    if (level + 1 < pt->config.levels)
+        return PTF_ENTRIES;
+    return (unsigned)(pt->last >> engine_shift(level)) + 1;
+}
+
+/** How many entries there are from `iova` to the end of its table, or to `last` if sooner. */
+static inline unsigned engine_run(const struct pagetable *pt, sluice_iova_t iova,
+                                  sluice_iova_t last, unsigned level)
+{
+    uint64_t wanted = (last >> engine_shift(level)) - (iova >> engine_shift(level)) + 1;
+    uint64_t room =
+        engine_entries(pt, level) - (uint64_t)engine_index(iova, level, pt->config.levels);
+
+    return (unsigned)(wanted < room ? wanted : room);
+}
+
+ENGINE_INLINE uint64_t engine_load(const pt_entry *slot)
+{
+    /* Acquire: pairs with the release that linked a table; see the head. */
+    return atomic_load_explicit(slot, memory_order_acquire);
+}
+
+ENGINE_INLINE void engine_store(pt_entry *slot, uint64_t entry)
+{
+    atomic_store_explicit(slot, entry, memory_order_relaxed);
+}
+
+ENGINE_INLINE pt_entry *engine_virt(const struct pagetable *pt, sluice_phys_t phys)
+{
+    return host_phys_to_virt(pt->sluice, phys);
+}
+
+ENGINE_INLINE pt_entry *engine_root(const struct pagetable *pt)
+{
+    return (pt_entry *)(void *)pt->root;
+}
+
+/** Makes `count` entries visible to a unit that does not snoop; a no-op for one that does. */
+ENGINE_INLINE void engine_clean(const struct pagetable *pt, const pt_entry *slot, size_t count)
+{
+    if (!engine_likely(pt->config.coherent))
+        host_cache_clean(pt->sluice, slot, count * sizeof(*slot));
+}
+
+/** One table, zeroed; its address fits into an entry. */
+static bool engine_table_alloc(struct pagetable *pt, struct sluice_pages *out)
+{
+    const unsigned order = PTF_GRANULE_LG2 - SLUICE_PAGE_LG2;
+
+    if (!host_pages_alloc(pt->sluice, order, pt->config.node, out))
+        return false;
+    if ((out->phys >> pt->config.phys_bits) != 0) {
+        log_error(pt->sluice, "%s: the host's table page at 0x%llx is beyond %u address bits",
+                  PTF_NAME, (unsigned long long)out->phys, pt->config.phys_bits);
+        host_pages_free(pt->sluice, *out, order);
+        return false;
+    }
+    atomic_fetch_add_explicit(&pt->table_pages, 1u << order, memory_order_relaxed);
+    return true;
+}
+
+static void engine_table_free(struct pagetable *pt, struct sluice_pages pages)
+{
+    const unsigned order = PTF_GRANULE_LG2 - SLUICE_PAGE_LG2;
+
+    host_pages_free(pt->sluice, pages, order);
+    atomic_fetch_sub_explicit(&pt->table_pages, 1u << order, memory_order_relaxed);
+}
+
+#include "pagetable/engine_walk.h"
+
+#include "pagetable/engine_unmap.h"
+
+#include "pagetable/engine_map.h"
+
+#include "pagetable/engine_table.h"
+
+const struct pt_format PTF_DESCRIPTOR = {
+    .name = PTF_NAME,
+    .create = engine_create,
+    .destroy = engine_destroy,
+    .map = engine_map,
+    .unmap = engine_unmap,
+    .lookup = engine_lookup,
+    .release = engine_release,
+};
+
+#endif

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Engine, part 3: mapping. See engine.h.
+ */
+#ifndef SLUICE_PAGETABLE_ENGINE_MAP_H
+#define SLUICE_PAGETABLE_ENGINE_MAP_H
+
+/** What is left of a map: from `iova` on, `bytes` more. */
+struct engine_map {
+    struct pagetable *pt;
+    struct pt_gather *gather;
+    uint64_t attributes;
+    sluice_iova_t iova;
+    sluice_phys_t phys;
+    uint64_t bytes;
+};
+
+/** Writes `count` leaves to slots of which every one is empty; false when one is not. */
+ENGINE_INLINE bool engine_fill(pt_entry *slot, unsigned count, uint64_t leaf, uint64_t step)
+{
+    uint64_t seen = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        seen |= atomic_load_explicit(&slot[i], memory_order_relaxed);
+    if (!engine_likely(seen == 0))
+        return false;
+    for (unsigned i = 0; i < count; i++)
+        engine_store(&slot[i], leaf + i * step);
+    return true;
+}
+
+static void engine_map_advance(struct engine_map *map, unsigned count, unsigned level)
+{
+    uint64_t bytes = (uint64_t)count << engine_shift(level);
+
+    map->iova += bytes;
+    map->phys += bytes;
+    map->bytes -= bytes;
+}
+
+/** The level of the largest page that alignment, length and configuration allow. */
+static unsigned engine_pick(const struct engine_map *map)
+{
+    const uint64_t address = map->iova | map->phys;
+    unsigned level;
+
+    for (level = map->pt->config.levels - 1; level > 0; level--) {
+        uint64_t size = engine_size(level);
+
+        if ((map->pt->config.page_sizes & size) != 0 && (address & (size - 1)) == 0 &&
+            map->bytes >= size)
+            break;
+    }
+    return level;
+}
+
+/** How many pages of this level go into the table that the next one is in. */
+static unsigned engine_map_count(const struct engine_map *map, unsigned level)
+{
+    uint64_t count = map->bytes >> engine_shift(level);
+    uint64_t room = engine_entries(map->pt, level) -
+                    (uint64_t)engine_index(map->iova, level, map->pt->config.levels);
+
+    return (unsigned)(count < room ? count : room);
+}
+
+/**
+ * A large page where something is: that is fine when it is a table with nothing in it, which many
+ * small unmaps leave behind.
+ */
+static enum sluice_status engine_replace(struct engine_map *map, pt_entry *slot, unsigned level,
+                                         uint64_t leaf)
+{
+    const sluice_iova_t last = map->iova + (engine_size(level) - 1);
+    uint64_t entry = engine_load(slot);
+
+    if (!ptf_is_table(entry, level) || engine_mapped_bytes(map->pt, map->iova, last, true) != 0)
+        return SLUICE_ERR_EXISTS;
+    engine_store(slot, leaf);
+    engine_clean(map->pt, slot, 1);
+    engine_chain(map->pt, map->gather, ptf_table_phys(entry), level - 1);
+    engine_gather(map->gather,
+                  &(struct pt_range){map->iova, last, (uint8_t)engine_shift(level), true});
+    return SLUICE_OK;
+}
+
+/** Fills slots of a table that others may be in. */
+static enum sluice_status engine_map_slots(struct engine_map *map, pt_entry *slot, unsigned level)
+{
+    enum sluice_status status = SLUICE_OK;
+    unsigned count = engine_map_count(map, level);
+    uint64_t leaf = ptf_leaf(map->phys, level, map->attributes);
+    uint64_t step = ptf_leaf_step(engine_size(level));
+
+    if (engine_likely(engine_fill(slot, count, leaf, step))) {
+        engine_clean(map->pt, slot, count);
+        engine_map_advance(map, count, level);
+        return SLUICE_OK;
+    }
+    if (level == 0)
+        return SLUICE_ERR_EXISTS;
+    for (unsigned i = 0; i < count && status == SLUICE_OK; i++) {
+        if (engine_fill(&slot[i], 1, leaf + i * step, 0))
+            engine_clean(map->pt, &slot[i], 1);
+        else
+            status = engine_replace(map, &slot[i], level, leaf + i * step);
+        if (status == SLUICE_OK)
+            engine_map_advance(map, 1, level);
+    }
+    return status;
+}
+
+/**
+ * Puts a table into an empty slot of `level`. When its entries are to be the pages of `target`,
+ * they are written before it is linked: nobody can see it yet, so plain stores do, and one cache
+ * clean covers all. *out_filled says whether that was so.
+ */
+static enum sluice_status engine_install(struct engine_map *map, pt_entry *slot, unsigned level,
+                                         unsigned target, bool *out_filled)
+{
+    struct pagetable *pt = map->pt;
+    struct sluice_pages pages;
+    unsigned count = 0;
+
+    if (!engine_table_alloc(pt, &pages))
+        return SLUICE_ERR_NO_MEMORY;
+    if (level == target + 1) {
+        uint64_t leaf = ptf_leaf(map->phys, target, map->attributes);
+        uint64_t step = ptf_leaf_step(engine_size(target));
+        uint64_t *entries =
+            (uint64_t *)pages.virt + engine_index(map->iova, target, pt->config.levels);
+
+        count = engine_map_count(map, target);
+        for (unsigned i = 0; i < count; i++)
+            entries[i] = leaf + i * step;
+    }
+    if (engine_link(pt, slot, level, 0, &pages)) {
+        engine_map_advance(map, count, target);
+        *out_filled = count != 0;
+    } else {
+        /* Another CPU was faster; its table is as good. */
+        engine_table_free(pt, pages);
+        *out_filled = false;
+    }
+    return SLUICE_OK;
+}
+
+/** Maps what lies in one table of the level of the next page. */
+static enum sluice_status engine_map_step(struct engine_map *map)
+{
+    const unsigned levels = map->pt->config.levels;
+    const unsigned target = engine_pick(map);
+    pt_entry *table = engine_root(map->pt);
+    enum sluice_status status;
+    unsigned level = levels - 1;
+
+    while (level > target) {
+        pt_entry *slot = &table[engine_index(map->iova, level, levels)];
+        uint64_t entry = engine_load(slot);
+        bool filled;
+
+        if (entry == 0) {
+            status = engine_install(map, slot, level, target, &filled);
+            if (status != SLUICE_OK || filled)
+                return status;
+            continue;
+        }
+        table = engine_enter(map->pt, slot, entry, level);
+        if (table == NULL)
+            return SLUICE_ERR_EXISTS;
+        level--;
+    }
+    return engine_map_slots(map, &table[engine_index(map->iova, level, levels)], level);
+}
+
+/** Everything but the fast path below. */
+static __attribute__((noinline)) enum sluice_status engine_map_range(struct engine_map *map)
+{
+    const sluice_iova_t first = map->iova;
+    enum sluice_status status = SLUICE_OK;
+
+    while (status == SLUICE_OK && map->bytes > 0)
+        status = engine_map_step(map);
+    if (status != SLUICE_OK && map->iova != first)
+        (void)engine_clear(map->pt, first, map->iova - 1, false, map->gather);
+    return status;
+}
+
+static bool engine_map_in_range(const struct pagetable *pt, sluice_iova_t iova, sluice_iova_t last,
+                                sluice_phys_t phys_last, sluice_phys_t phys)
+{
+    return last <= pt->last && last >= iova && phys_last >= phys &&
+           (phys_last >> pt->config.phys_bits) == 0;
+}
+
+static enum sluice_status engine_map(struct pagetable *pt, sluice_iova_t iova, sluice_phys_t phys,
+                                     uint64_t bytes, uint32_t prot, struct pt_gather *gather)
+{
+    const sluice_iova_t last = iova + (bytes - 1);
+    const uint64_t attributes = ptf_leaf_attributes(&pt->config, prot);
+    unsigned count;
+    pt_entry *slot;
+
+    if (!ptf_prot_possible(prot))
+        return SLUICE_ERR_UNSUPPORTED;
+    if (!engine_map_in_range(pt, iova, last, phys + (bytes - 1), phys))
+        return SLUICE_ERR_RANGE;
+    slot = engine_within_leaf_table(iova, last) ? engine_leaf_slot(pt, iova) : NULL;
+    if (!engine_likely(slot != NULL)) {
+        struct engine_map map = {pt, gather, attributes, iova, phys, bytes};
+
+        return engine_map_range(&map);
+    }
+    count = (unsigned)(bytes >> PTF_GRANULE_LG2);
+    if (!engine_fill(slot, count, ptf_leaf(phys, 0, attributes), ptf_leaf_step(engine_size(0))))
+        return SLUICE_ERR_EXISTS;
+    engine_clean(pt, slot, count);
+    return SLUICE_OK;
+}
+
+#endif

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Engine, part 4: making a page table and giving tables back. See engine.h.
+ */
+#ifndef SLUICE_PAGETABLE_ENGINE_TABLE_H
+#define SLUICE_PAGETABLE_ENGINE_TABLE_H
+
+/** A table on the way down through a subtree, and the entry to look at next. */
+struct engine_frame {
+    struct sluice_pages pages;
+    unsigned index;
+};
+
+/** Frees the table `pages` of `level` and all below it, without the entries before `index`. */
+static void engine_free_subtree(struct pagetable *pt, struct sluice_pages pages, unsigned level,
+                                unsigned index)
+{
+    struct engine_frame frames[PTF_LEVELS_MAX];
+    unsigned at = level;
+
+    frames[at] = (struct engine_frame){pages, index};
+    for (;;) {
+        struct engine_frame *frame = &frames[at];
+        const pt_entry *table = frame->pages.virt;
+        uint64_t entry;
+
+        if (at == 0 || frame->index == PTF_ENTRIES) {
+            engine_table_free(pt, frame->pages);
+            if (at == level)
+                return;
+            at++;
+            continue;
+        }
+        entry = engine_load(&table[frame->index++]);
+        if (ptf_is_table(entry, at)) {
+            sluice_phys_t phys = ptf_table_phys(entry);
+
+            frames[--at] = (struct engine_frame){{engine_virt(pt, phys), phys}, 0};
+        }
+    }
+}
+
+static void engine_release(struct pagetable *pt, struct pt_gather *gather)
+{
+    sluice_phys_t phys = gather->freed;
+
+    while (phys != 0) {
+        struct sluice_pages pages = {.virt = engine_virt(pt, phys), .phys = phys};
+        uint64_t link = engine_load(pages.virt);
+        unsigned level = (unsigned)(link >> CHAIN_LEVEL_SHIFT) & CHAIN_LEVEL_MASK;
+
+        /* What the link overwrote is a node of the chain itself. */
+        engine_free_subtree(pt, pages, level, 1);
+        phys = link & CHAIN_ADDRESS_MASK;
+    }
+    pt_gather_init(gather);
+}
+
+static void engine_destroy(struct pagetable *pt)
+{
+    const pt_entry *root = engine_root(pt);
+    const unsigned level = pt->config.levels - 1;
+
+    for (unsigned i = 0; i < engine_entries(pt, level); i++) {
+        uint64_t entry = engine_load(&root[i]);
+        sluice_phys_t phys = ptf_table_phys(entry);
+
+        if (ptf_is_table(entry, level))
+            engine_free_subtree(pt, (struct sluice_pages){engine_virt(pt, phys), phys}, level - 1,
+                                0);
+    }
+    host_pages_free(pt->sluice, (struct sluice_pages){pt->root, pt->root_phys}, pt->root_order);
+    atomic_fetch_sub_explicit(&pt->table_pages, (uint64_t)1 << pt->root_order,
+                              memory_order_relaxed);
+    pt->root = NULL;
+    pt->root_phys = 0;
+}
+
+/** Page sizes that can be used: a large page can only be split if the next smaller one can. */
+static uint64_t engine_page_sizes(const struct pt_config *config)
+{
+    uint64_t usable = 0;
+
+    for (unsigned level = 0; level < config->levels; level++) {
+        if ((config->page_sizes & PTF_PAGE_SIZES & engine_size(level)) == 0)
+            break;
+        usable |= engine_size(level);
+    }
+    return usable;
+}
+
+static bool engine_config_possible(const struct pt_config *config)
+{
+    unsigned width;
+
+    if (config->levels < PTF_LEVELS_MIN || config->levels > PTF_LEVELS_MAX)
+        return false;
+    width = engine_shift(config->levels) + PTF_ROOT_EXTRA_BITS;
+    return config->iova_bits >= PTF_GRANULE_LG2 && config->iova_bits <= width &&
+           config->iova_bits < 64 && config->phys_bits > PTF_GRANULE_LG2 &&
+           config->phys_bits <= PTF_PHYS_BITS_MAX && engine_page_sizes(config) != 0;
+}
+
+/** log2 of the root in 4 KiB pages: at least one table, more where roots may be wider. */
+static unsigned engine_root_order(const struct pt_config *config)
+{
+    unsigned width = engine_shift(config->levels);
+    unsigned extra = config->iova_bits > width ? config->iova_bits - width : 0;
+
+    return PTF_GRANULE_LG2 - SLUICE_PAGE_LG2 + extra;
+}
+
+static enum sluice_status engine_create(struct sluice *sluice, const struct pt_config *config,
+                                        struct pagetable *pt)
+{
+    struct sluice_pages root;
+
+    if (!engine_config_possible(config))
+        return SLUICE_ERR_UNSUPPORTED;
+    if (!config->coherent && sluice->ops->cache_clean == NULL)
+        return SLUICE_ERR_UNSUPPORTED;
+    pt->format = config->format;
+    pt->sluice = sluice;
+    pt->config = *config;
+    pt->config.page_sizes = engine_page_sizes(config);
+    pt->last = ((uint64_t)1 << config->iova_bits) - 1;
+    pt->root_order = engine_root_order(config);
+    if (!host_pages_alloc(sluice, pt->root_order, config->node, &root))
+        return SLUICE_ERR_NO_MEMORY;
+    if ((root.phys >> config->phys_bits) != 0) {
+        host_pages_free(sluice, root, pt->root_order);
+        return SLUICE_ERR_NO_MEMORY;
+    }
+    pt->root = root.virt;
+    pt->root_phys = root.phys;
+    atomic_init(&pt->table_pages, (uint64_t)1 << pt->root_order);
+    engine_clean(pt, engine_root(pt),
+                 (size_t)PTF_ENTRIES << (pt->root_order + SLUICE_PAGE_LG2 - PTF_GRANULE_LG2));
+    return SLUICE_OK;
+}
+
+#endif

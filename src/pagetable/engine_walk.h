@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Engine, part 1: finding the way down, and reading what is there. See engine.h.
+ */
+#ifndef SLUICE_PAGETABLE_ENGINE_WALK_H
+#define SLUICE_PAGETABLE_ENGINE_WALK_H
+
+/** A table entry that another CPU has linked but not yet cleaned: cleans it in its place. */
+ENGINE_COLD void engine_make_ready(const struct pagetable *pt, pt_entry *slot)
+{
+    engine_clean(pt, slot, 1);
+    /* Release: who sees the bit may take the entry as visible to the unit. */
+    atomic_fetch_or_explicit(slot, PTF_READY, memory_order_release);
+}
+
+/** The table that `entry`, read from `slot`, points at; NULL when it points at none. */
+ENGINE_INLINE pt_entry *engine_enter(const struct pagetable *pt, pt_entry *slot, uint64_t entry,
+                                     unsigned level)
+{
+    if (!engine_likely((entry & PTF_READY) != 0)) {
+        if (!ptf_is_table(entry, level))
+            return NULL;
+        engine_make_ready(pt, slot);
+    }
+    return engine_virt(pt, ptf_table_phys(entry));
+}
+
+/** One level down the fast path. */
+ENGINE_INLINE pt_entry *engine_next(const struct pagetable *pt, pt_entry *table, sluice_iova_t iova,
+                                    unsigned level, unsigned levels)
+{
+    pt_entry *slot;
+
+    if (level >= levels || table == NULL)
+        return table;
+    slot = &table[engine_index(iova, level, levels)];
+    return engine_enter(pt, slot, engine_load(slot), level);
+}
+
+/** With `levels` a constant every shift is one too, and the levels that aren't there vanish. */
+ENGINE_INLINE pt_entry *engine_leaf_slot_of(const struct pagetable *pt, sluice_iova_t iova,
+                                            unsigned levels)
+{
+    pt_entry *table = engine_root(pt);
+
+    table = engine_next(pt, table, iova, 5, levels);
+    table = engine_next(pt, table, iova, 4, levels);
+    table = engine_next(pt, table, iova, 3, levels);
+    table = engine_next(pt, table, iova, 2, levels);
+    table = engine_next(pt, table, iova, 1, levels);
+    return table == NULL ? NULL : &table[engine_index(iova, 0, levels)];
+}
+
+/** The level 0 slot of an IOVA; NULL when there is no table, or a large page in its place. */
+ENGINE_INLINE pt_entry *engine_leaf_slot(const struct pagetable *pt, sluice_iova_t iova)
+{
+    switch (pt->config.levels) {
+    case 3:
+        return engine_leaf_slot_of(pt, iova, 3);
+    case 4:
+        return engine_leaf_slot_of(pt, iova, 4);
+    case 5:
+        return engine_leaf_slot_of(pt, iova, 5);
+    case 6:
+        return engine_leaf_slot_of(pt, iova, 6);
+    default:
+        return engine_leaf_slot_of(pt, iova, 2);
+    }
+}
+
+/** Whether [iova, last] is inside one leaf table but not the whole of it. */
+ENGINE_INLINE bool engine_within_leaf_table(sluice_iova_t iova, sluice_iova_t last)
+{
+    return ((iova ^ last) >> engine_shift(1)) == 0 && last - iova != engine_size(1) - 1;
+}
+
+/** Whether the entry of this level at `iova` lies in [iova, last] with all it covers. */
+static inline bool engine_covered(sluice_iova_t iova, sluice_iova_t last, unsigned level)
+{
+    return (iova & (engine_size(level) - 1)) == 0 && last - iova >= engine_size(level) - 1;
+}
+
+/** Where a walk stands: `run` entries from `slot` lie in one table and in the range. */
+struct engine_step {
+    pt_entry *slot;
+    unsigned level;
+    unsigned run;
+};
+
+/**
+ * Goes down to the entry at `iova` that is no table, or with `whole` to the first table that
+ * [iova, last] covers.
+ */
+static struct engine_step engine_seek(const struct pagetable *pt, sluice_iova_t iova,
+                                      sluice_iova_t last, bool whole)
+{
+    const unsigned levels = pt->config.levels;
+    pt_entry *table = engine_root(pt);
+    struct engine_step step;
+
+    for (step.level = levels - 1;; step.level--) {
+        step.slot = &table[engine_index(iova, step.level, levels)];
+        if (step.level == 0 || (whole && engine_covered(iova, last, step.level)))
+            break;
+        table = engine_enter(pt, step.slot, engine_load(step.slot), step.level);
+        if (table == NULL)
+            break;
+    }
+    step.run = engine_run(pt, iova, last, step.level);
+    return step;
+}
+
+/** The IOVA where the entry `index` entries after that of `iova` begins. */
+static inline sluice_iova_t engine_nth(sluice_iova_t iova, unsigned index, unsigned level)
+{
+    if (index == 0)
+        return iova;
+    return (iova & ~(engine_size(level) - 1)) + ((uint64_t)index << engine_shift(level));
+}
+
+/** Mapped entries in a step, up to the next table; *out_done is how many entries were read. */
+static unsigned engine_count_present(const struct engine_step *step, unsigned *out_done)
+{
+    unsigned present = 0, i;
+
+    for (i = 0; i < step->run; i++) {
+        uint64_t entry = engine_load(&step->slot[i]);
+
+        if (step->level > 0 && ptf_is_table(entry, step->level))
+            break;
+        present += ptf_present(entry);
+    }
+    *out_done = i;
+    return present;
+}
+
+/**
+ * How much of [iova, last] is mapped, in bytes of whole pages; with `any` it stops at the first
+ * page found. Bounded by the tables there are: a missing table is one step.
+ */
+static uint64_t engine_mapped_bytes(const struct pagetable *pt, sluice_iova_t iova,
+                                    sluice_iova_t last, bool any)
+{
+    uint64_t bytes = 0;
+
+    for (;;) {
+        struct engine_step step = engine_seek(pt, iova, last, false);
+        unsigned done;
+
+        bytes += (uint64_t)engine_count_present(&step, &done) << engine_shift(step.level);
+        if (any && bytes != 0)
+            return bytes;
+        /* Another CPU may have put a table there since: then nothing was read, and the next
+         * round goes into it. */
+        if (done == 0)
+            continue;
+        if (last - iova < engine_nth(iova, done, step.level) - iova)
+            return bytes;
+        iova = engine_nth(iova, done, step.level);
+        if (iova == 0)
+            return bytes;
+    }
+}
+
+/* ---- lookup ---- */
+
+static enum sluice_status engine_lookup_leaf(uint64_t entry, unsigned level, sluice_iova_t iova,
+                                             struct sluice_mapping *out)
+{
+    const uint64_t size = engine_size(level);
+
+    if (!ptf_present(entry))
+        return SLUICE_ERR_NOT_FOUND;
+    out->phys = ptf_leaf_phys(entry, level) + (iova & (size - 1));
+    out->page_bytes = size;
+    out->prot = ptf_leaf_prot(entry);
+    return SLUICE_OK;
+}
+
+/** The lookup where the path ends above level 0, or has an entry that is not ready. */
+ENGINE_COLD enum sluice_status engine_lookup_slow(const struct pagetable *pt, sluice_iova_t iova,
+                                                  struct sluice_mapping *out)
+{
+    const unsigned levels = pt->config.levels;
+    pt_entry *table = engine_root(pt);
+    uint64_t entry;
+    unsigned level = levels;
+
+    do {
+        level--;
+        entry = engine_load(&table[engine_index(iova, level, levels)]);
+        if (ptf_is_table(entry, level))
+            table = engine_virt(pt, ptf_table_phys(entry));
+    } while (ptf_is_table(entry, level));
+    return engine_lookup_leaf(entry, level, iova, out);
+}
+
+static enum sluice_status engine_lookup(const struct pagetable *pt, sluice_iova_t iova,
+                                        struct sluice_mapping *out)
+{
+    const pt_entry *slot;
+
+    if (iova > pt->last)
+        return SLUICE_ERR_NOT_FOUND;
+    slot = engine_leaf_slot(pt, iova);
+    if (!engine_likely(slot != NULL))
+        return engine_lookup_slow(pt, iova, out);
+    return engine_lookup_leaf(atomic_load_explicit(slot, memory_order_relaxed), 0, iova, out);
+}
+
+#endif
