@@ -8,6 +8,10 @@
 #include <sluice/status.h>
 #include <sluice/types.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct sluice;
 struct sluice_device;
 struct sluice_domain;
@@ -69,5 +73,9 @@ struct sluice_reserved_region {
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_device_reserved(struct sluice_device *device, unsigned index,
                        struct sluice_reserved_region *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

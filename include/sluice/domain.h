@@ -13,6 +13,10 @@
 #include <sluice/status.h>
 #include <sluice/types.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum sluice_domain_kind {
     SLUICE_DOMAIN_DMA = 0,   /**< a kernel's own drivers, mapped by the DMA API */
     SLUICE_DOMAIN_UNMANAGED, /**< mapped by the caller alone: hypervisors, user-space drivers */
@@ -123,5 +127,9 @@ SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_domain_unmap(struct sluic
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_domain_lookup(struct sluice_domain *domain, sluice_iova_t iova, struct sluice_mapping *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

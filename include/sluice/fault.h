@@ -8,6 +8,10 @@
 #include <sluice/status.h>
 #include <sluice/types.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct sluice;
 
 /** Why a transaction was stopped, over all kinds of hardware. */
@@ -65,5 +69,9 @@ typedef void sluice_fault_handler(void *arg, const struct sluice_fault *fault);
  * Returns the number of records drained.
  */
 SLUICE_API unsigned sluice_fault_poll(struct sluice *sluice);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

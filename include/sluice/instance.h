@@ -16,6 +16,10 @@
 #include <sluice/fault.h>
 #include <sluice/host.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct sluice;
 
 /** How an instance behaves; zero in every optional field is the recommended value. */
@@ -143,5 +147,9 @@ SLUICE_API unsigned sluice_unit_count(struct sluice *sluice);
 /** Returns: OK; NOT_FOUND (index is not below the count). */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_unit_info(struct sluice *sluice, unsigned index, struct sluice_unit_info *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

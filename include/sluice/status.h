@@ -7,6 +7,10 @@
 
 #include <sluice/types.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum sluice_status {
     SLUICE_OK = 0,
     SLUICE_ERR_INVALID,     /**< an argument is outside what the function documents */
@@ -38,5 +42,9 @@ SLUICE_API const char *sluice_status_text(enum sluice_status status);
  * Context: any, interrupt-safe.
  */
 SLUICE_API const char *sluice_status_name(enum sluice_status status);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
