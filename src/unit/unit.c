@@ -19,7 +19,7 @@ void unit_degrade(struct unit *unit, const char *format, ...)
     va_list args;
 
     /* Only the first one speaks: what follows are its consequences. */
-    if (atomic_exchange_explicit(&unit->degraded, true, memory_order_relaxed))
+    if (atomic_exchange_explicit(&unit->degraded, 1, memory_order_relaxed))
         return;
     va_start(args, format);
     format_text_va(why, sizeof(why), format, args);

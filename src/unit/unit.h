@@ -50,7 +50,9 @@ struct unit {
     char name[16]; /**< "vtd0": driver's prefix and number */
     struct unit_caps caps;
     bool started;
-    atomic_bool degraded; /**< missed a deadline or reported an error that recovery did not clear */
+    /** 1: missed a deadline or reported an error that recovery did not clear. A word, because
+     * exchanging a byte is a library call on RISC-V. */
+    atomic_uint degraded;
 };
 
 /**
