@@ -16,6 +16,7 @@ struct list_node {
 /** The structure of type `type` whose member `member` is at `node`. */
 #define container_of(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
+// NOLINTBEGIN(bugprone-macro-parentheses): `node` is declared here
 #define list_for_each(node, head)                                                                  \
     for (struct list_node *node = (head)->next; node != (head); node = node->next)
 
@@ -23,6 +24,7 @@ struct list_node {
 #define list_for_each_safe(node, head)                                                             \
     for (struct list_node *node = (head)->next, *node##_next = node->next; node != (head);         \
          node = node##_next, node##_next = node->next)
+// NOLINTEND(bugprone-macro-parentheses)
 
 static inline void list_init(struct list_node *head)
 {
