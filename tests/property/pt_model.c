@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: MIT
+#include "pt_model.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define PROT_BITS 0xfffull
+#define SAMPLES   4u
+
+static sluice_iova_t model_iova(const struct pt_model *model, uint64_t page)
+{
+    return model->base + page * 4096u;
+}
+
+static void model_walk(struct pt_model *model, sluice_iova_t iova, struct walk *out)
+{
+    model->subject->walk(&model->world, &model->pt.config, model->pt.root_phys,
+                         model->pt.config.levels, iova, out);
+}
+
+sluice_iova_t pt_model_base(unsigned levels)
+{
+    unsigned bits = 12 + 9 * levels;
+
+    /* The top of the smallest aperture; otherwise around the boundary of a table below the root. */
+    if (levels <= 3)
+        return (1ull << bits) - MODEL_WINDOW_BYTES;
+    return (1ull << (bits - 9)) - MODEL_WINDOW_BYTES / 2;
+}
+
+void pt_model_init(struct pt_model *model, const struct pt_case *test, sluice_iova_t base,
+                   uint64_t seed)
+{
+    struct pt_config config = {.format = test->subject->format,
+                               .levels = test->levels,
+                               .iova_bits = 12 + 9 * test->levels,
+                               .phys_bits = 46,
+                               .page_sizes = test->page_sizes,
+                               .coherent = test->coherent,
+                               .snoop = test->snoop,
+                               .node = -1};
+
+    pt_world_init(&model->world, test->coherent, test->linear, seed);
+    model->subject = test->subject;
+    model->base = base;
+    model->random = seed;
+    model->oracle = calloc(MODEL_PAGES, sizeof(*model->oracle));
+    assert_non_null(model->oracle);
+    assert_int_equal(config.format->create(&model->world.sluice, &config, &model->pt), SLUICE_OK);
+    assert_int_equal(model->pt.config.page_sizes, test->page_sizes);
+}
+
+void pt_model_fini(struct pt_model *model)
+{
+    assert_int_equal(atomic_load(&model->pt.table_pages), model->world.live);
+    model->subject->format->destroy(&model->pt);
+    assert_int_equal(atomic_load(&model->pt.table_pages), 0);
+    assert_int_equal(model->world.live, 0);
+    assert_int_equal(atomic_load(&model->world.errors), 0);
+    free(model->oracle);
+    pt_world_fini(&model->world);
+}
+
+/* ---- comparing ---- */
+
+static void model_compare_lookup(struct pt_model *model, sluice_iova_t iova,
+                                 const struct walk *walk)
+{
+    struct sluice_mapping mapping;
+    sluice_iova_t inside = iova | (pt_random(&model->random) & 0xfff);
+    enum sluice_status status = model->subject->format->lookup(&model->pt, inside, &mapping);
+
+    if (walk->kind == WALK_ABSENT) {
+        assert_int_equal(status, SLUICE_ERR_NOT_FOUND);
+        return;
+    }
+    assert_int_equal(status, SLUICE_OK);
+    assert_int_equal(mapping.phys, walk->phys | (inside & 0xfff));
+    assert_int_equal(mapping.page_bytes, walk->page_bytes);
+    assert_int_equal(mapping.prot, walk->prot);
+}
+
+/** Checks pages [page, end) against one walk; returns how many pages that settled. */
+static uint64_t model_compare(struct pt_model *model, uint64_t page, uint64_t end)
+{
+    sluice_iova_t iova = model_iova(model, page);
+    uint64_t count, found;
+    struct walk walk;
+
+    model_walk(model, iova, &walk);
+    if (walk.kind == WALK_BROKEN)
+        fail_msg("iova 0x%" PRIx64 ": reserved bits or a loop in the tables", iova);
+    model_compare_lookup(model, iova, &walk);
+    count = (walk.page_bytes - (iova & (walk.page_bytes - 1))) / 4096u;
+    if (count > end - page)
+        count = end - page;
+    found = walk.kind == WALK_MAPPED ? walk.phys | walk.prot : 0;
+    for (uint64_t i = 0; i < count; i++) {
+        if (model->oracle[page + i] != found)
+            fail_msg("iova 0x%" PRIx64 ": found 0x%" PRIx64 ", expected 0x%" PRIx64,
+                     model_iova(model, page + i), found, model->oracle[page + i]);
+        found += walk.kind == WALK_MAPPED ? 4096u : 0;
+    }
+    return count;
+}
+
+void pt_model_verify(struct pt_model *model, uint64_t first, uint64_t end)
+{
+    while (first < end)
+        first += model_compare(model, first, end);
+    assert_int_equal(atomic_load(&model->world.errors), 0);
+}
+
+/** The range itself and a little around it, which must not have changed. */
+static void model_verify_around(struct pt_model *model, uint64_t page, uint64_t pages)
+{
+    uint64_t first = page > 1024 ? page - 1024 : 0;
+    uint64_t end = page + pages + 1024 < MODEL_PAGES ? page + pages + 1024 : MODEL_PAGES;
+
+    pt_model_verify(model, first, end);
+}
+
+/* ---- stale walks: a unit that read part of the path before the operation ---- */
+
+/** One IOVA and the path to it, before an operation. */
+struct stale {
+    sluice_iova_t iova;
+    struct walk walk;
+};
+
+static void stale_take(struct pt_model *model, struct stale *stale, uint64_t page, uint64_t pages)
+{
+    for (unsigned i = 0; i < SAMPLES; i++) {
+        stale[i].iova = model_iova(model, page + pt_random(&model->random) % pages);
+        model_walk(model, stale[i].iova, &stale[i].walk);
+    }
+}
+
+static bool gather_covers(const struct pt_gather *gather, sluice_iova_t iova, bool tables)
+{
+    for (unsigned i = 0; i < gather->count; i++) {
+        const struct pt_range *range = &gather->ranges[i];
+
+        if (range->first <= iova && iova <= range->last && (!tables || range->tables))
+            return true;
+    }
+    return false;
+}
+
+/**
+ * Between the operation and release: a walk that goes on from any table of the old path ends in
+ * the old page, the new one, or nothing; and where the path changed, the gather says so.
+ */
+static void stale_check(struct pt_model *model, const struct stale *stale,
+                        const struct pt_gather *gather)
+{
+    for (unsigned i = 0; i < SAMPLES; i++) {
+        const struct walk *old = &stale[i].walk;
+        struct walk now, late;
+        bool moved;
+
+        model_walk(model, stale[i].iova, &now);
+        moved = now.depth < old->depth;
+        for (unsigned d = 0; d < old->depth; d++) {
+            model->subject->walk(&model->world, &model->pt.config, old->table[d],
+                                 model->pt.config.levels - d, stale[i].iova, &late);
+            assert_int_not_equal(late.kind, WALK_BROKEN);
+            if (late.kind == WALK_MAPPED && late.phys != old->phys)
+                assert_int_equal(late.phys, now.phys);
+            moved = moved || old->table[d] != now.table[d];
+        }
+        if (moved)
+            assert_true(gather_covers(gather, stale[i].iova, true));
+    }
+}
+
+/* ---- operations ---- */
+
+static void model_release(struct pt_model *model, struct pt_gather *gather)
+{
+    unsigned before = model->world.live;
+    uint64_t freed_pages = gather->freed_pages;
+
+    assert_true(gather->freed == 0 || gather->count != 0);
+    assert_true((gather->freed == 0) == (freed_pages == 0));
+    model->subject->format->release(&model->pt, gather);
+    assert_true(pt_gather_empty(gather));
+    assert_true(before - model->world.live >= freed_pages);
+    assert_int_equal(atomic_load(&model->pt.table_pages), model->world.live);
+}
+
+/** After a map: the pages are as large as alignment and length let them be. */
+static void model_check_sizes(struct pt_model *model, uint64_t page, uint64_t pages)
+{
+    const uint64_t end = page + pages;
+
+    while (page < end) {
+        uint64_t address = model_iova(model, page) | (model->oracle[page] & ~PROT_BITS);
+        uint64_t want = 4096;
+        struct walk walk;
+
+        for (unsigned lg2 = 13; lg2 < 40; lg2++) {
+            if ((model->pt.config.page_sizes >> lg2 & 1) != 0 &&
+                (address & ((1ull << lg2) - 1)) == 0 && (end - page) * 4096 >= 1ull << lg2)
+                want = 1ull << lg2;
+        }
+        model_walk(model, model_iova(model, page), &walk);
+        assert_int_equal(walk.page_bytes, want);
+        page += want / 4096;
+    }
+}
+
+static uint64_t model_count(const struct pt_model *model, uint64_t page, uint64_t pages)
+{
+    uint64_t count = 0;
+
+    for (uint64_t i = page; i < page + pages; i++)
+        count += model->oracle[i] != 0;
+    return count;
+}
+
+enum sluice_status pt_model_map(struct pt_model *model, uint64_t page, uint64_t pages,
+                                sluice_phys_t phys, uint32_t prot)
+{
+    const bool collides = model_count(model, page, pages) != 0;
+    const bool failing = model->world.fail_after != WORLD_NEVER;
+    uint32_t said = model->pt.config.snoop ? prot : prot & ~(uint32_t)SLUICE_PROT_SNOOP;
+    struct stale stale[SAMPLES];
+    struct pt_gather gather;
+    enum sluice_status status;
+
+    pt_gather_init(&gather);
+    stale_take(model, stale, page, pages);
+    status = model->subject->format->map(&model->pt, model_iova(model, page), phys, pages * 4096,
+                                         prot, &gather);
+    if (status == SLUICE_OK) {
+        assert_false(collides);
+        for (uint64_t i = 0; i < pages; i++)
+            model->oracle[page + i] = (phys + i * 4096) | said;
+    } else {
+        assert_true((status == SLUICE_ERR_EXISTS && collides) ||
+                    (status == SLUICE_ERR_NO_MEMORY && failing));
+    }
+    stale_check(model, stale, &gather);
+    model_verify_around(model, page, pages);
+    model_release(model, &gather);
+    if (status == SLUICE_OK)
+        model_check_sizes(model, page, pages);
+    return status;
+}
+
+enum sluice_status pt_model_unmap(struct pt_model *model, uint64_t page, uint64_t pages)
+{
+    const uint64_t mapped = model_count(model, page, pages);
+    const bool ask = (pt_random(&model->random) & 3) != 0;
+    uint64_t unmapped = UINT64_MAX;
+    struct stale stale[SAMPLES];
+    struct pt_gather gather;
+    enum sluice_status status;
+
+    pt_gather_init(&gather);
+    stale_take(model, stale, page, pages);
+    status = model->subject->format->unmap(&model->pt, model_iova(model, page), pages * 4096,
+                                           &gather, ask ? &unmapped : NULL);
+    if (status == SLUICE_OK) {
+        assert_int_equal(unmapped, ask ? mapped * 4096 : UINT64_MAX);
+        for (uint64_t i = page; i < page + pages; i++) {
+            if (model->oracle[i] != 0)
+                assert_true(gather_covers(&gather, model_iova(model, i), false));
+            model->oracle[i] = 0;
+        }
+    } else {
+        assert_int_equal(status, SLUICE_ERR_NO_MEMORY);
+        assert_true(model->world.fail_after != WORLD_NEVER);
+        assert_true(pt_gather_empty(&gather));
+    }
+    stale_check(model, stale, &gather);
+    model_verify_around(model, page, pages);
+    model_release(model, &gather);
+    return status;
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+#include "pt_walk.h"
+
+#include <string.h>
+
+#define BIT(n) (1ull << (n))
+
+/** What an entry of one level turned out to be. */
+struct entry_view {
+    bool present;
+    bool leaf;
+    bool broken;
+    sluice_phys_t address;
+    uint32_t prot;
+};
+
+typedef struct entry_view entry_decoder(const struct pt_config *config, uint64_t entry,
+                                        unsigned level);
+
+/** The walk that all formats with 512 entries of 8 bytes share. */
+static void walk_radix512(struct pt_world *world, const struct pt_config *config,
+                          sluice_phys_t table, unsigned level, sluice_iova_t iova,
+                          entry_decoder *decode, struct walk *out)
+{
+    uint32_t prot = UINT32_MAX;
+
+    memset(out, 0, sizeof(*out));
+    for (; level > 0; level--) {
+        unsigned shift = 12 + 9 * (level - 1);
+        uint64_t entry = pt_world_read(world, table + ((iova >> shift) & 511) * 8);
+        struct entry_view view = decode(config, entry, level);
+
+        out->table[out->depth++] = table;
+        out->page_bytes = BIT(shift);
+        if (!view.present)
+            return;
+        prot &= view.prot;
+        if (view.broken || (view.address >> config->phys_bits) != 0)
+            break;
+        if (view.leaf) {
+            if ((view.address & (BIT(shift) - 1)) != 0)
+                break;
+            out->kind = WALK_MAPPED;
+            out->phys = view.address + (iova & (BIT(shift) - 1));
+            out->prot = prot;
+            return;
+        }
+        table = view.address;
+    }
+    out->kind = WALK_BROKEN;
+}
+
+/* ---- VT-d second stage [VT-d 3.7, 9.8] ---- */
+
+static struct entry_view vtd_decode(const struct pt_config *config, uint64_t entry, unsigned level)
+{
+    struct entry_view view = {.present = (entry & 3) != 0};
+
+    view.leaf = level == 1 || (entry & BIT(7)) != 0;
+    view.address = entry & 0x000ffffffffff000ull;
+    view.prot = ((entry & BIT(0)) != 0 ? SLUICE_PROT_READ : 0) |
+                ((entry & BIT(1)) != 0 ? SLUICE_PROT_WRITE : 0) | SLUICE_PROT_SNOOP;
+    if (!view.leaf) {
+        /* Bit 11 is reserved in entries that point at tables. */
+        view.broken = (entry & BIT(11)) != 0;
+        return view;
+    }
+    if ((entry & BIT(11)) == 0)
+        view.prot &= ~(uint32_t)SLUICE_PROT_SNOOP;
+    /* SNP without snoop control, and leaf sizes the unit does not have, are reserved. */
+    view.broken = ((entry & BIT(11)) != 0 && !config->snoop) || level > 3 ||
+                  (level > 1 && (config->page_sizes & BIT(12 + 9 * (level - 1))) == 0);
+    /* X, memory type and IPAT are of no use here, so they have to be clear. */
+    view.broken = view.broken || (entry & (BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6))) != 0;
+    return view;
+}
+
+static void vtd_walk(struct pt_world *world, const struct pt_config *config, sluice_phys_t table,
+                     unsigned level, sluice_iova_t iova, struct walk *out)
+{
+    walk_radix512(world, config, table, level, iova, vtd_decode, out);
+}
+
+#define RW (SLUICE_PROT_READ | SLUICE_PROT_WRITE)
+
+const struct pt_subject pt_subjects[] = {
+    {
+        .name = "VT-d second stage",
+        .format = &pt_format_vtd_second_stage,
+        .levels_min = 3,
+        .levels_max = 5,
+        .prots = {SLUICE_PROT_READ, SLUICE_PROT_WRITE, RW, RW | SLUICE_PROT_SNOOP},
+        .walk = vtd_walk,
+    },
+};
+const unsigned pt_subject_count = sizeof(pt_subjects) / sizeof(pt_subjects[0]);

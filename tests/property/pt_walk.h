@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Page walks as the hardware does them, written from the specifications and knowing nothing of the
+ * engine, for each format; and what tests have to know of a format besides.
+ */
+#ifndef TESTS_PROPERTY_PT_WALK_H
+#define TESTS_PROPERTY_PT_WALK_H
+
+#include "pagetable/pagetable.h"
+#include "pt_world.h"
+
+#define WALK_LEVELS_MAX 6u
+
+enum walk_kind {
+    WALK_ABSENT = 0,
+    WALK_MAPPED,
+    WALK_BROKEN, /**< reserved bits, an impossible level: hardware would report bad tables */
+};
+
+struct walk {
+    enum walk_kind kind;
+    sluice_phys_t phys;  /**< of the address asked for */
+    uint64_t page_bytes; /**< of the page, or of the hole that an absent entry makes */
+    uint32_t prot;
+    unsigned depth;                       /**< tables that were read */
+    sluice_phys_t table[WALK_LEVELS_MAX]; /**< the root first */
+};
+
+/** One format under test. */
+struct pt_subject {
+    const char *name;
+    const struct pt_format *format;
+    unsigned levels_min, levels_max;
+    uint32_t prots[4];        /**< what the format can say, zero-terminated */
+    uint32_t impossible_prot; /**< what it must refuse; 0: nothing */
+
+    /**
+     * Walks from the table at `table`, which is `level` levels above the pages (1 is the lowest),
+     * to `iova`.
+     */
+    void (*walk)(struct pt_world *world, const struct pt_config *config, sluice_phys_t table,
+                 unsigned level, sluice_iova_t iova, struct walk *out);
+};
+
+extern const struct pt_subject pt_subjects[];
+extern const unsigned pt_subject_count;
+
+#endif

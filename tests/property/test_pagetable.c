@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Every page-table format against a plain array: random operations on random ranges, per level
+ * count, set of page sizes, with and without snooping, with a host that runs out of memory.
+ */
+#include "pt_model.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define K4 (1ull << 12)
+#define M2 (1ull << 21)
+#define G1 (1ull << 30)
+
+static const uint64_t page_sizes[] = {K4, K4 | M2, K4 | M2 | G1};
+
+/** Calls body once for every format and shape. */
+static void for_each_case(void (*body)(const struct pt_case *test))
+{
+    for (unsigned s = 0; s < pt_subject_count; s++) {
+        const struct pt_subject *subject = &pt_subjects[s];
+
+        for (unsigned levels = subject->levels_min; levels <= subject->levels_max; levels++) {
+            for (unsigned i = 0; i < 6; i++) {
+                /* The host's way to virtual addresses and snoop control alternate along. */
+                struct pt_case test = {subject,    levels,       page_sizes[i % 3],
+                                       i / 3 == 0, (i & 1) == 0, (i & 1) == (levels & 1)};
+
+                body(&test);
+            }
+        }
+    }
+}
+
+/* ---- random operations ---- */
+
+/** A length: mostly a few pages, sometimes about a large page or two. */
+static uint64_t random_pages(struct pt_model *model)
+{
+    static const uint64_t scale[] = {1, 4, 64, 600, 600, 2000, 300000};
+    uint64_t most = scale[pt_random(&model->random) % 7];
+
+    return 1 + pt_random(&model->random) % most;
+}
+
+/** A range of the window, often aligned so that large pages fit or whole tables are covered. */
+static void random_range(struct pt_model *model, uint64_t *out_page, uint64_t *out_pages)
+{
+    static const uint64_t alignments[] = {1, 1, 16, 512, 512, 512ull * 512};
+    uint64_t alignment = alignments[pt_random(&model->random) % 6];
+    uint64_t pages = random_pages(model);
+    uint64_t page = pt_random(&model->random) % MODEL_PAGES;
+
+    page -= (model->base / 4096 + page) % alignment;
+    if (page >= MODEL_PAGES) /* aligned down to before the window */
+        page = 0;
+    if ((pt_random(&model->random) & 1) != 0)
+        pages = (pages + alignment - 1) / alignment * alignment;
+    if (pages > MODEL_PAGES - page)
+        pages = MODEL_PAGES - page;
+    *out_page = page;
+    *out_pages = pages;
+}
+
+/** A physical address that often is as aligned as the IOVA. */
+static sluice_phys_t random_phys(struct pt_model *model, uint64_t page)
+{
+    static const uint64_t congruence[] = {K4, M2, G1, G1};
+    uint64_t size = congruence[pt_random(&model->random) % 4];
+    sluice_iova_t iova = model->base + page * 4096;
+    sluice_phys_t phys = pt_random(&model->random) & ((1ull << 45) - K4);
+
+    return (phys & ~(size - 1)) | (iova & (size - 1));
+}
+
+static void random_step(struct pt_model *model)
+{
+    uint64_t page, pages;
+    uint32_t prot;
+
+    random_range(model, &page, &pages);
+    model->world.fail_after =
+        pt_random(&model->random) % 8 == 0 ? pt_random(&model->random) % 4 : WORLD_NEVER;
+    if (pt_random(&model->random) % 5 < 3) {
+        do {
+            prot = model->subject->prots[pt_random(&model->random) % 4];
+        } while (prot == 0);
+        (void)pt_model_map(model, page, pages, random_phys(model, page), prot);
+    } else {
+        (void)pt_model_unmap(model, page, pages);
+    }
+    model->world.fail_after = WORLD_NEVER;
+}
+
+static void random_case(const struct pt_case *test)
+{
+    const unsigned steps = pt_scale(120);
+    struct pt_model model;
+
+    pt_model_init(&model, test, pt_model_base(test->levels), pt_seed());
+    for (unsigned i = 0; i < steps; i++) {
+        random_step(&model);
+        if (i % 64 == 63)
+            pt_model_verify(&model, 0, MODEL_PAGES);
+    }
+    pt_model_verify(&model, 0, MODEL_PAGES);
+    assert_int_equal(pt_model_unmap(&model, 0, MODEL_PAGES), SLUICE_OK);
+    pt_model_verify(&model, 0, MODEL_PAGES);
+    pt_model_fini(&model);
+}
+
+static void test_random(void **state)
+{
+    (void)state;
+    for_each_case(random_case);
+}
+
+/* ---- a host without memory, at every allocation ---- */
+
+/** Runs an operation with one more allocation each time until it succeeds. */
+static unsigned until_it_succeeds(struct pt_model *model, bool map, uint64_t page, uint64_t pages,
+                                  sluice_phys_t phys)
+{
+    enum sluice_status status;
+    unsigned failures = 0;
+
+    for (;; failures++) {
+        model->world.fail_after = failures;
+        status = map ? pt_model_map(model, page, pages, phys, SLUICE_PROT_READ)
+                     : pt_model_unmap(model, page, pages);
+        model->world.fail_after = WORLD_NEVER;
+        if (status == SLUICE_OK)
+            return failures;
+        assert_int_equal(status, SLUICE_ERR_NO_MEMORY);
+        pt_model_verify(model, 0, MODEL_PAGES);
+    }
+}
+
+/** The first page of the window at which a page of `size` can begin. */
+static uint64_t aligned_page(const struct pt_model *model, uint64_t size)
+{
+    return ((model->base + size - 1) / size * size - model->base) / 4096;
+}
+
+static void no_memory_case(const struct pt_case *test)
+{
+    struct pt_model model;
+    uint64_t page, at_2m;
+
+    pt_model_init(&model, test, pt_model_base(test->levels), pt_seed());
+    page = aligned_page(&model, G1);
+    at_2m = aligned_page(&model, M2);
+    /* Four leaf tables, of which a failed try leaves the outer two in place, but empty. */
+    assert_true(until_it_succeeds(&model, true, at_2m + 1, 3 * 512 + 256, 7 * K4) >= 2);
+    assert_int_equal(pt_model_unmap(&model, 0, MODEL_PAGES), SLUICE_OK);
+    if ((test->page_sizes & G1) != 0) {
+        /* Splitting a 1 GiB page in its middle, at both ends: one table each for the part of
+         * 2 MiB pages and for each of the two cut ones. */
+        assert_int_equal(pt_model_map(&model, page, G1 / K4, 3 * G1, SLUICE_PROT_WRITE | 1),
+                         SLUICE_OK);
+        assert_true(until_it_succeeds(&model, false, page + 700, 1111, 0) >= 3);
+    }
+    if ((test->page_sizes & M2) != 0) {
+        assert_int_equal(pt_model_unmap(&model, 0, MODEL_PAGES), SLUICE_OK);
+        assert_int_equal(pt_model_map(&model, page, 1024, 4 * M2, SLUICE_PROT_READ), SLUICE_OK);
+        /* The last page of one and the first of the next. */
+        assert_int_equal(until_it_succeeds(&model, false, page + 511, 2, 0), 2);
+    }
+    pt_model_fini(&model);
+}
+
+static void test_no_memory(void **state)
+{
+    (void)state;
+    for_each_case(no_memory_case);
+}
+
+/* ---- particular shapes ---- */
+
+/** A large page goes where small ones left an empty table; not where one is left. */
+static void replace_case(const struct pt_case *test)
+{
+    struct pt_model model;
+    uint64_t page;
+
+    if ((test->page_sizes & M2) == 0)
+        return;
+    pt_model_init(&model, test, pt_model_base(test->levels), pt_seed());
+    page = aligned_page(&model, M2);
+    for (unsigned i = 0; i < 512; i++)
+        assert_int_equal(pt_model_map(&model, page + i, 1, 9 * K4, SLUICE_PROT_READ), SLUICE_OK);
+    for (unsigned i = 0; i < 511; i++)
+        assert_int_equal(pt_model_unmap(&model, page + i, 1), SLUICE_OK);
+    assert_int_equal(pt_model_map(&model, page, 512, M2, SLUICE_PROT_READ), SLUICE_ERR_EXISTS);
+    /* With pages around it that are large too, so that the undo has to take some back. */
+    assert_int_equal(pt_model_map(&model, page - 0, 1024, M2, SLUICE_PROT_READ), SLUICE_ERR_EXISTS);
+    assert_int_equal(pt_model_unmap(&model, page + 511, 1), SLUICE_OK);
+    assert_int_equal(pt_model_map(&model, page, 1024, M2, SLUICE_PROT_READ), SLUICE_OK);
+    pt_model_fini(&model);
+}
+
+static void test_replace_empty_table(void **state)
+{
+    (void)state;
+    for_each_case(replace_case);
+}
+
+/** Unmapping a range of whole tables does not read them when nobody asks, and frees them all. */
+static void unlink_case(const struct pt_case *test)
+{
+    struct pt_model model;
+    struct pt_gather gather;
+    uint64_t page;
+    unsigned before;
+
+    pt_model_init(&model, test, pt_model_base(test->levels), pt_seed());
+    page = aligned_page(&model, G1);
+    before = model.world.live;
+    assert_int_equal(pt_model_map(&model, page, G1 / K4, 5 * K4, SLUICE_PROT_READ), SLUICE_OK);
+    assert_true(model.world.live >= before + 512);
+    before = model.world.live;
+    pt_gather_init(&gather);
+    assert_int_equal(model.pt.format->unmap(&model.pt, model.base + page * 4096, G1, &gather, NULL),
+                     SLUICE_OK);
+    /* Two phases: nothing is freed before the caller says so. */
+    assert_int_equal(model.world.live, before);
+    assert_int_equal(gather.count, 1);
+    assert_true(gather.ranges[0].tables);
+    assert_int_equal(gather.ranges[0].first, model.base + page * 4096);
+    assert_int_equal(gather.ranges[0].last, model.base + page * 4096 + G1 - 1);
+    model.pt.format->release(&model.pt, &gather);
+    assert_true(before - model.world.live >= 512);
+    pt_model_fini(&model);
+}
+
+static void test_unlink(void **state)
+{
+    (void)state;
+    for_each_case(unlink_case);
+}
+
+static void arguments_case(const struct pt_case *test)
+{
+    const struct pt_format *format = test->subject->format;
+    struct sluice_mapping mapping;
+    struct pt_gather gather;
+    struct pt_model model;
+    uint64_t size;
+
+    pt_model_init(&model, test, pt_model_base(test->levels), pt_seed());
+    size = model.pt.last + 1;
+    pt_gather_init(&gather);
+    assert_int_equal(format->map(&model.pt, size, 0, K4, 1, &gather), SLUICE_ERR_RANGE);
+    assert_int_equal(format->map(&model.pt, size - K4, 0, 2 * K4, 1, &gather), SLUICE_ERR_RANGE);
+    assert_int_equal(format->map(&model.pt, 0 - K4, 0, 2 * K4, 1, &gather), SLUICE_ERR_RANGE);
+    assert_int_equal(format->map(&model.pt, 0, 0, 0, 1, &gather), SLUICE_ERR_RANGE);
+    assert_int_equal(format->map(&model.pt, 0, 1ull << 46, K4, 1, &gather), SLUICE_ERR_RANGE);
+    assert_int_equal(format->map(&model.pt, 0, (1ull << 46) - K4, 2 * K4, 1, &gather),
+                     SLUICE_ERR_RANGE);
+    assert_int_equal(format->map(&model.pt, 0, 0, K4, 0, &gather), SLUICE_ERR_UNSUPPORTED);
+    if (test->subject->impossible_prot != 0)
+        assert_int_equal(format->map(&model.pt, 0, 0, K4, test->subject->impossible_prot, &gather),
+                         SLUICE_ERR_UNSUPPORTED);
+    assert_int_equal(format->unmap(&model.pt, size - K4, 2 * K4, &gather, NULL), SLUICE_ERR_RANGE);
+    assert_int_equal(format->lookup(&model.pt, size, &mapping), SLUICE_ERR_NOT_FOUND);
+    assert_int_equal(format->lookup(&model.pt, UINT64_MAX, &mapping), SLUICE_ERR_NOT_FOUND);
+    /* The very last page of the aperture, and the first, with address 0 behind it. */
+    assert_int_equal(format->map(&model.pt, size - K4, K4, K4, 1, &gather), SLUICE_OK);
+    assert_int_equal(format->map(&model.pt, 0, 0, K4, 1, &gather), SLUICE_OK);
+    assert_int_equal(format->lookup(&model.pt, 0, &mapping), SLUICE_OK);
+    assert_int_equal(mapping.phys, 0);
+    assert_true(pt_gather_empty(&gather));
+    assert_int_equal(format->unmap(&model.pt, 0, size, &gather, &size), SLUICE_OK);
+    assert_int_equal(size, 2 * K4);
+    format->release(&model.pt, &gather);
+    pt_model_fini(&model);
+}
+
+static void test_arguments(void **state)
+{
+    (void)state;
+    for_each_case(arguments_case);
+}
+
+static void create_case(const struct pt_case *test)
+{
+    const struct pt_format *format = test->subject->format;
+    struct pt_world world;
+    struct pagetable pt;
+    struct pt_config good = {.format = format,
+                             .levels = test->levels,
+                             .iova_bits = 12 + 9 * test->levels,
+                             .phys_bits = 39,
+                             .page_sizes = K4 | G1,
+                             .coherent = test->coherent,
+                             .node = -1};
+    struct pt_config bad = good;
+
+    pt_world_init(&world, test->coherent, test->linear, 1);
+    bad.levels = test->subject->levels_max + 1;
+    assert_int_equal(format->create(&world.sluice, &bad, &pt), SLUICE_ERR_UNSUPPORTED);
+    bad = good;
+    bad.iova_bits++;
+    assert_int_equal(format->create(&world.sluice, &bad, &pt), SLUICE_ERR_UNSUPPORTED);
+    bad = good;
+    bad.phys_bits = 60;
+    assert_int_equal(format->create(&world.sluice, &bad, &pt), SLUICE_ERR_UNSUPPORTED);
+    bad = good;
+    bad.page_sizes = M2;
+    assert_int_equal(format->create(&world.sluice, &bad, &pt), SLUICE_ERR_UNSUPPORTED);
+    /* A root that the unit's addresses cannot reach. */
+    bad = good;
+    bad.phys_bits = 32;
+    assert_int_equal(format->create(&world.sluice, &bad, &pt), SLUICE_ERR_NO_MEMORY);
+    world.fail_after = 0;
+    assert_int_equal(format->create(&world.sluice, &good, &pt), SLUICE_ERR_NO_MEMORY);
+    world.fail_after = WORLD_NEVER;
+    assert_int_equal(world.live, 0);
+    if (!test->coherent) {
+        world.ops.cache_clean = NULL;
+        assert_int_equal(format->create(&world.sluice, &good, &pt), SLUICE_ERR_UNSUPPORTED);
+    } else {
+        /* A 1 GiB page without 2 MiB ones could not be split, so it is not used. */
+        assert_int_equal(format->create(&world.sluice, &good, &pt), SLUICE_OK);
+        assert_int_equal(pt.config.page_sizes, K4);
+        format->destroy(&pt);
+    }
+    assert_int_equal(world.live, 0);
+    pt_world_fini(&world);
+}
+
+static void test_create(void **state)
+{
+    (void)state;
+    for_each_case(create_case);
+}
+
+static void withhold_case(const struct pt_case *test)
+{
+    struct pt_model model;
+    struct pt_gather gather;
+    uint64_t withheld;
+    unsigned live;
+
+    pt_model_init(&model, test, pt_model_base(test->levels), pt_seed());
+    pt_gather_init(&gather);
+    assert_int_equal(model.pt.format->map(&model.pt, 0, 5 * K4, M2, 1, &gather), SLUICE_OK);
+    live = model.world.live;
+    assert_int_equal(model.pt.format->unmap(&model.pt, 0, M2, &gather, NULL), SLUICE_OK);
+    withheld = pt_gather_withhold(&model.pt, &gather);
+    assert_int_equal(withheld, 1);
+    assert_true(pt_gather_empty(&gather));
+    assert_int_equal(model.world.live, live);
+    assert_int_equal(atomic_load(&model.pt.table_pages), live);
+    model.subject->format->destroy(&model.pt);
+    assert_int_equal(model.world.live, withheld);
+    free(model.oracle);
+    pt_world_fini(&model.world);
+}
+
+static void test_withhold(void **state)
+{
+    (void)state;
+    for_each_case(withhold_case);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_random),    cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_unlink),    cmocka_unit_test(test_replace_empty_table),
+        cmocka_unit_test(test_arguments), cmocka_unit_test(test_create),
+        cmocka_unit_test(test_withhold),
+    };
+
+    return cmocka_run_group_tests_name("pagetable", tests, NULL, NULL);
+}

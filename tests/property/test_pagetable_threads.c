@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Two threads on one page table and disjoint ranges: tables that both want, large pages that both
+ * split, and, for a unit that does not snoop, what it sees at the moment an operation returns.
+ * Meant to run under ThreadSanitizer too.
+ */
+#include "pt_walk.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define K4 (1ull << 12)
+#define M2 (1ull << 21)
+
+#define THREADS 2u
+#define STRIPE  8u   /* pages of a stripe; stripes alternate between threads */
+#define STRIPES 384u /* in all: six leaf tables */
+#define ROUNDS  60u
+
+struct shared {
+    struct pt_world world;
+    const struct pt_subject *subject;
+    struct pagetable pt;
+    pthread_barrier_t barrier;
+    atomic_uint wrong;
+};
+
+struct worker {
+    struct shared *shared;
+    unsigned index;
+    pthread_t thread;
+};
+
+static void wrong(struct shared *shared, const char *what, sluice_iova_t iova)
+{
+    if (atomic_fetch_add(&shared->wrong, 1) < 10)
+        fprintf(stderr, "# %s at 0x%llx\n", what, (unsigned long long)iova);
+}
+
+/** What the unit and a lookup see right now at an IOVA that belongs to this thread. */
+static void expect(struct shared *shared, sluice_iova_t iova, bool mapped, sluice_phys_t phys)
+{
+    struct sluice_mapping mapping;
+    struct walk walk;
+    enum sluice_status status = shared->subject->format->lookup(&shared->pt, iova, &mapping);
+
+    shared->subject->walk(&shared->world, &shared->pt.config, shared->pt.root_phys,
+                          shared->pt.config.levels, iova, &walk);
+    if (walk.kind != (mapped ? WALK_MAPPED : WALK_ABSENT) || (mapped && walk.phys != phys))
+        wrong(shared, "the unit sees something else", iova);
+    if ((status == SLUICE_OK) != mapped || (mapped && mapping.phys != phys))
+        wrong(shared, "lookup sees something else", iova);
+}
+
+static void unmap(struct shared *shared, sluice_iova_t iova, uint64_t bytes)
+{
+    struct pt_gather gather;
+    uint64_t unmapped;
+
+    pt_gather_init(&gather);
+    if (shared->subject->format->unmap(&shared->pt, iova, bytes, &gather, &unmapped) != SLUICE_OK ||
+        unmapped != bytes)
+        wrong(shared, "unmap", iova);
+    shared->subject->format->release(&shared->pt, &gather);
+}
+
+static void map(struct shared *shared, sluice_iova_t iova, sluice_phys_t phys, uint64_t bytes)
+{
+    struct pt_gather gather;
+
+    pt_gather_init(&gather);
+    if (shared->subject->format->map(&shared->pt, iova, phys, bytes, SLUICE_PROT_READ, &gather) !=
+        SLUICE_OK)
+        wrong(shared, "map", iova);
+    shared->subject->format->release(&shared->pt, &gather);
+}
+
+/** The barrier keeps a walk of one thread away from the destruction of the other's tables. */
+static void *stripes(void *arg)
+{
+    struct worker *worker = arg;
+    struct shared *shared = worker->shared;
+    const uint64_t bytes = STRIPE * K4;
+
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        /* A fresh place each round, so that every level is raced for. */
+        sluice_iova_t base = (round + 1) * (1ull << 30) - 3 * M2;
+
+        pthread_barrier_wait(&shared->barrier);
+        for (unsigned i = worker->index; i < STRIPES; i += THREADS) {
+            sluice_iova_t iova = base + i * bytes;
+
+            map(shared, iova, iova ^ (1ull << 40), bytes);
+            expect(shared, iova + bytes - K4, true, (iova ^ (1ull << 40)) + bytes - K4);
+        }
+        for (unsigned i = worker->index; i < STRIPES; i += THREADS) {
+            sluice_iova_t iova = base + i * bytes;
+
+            expect(shared, iova, true, iova ^ (1ull << 40));
+            unmap(shared, iova + K4, bytes - K4);
+            expect(shared, iova + K4, false, 0);
+            expect(shared, iova, true, iova ^ (1ull << 40));
+        }
+        pthread_barrier_wait(&shared->barrier);
+        if (worker->index == 0) {
+            struct pt_gather gather;
+
+            pt_gather_init(&gather);
+            if (shared->subject->format->unmap(&shared->pt, base, STRIPES * bytes, &gather, NULL) !=
+                SLUICE_OK)
+                wrong(shared, "unmap of all", base);
+            shared->subject->format->release(&shared->pt, &gather);
+        }
+    }
+    return NULL;
+}
+
+/** Both threads unmap their half of the same large pages: both want to split each. */
+static void *halves(void *arg)
+{
+    struct worker *worker = arg;
+    struct shared *shared = worker->shared;
+    const uint64_t half = worker->index * (M2 / 2);
+
+    for (unsigned round = 0; round < ROUNDS * 4; round++) {
+        sluice_iova_t base = M2 * (round + 1);
+
+        if (worker->index == 0)
+            map(shared, base, M2 * 77, M2);
+        pthread_barrier_wait(&shared->barrier);
+        for (unsigned i = 0; i < 16; i++) {
+            sluice_iova_t iova = base + half + i * (M2 / 32);
+
+            expect(shared, iova, true, M2 * 77 + half + i * (M2 / 32));
+            unmap(shared, iova, M2 / 32);
+            expect(shared, iova, false, 0);
+        }
+        pthread_barrier_wait(&shared->barrier);
+    }
+    return NULL;
+}
+
+/** Each thread unmaps and maps whole tables' worth, with gigabyte pages split now and then. */
+static void *tables(void *arg)
+{
+    struct worker *worker = arg;
+    struct shared *shared = worker->shared;
+    uint64_t random = worker->index + 1;
+
+    for (unsigned round = 0; round < ROUNDS * 2; round++) {
+        sluice_iova_t base = worker->index * 5 * M2 + (1ull << 33);
+        uint64_t first = pt_random(&random) % 512 * K4;
+        uint64_t bytes = (1 + pt_random(&random) % 1500) * K4;
+
+        map(shared, base + first, M2 * 5 + first, bytes);
+        expect(shared, base + first + bytes - K4, true, M2 * 5 + first + bytes - K4);
+        unmap(shared, base + first, bytes);
+        expect(shared, base + first, false, 0);
+    }
+    return NULL;
+}
+
+static void run_case(const struct pt_subject *subject, unsigned levels, bool coherent,
+                     void *(*body)(void *))
+{
+    static struct shared shared;
+    struct worker workers[THREADS];
+    struct pt_config config = {.format = subject->format,
+                               .levels = levels,
+                               .iova_bits = 12 + 9 * levels,
+                               .phys_bits = 46,
+                               .page_sizes = K4 | M2 | (1ull << 30),
+                               .coherent = coherent,
+                               .node = -1};
+
+    memset(&shared, 0, sizeof(shared));
+    pt_world_init(&shared.world, coherent, (levels & 1) != 0, pt_seed());
+    shared.subject = subject;
+    assert_int_equal(config.format->create(&shared.world.sluice, &config, &shared.pt), SLUICE_OK);
+    assert_int_equal(pthread_barrier_init(&shared.barrier, NULL, THREADS), 0);
+    for (unsigned i = 0; i < THREADS; i++) {
+        workers[i] = (struct worker){.shared = &shared, .index = i};
+        assert_int_equal(pthread_create(&workers[i].thread, NULL, body, &workers[i]), 0);
+    }
+    for (unsigned i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_join(workers[i].thread, NULL), 0);
+    pthread_barrier_destroy(&shared.barrier);
+    assert_int_equal(atomic_load(&shared.wrong), 0);
+    assert_int_equal(atomic_load(&shared.pt.table_pages), shared.world.live);
+    subject->format->destroy(&shared.pt);
+    assert_int_equal(shared.world.live, 0);
+    assert_int_equal(atomic_load(&shared.world.errors), 0);
+    pt_world_fini(&shared.world);
+}
+
+static void run_all(void *(*body)(void *))
+{
+    for (unsigned s = 0; s < pt_subject_count; s++) {
+        for (unsigned levels = pt_subjects[s].levels_min; levels <= pt_subjects[s].levels_max;
+             levels++) {
+            run_case(&pt_subjects[s], levels, true, body);
+            run_case(&pt_subjects[s], levels, false, body);
+        }
+    }
+}
+
+static void test_stripes(void **state)
+{
+    (void)state;
+    run_all(stripes);
+}
+
+static void test_halves(void **state)
+{
+    (void)state;
+    run_all(halves);
+}
+
+static void test_tables(void **state)
+{
+    (void)state;
+    run_all(tables);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stripes),
+        cmocka_unit_test(test_halves),
+        cmocka_unit_test(test_tables),
+    };
+
+    return cmocka_run_group_tests_name("pagetable-threads", tests, NULL, NULL);
+}
