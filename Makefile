@@ -2,7 +2,7 @@
 # The front door. What each word does stands in tools/; this file only opens the way.
 #
 #   make, make run   boot the demonstration kernel in QEMU and tell what happens
-#                    IOMMU=name  the shape of the machine (tools/machine list)
+#                    IOMMU=name  the shape of the machine (tools/machine run --help)
 #                    QEMU_ARGS=  extra arguments for QEMU
 #   make test        every test; the last line is "N passed, N failed, N skipped"
 #   make bench       benchmarks of the page tables, beside their floors
@@ -25,7 +25,7 @@ YES := $(if $(filter true,$(CI)),--yes)
 
 run:
 	@tools/setup $(YES) run
-	@tools/machine run $(if $(IOMMU),--iommu '$(IOMMU)') $(if $(QEMU_ARGS),--qemu-args='$(QEMU_ARGS)')
+	@tools/machine run $(if $(IOMMU),--iommu '$(IOMMU)') $(if $(QEMU_ARGS),--args='$(QEMU_ARGS)')
 
 test:
 	@tools/setup $(YES)
