@@ -79,8 +79,7 @@ static enum sluice_status engine_replace(struct engine_map *map, pt_entry *slot,
     engine_store(slot, leaf);
     engine_clean(map->pt, slot, 1);
     engine_chain(map->pt, map->gather, ptf_table_phys(entry), level - 1);
-    engine_gather(map->gather,
-                  &(struct pt_range){map->iova, last, (uint8_t)engine_shift(level), true});
+    engine_gather(map->gather, map->iova, last, engine_shift(level), true);
     return SLUICE_OK;
 }
 
@@ -186,35 +185,45 @@ static __attribute__((noinline)) enum sluice_status engine_map_range(struct engi
     return status;
 }
 
-static bool engine_map_in_range(const struct pagetable *pt, sluice_iova_t iova, sluice_iova_t last,
-                                sluice_phys_t phys_last, sluice_phys_t phys)
+/** Some entries of one leaf table, or what is not that simple. */
+static __attribute__((noinline)) enum sluice_status
+engine_map_some(struct pagetable *pt, sluice_iova_t iova, sluice_phys_t phys, uint64_t bytes,
+                uint32_t prot, struct pt_gather *gather)
 {
-    return last <= pt->last && last >= iova && phys_last >= phys &&
-           (phys_last >> pt->config.phys_bits) == 0;
+    const sluice_iova_t last = iova + (bytes - 1);
+    const sluice_phys_t phys_last = phys + (bytes - 1);
+    const uint64_t attributes = ptf_leaf_attributes(&pt->config, prot);
+    const unsigned count = (unsigned)(bytes >> PTF_GRANULE_LG2);
+    pt_entry *slot = NULL;
+
+    if (!ptf_prot_possible(prot))
+        return SLUICE_ERR_UNSUPPORTED;
+    if (last > pt->last || last < iova || phys_last < phys ||
+        (phys_last >> pt->config.phys_bits) != 0)
+        return SLUICE_ERR_RANGE;
+    if (engine_within_leaf_table(iova, last) && !engine_fast_slot(pt, iova, &slot))
+        slot = engine_leaf_slot(pt, iova);
+    if (slot == NULL) {
+        struct engine_map map = {pt, gather, attributes, iova, phys, bytes};
+
+        return engine_map_range(&map);
+    }
+    if (!engine_fill(slot, count, ptf_leaf(phys, 0, attributes), ptf_leaf_step(engine_size(0))))
+        return SLUICE_ERR_EXISTS;
+    engine_clean(pt, slot, count);
+    return SLUICE_OK;
 }
 
 static enum sluice_status engine_map(struct pagetable *pt, sluice_iova_t iova, sluice_phys_t phys,
                                      uint64_t bytes, uint32_t prot, struct pt_gather *gather)
 {
-    const sluice_iova_t last = iova + (bytes - 1);
-    const uint64_t attributes = ptf_leaf_attributes(&pt->config, prot);
-    unsigned count;
     pt_entry *slot;
 
-    if (!ptf_prot_possible(prot))
-        return SLUICE_ERR_UNSUPPORTED;
-    if (!engine_map_in_range(pt, iova, last, phys + (bytes - 1), phys))
-        return SLUICE_ERR_RANGE;
-    slot = engine_within_leaf_table(iova, last) ? engine_leaf_slot(pt, iova) : NULL;
-    if (!engine_likely(slot != NULL)) {
-        struct engine_map map = {pt, gather, attributes, iova, phys, bytes};
-
-        return engine_map_range(&map);
-    }
-    count = (unsigned)(bytes >> PTF_GRANULE_LG2);
-    if (!engine_fill(slot, count, ptf_leaf(phys, 0, attributes), ptf_leaf_step(engine_size(0))))
+    if (bytes != engine_size(0) || iova > pt->last || (phys >> pt->config.phys_bits) != 0 ||
+        !ptf_prot_possible(prot) || !engine_fast_slot(pt, iova, &slot))
+        return engine_map_some(pt, iova, phys, bytes, prot, gather);
+    if (!engine_fill(slot, 1, ptf_leaf(phys, 0, ptf_leaf_attributes(&pt->config, prot)), 0))
         return SLUICE_ERR_EXISTS;
-    engine_clean(pt, slot, count);
     return SLUICE_OK;
 }
 

@@ -5,14 +5,21 @@
 #ifndef SLUICE_PAGETABLE_ENGINE_UNMAP_H
 #define SLUICE_PAGETABLE_ENGINE_UNMAP_H
 
-ENGINE_INLINE void engine_gather(struct pt_gather *gather, const struct pt_range *range)
+/** As pt_gather_add, with the usual case, the first range, inline and written field by field. */
+ENGINE_INLINE void engine_gather(struct pt_gather *gather, sluice_iova_t first, sluice_iova_t last,
+                                 unsigned page_lg2, bool tables)
 {
-    if (engine_likely(gather->count == 0)) {
-        gather->ranges[0] = *range;
-        gather->count = 1;
-    } else {
-        pt_gather_add(gather, range);
+    struct pt_range *range = &gather->ranges[0];
+
+    if (!engine_likely(gather->count == 0)) {
+        pt_gather_add(gather, &(struct pt_range){first, last, (uint8_t)page_lg2, tables});
+        return;
     }
+    gather->count = 1;
+    range->first = first;
+    range->last = last;
+    range->page_lg2 = (uint8_t)page_lg2;
+    range->tables = tables;
 }
 
 /**
@@ -49,7 +56,7 @@ struct engine_clear {
 static void engine_clear_flush(struct engine_clear *clear)
 {
     if (clear->pending)
-        engine_gather(clear->gather, &clear->range);
+        pt_gather_add(clear->gather, &clear->range);
     clear->pending = false;
 }
 
@@ -256,10 +263,7 @@ static void engine_split_page(struct pagetable *pt, const struct engine_step *st
     if (!engine_link(pt, step->slot, step->level, entry, pages))
         return;
     spares->count--;
-    engine_gather(gather, &(struct pt_range){.first = iova & ~(size - 1),
-                                             .last = iova | (size - 1),
-                                             .page_lg2 = (uint8_t)engine_shift(step->level),
-                                             .tables = true});
+    engine_gather(gather, iova & ~(size - 1), iova | (size - 1), engine_shift(step->level), true);
 }
 
 /**
@@ -315,28 +319,43 @@ engine_unmap_range(struct pagetable *pt, sluice_iova_t iova, sluice_iova_t last,
     return status;
 }
 
-static enum sluice_status engine_unmap(struct pagetable *pt, sluice_iova_t iova, uint64_t bytes,
-                                       struct pt_gather *gather, uint64_t *out_unmapped_bytes)
+/** Some entries of one leaf table, or what is not that simple. */
+static __attribute__((noinline)) enum sluice_status
+engine_unmap_some(struct pagetable *pt, sluice_iova_t iova, uint64_t bytes,
+                  struct pt_gather *gather, uint64_t *out_unmapped_bytes)
 {
     const sluice_iova_t last = iova + (bytes - 1);
-    unsigned count, present;
-    pt_entry *slot;
+    const unsigned count = (unsigned)(bytes >> PTF_GRANULE_LG2);
+    pt_entry *slot = NULL;
+    unsigned present;
 
     if (last > pt->last || last < iova)
         return SLUICE_ERR_RANGE;
-    if (!engine_within_leaf_table(iova, last))
+    if (engine_within_leaf_table(iova, last) && !engine_fast_slot(pt, iova, &slot))
+        slot = engine_leaf_slot(pt, iova);
+    if (slot == NULL)
         return engine_unmap_range(pt, iova, last, gather, out_unmapped_bytes);
-    slot = engine_leaf_slot(pt, iova);
-    if (!engine_likely(slot != NULL))
-        return engine_unmap_range(pt, iova, last, gather, out_unmapped_bytes);
-    count = (unsigned)(bytes >> PTF_GRANULE_LG2);
     present = engine_clear_leaves(slot, count);
-    if (engine_likely(present != 0)) {
+    if (present != 0) {
         engine_clean(pt, slot, count);
-        engine_gather(gather, &(struct pt_range){iova, last, PTF_GRANULE_LG2, false});
+        engine_gather(gather, iova, last, PTF_GRANULE_LG2, false);
     }
     if (out_unmapped_bytes != NULL)
         *out_unmapped_bytes = (uint64_t)present << PTF_GRANULE_LG2;
+    return SLUICE_OK;
+}
+
+static enum sluice_status engine_unmap(struct pagetable *pt, sluice_iova_t iova, uint64_t bytes,
+                                       struct pt_gather *gather, uint64_t *out_unmapped_bytes)
+{
+    pt_entry *slot;
+
+    if (bytes != engine_size(0) || iova > pt->last || !engine_fast_slot(pt, iova, &slot) ||
+        !engine_likely(engine_clear_leaves(slot, 1) != 0))
+        return engine_unmap_some(pt, iova, bytes, gather, out_unmapped_bytes);
+    engine_gather(gather, iova, iova + (engine_size(0) - 1), PTF_GRANULE_LG2, false);
+    if (out_unmapped_bytes != NULL)
+        *out_unmapped_bytes = engine_size(0);
     return SLUICE_OK;
 }
 

@@ -25,47 +25,66 @@ ENGINE_INLINE pt_entry *engine_enter(const struct pagetable *pt, pt_entry *slot,
     return engine_virt(pt, ptf_table_phys(entry));
 }
 
-/** One level down the fast path. */
-ENGINE_INLINE pt_entry *engine_next(const struct pagetable *pt, pt_entry *table, sluice_iova_t iova,
-                                    unsigned level, unsigned levels)
+/** One level down the fast path; false where the path does not go on or is not that simple. */
+ENGINE_INLINE bool engine_fast_down(const struct pagetable *pt, sluice_iova_t iova, unsigned level,
+                                    unsigned levels, pt_entry **table)
 {
-    pt_entry *slot;
+    uint64_t entry;
 
-    if (level >= levels || table == NULL)
-        return table;
-    slot = &table[engine_index(iova, level, levels)];
-    return engine_enter(pt, slot, engine_load(slot), level);
+    if (level >= levels)
+        return true;
+    entry = engine_load(&(*table)[engine_index(iova, level, levels)]);
+    *table = (pt_entry *)((uintptr_t)ptf_table_phys(entry) + pt->linear_base);
+    return engine_likely((entry & PTF_READY) != 0);
 }
 
 /** With `levels` a constant every shift is one too, and the levels that aren't there vanish. */
-ENGINE_INLINE pt_entry *engine_leaf_slot_of(const struct pagetable *pt, sluice_iova_t iova,
-                                            unsigned levels)
+ENGINE_INLINE bool engine_fast_slot_of(const struct pagetable *pt, sluice_iova_t iova,
+                                       unsigned levels, pt_entry **out_slot)
 {
     pt_entry *table = engine_root(pt);
 
-    table = engine_next(pt, table, iova, 5, levels);
-    table = engine_next(pt, table, iova, 4, levels);
-    table = engine_next(pt, table, iova, 3, levels);
-    table = engine_next(pt, table, iova, 2, levels);
-    table = engine_next(pt, table, iova, 1, levels);
-    return table == NULL ? NULL : &table[engine_index(iova, 0, levels)];
+    if (!engine_fast_down(pt, iova, 5, levels, &table) ||
+        !engine_fast_down(pt, iova, 4, levels, &table) ||
+        !engine_fast_down(pt, iova, 3, levels, &table) ||
+        !engine_fast_down(pt, iova, 2, levels, &table) ||
+        !engine_fast_down(pt, iova, 1, levels, &table))
+        return false;
+    *out_slot = &table[engine_index(iova, 0, levels)];
+    return true;
+}
+
+/**
+ * The level 0 slot of an IOVA, found without a call and without a loop, where tables are in a
+ * direct map and the unit snoops. False: there is no table there, or it takes the long way.
+ */
+ENGINE_INLINE bool engine_fast_slot(const struct pagetable *pt, sluice_iova_t iova,
+                                    pt_entry **out_slot)
+{
+    switch (pt->fast_levels) {
+    case 3:
+        return engine_fast_slot_of(pt, iova, 3, out_slot);
+    case 4:
+        return engine_fast_slot_of(pt, iova, 4, out_slot);
+    case 5:
+        return engine_fast_slot_of(pt, iova, 5, out_slot);
+    default:
+        return false;
+    }
 }
 
 /** The level 0 slot of an IOVA; NULL when there is no table, or a large page in its place. */
-ENGINE_INLINE pt_entry *engine_leaf_slot(const struct pagetable *pt, sluice_iova_t iova)
+static pt_entry *engine_leaf_slot(const struct pagetable *pt, sluice_iova_t iova)
 {
-    switch (pt->config.levels) {
-    case 3:
-        return engine_leaf_slot_of(pt, iova, 3);
-    case 4:
-        return engine_leaf_slot_of(pt, iova, 4);
-    case 5:
-        return engine_leaf_slot_of(pt, iova, 5);
-    case 6:
-        return engine_leaf_slot_of(pt, iova, 6);
-    default:
-        return engine_leaf_slot_of(pt, iova, 2);
+    const unsigned levels = pt->config.levels;
+    pt_entry *table = engine_root(pt);
+
+    for (unsigned level = levels - 1; level > 0 && table != NULL; level--) {
+        pt_entry *slot = &table[engine_index(iova, level, levels)];
+
+        table = engine_enter(pt, slot, engine_load(slot), level);
     }
+    return table == NULL ? NULL : &table[engine_index(iova, 0, levels)];
 }
 
 /** Whether [iova, last] is inside one leaf table but not the whole of it. */
@@ -164,8 +183,8 @@ static uint64_t engine_mapped_bytes(const struct pagetable *pt, sluice_iova_t io
 
 /* ---- lookup ---- */
 
-static enum sluice_status engine_lookup_leaf(uint64_t entry, unsigned level, sluice_iova_t iova,
-                                             struct sluice_mapping *out)
+ENGINE_INLINE enum sluice_status engine_lookup_leaf(uint64_t entry, unsigned level,
+                                                    sluice_iova_t iova, struct sluice_mapping *out)
 {
     const uint64_t size = engine_size(level);
 
@@ -177,15 +196,17 @@ static enum sluice_status engine_lookup_leaf(uint64_t entry, unsigned level, slu
     return SLUICE_OK;
 }
 
-/** The lookup where the path ends above level 0, or has an entry that is not ready. */
-ENGINE_COLD enum sluice_status engine_lookup_slow(const struct pagetable *pt, sluice_iova_t iova,
-                                                  struct sluice_mapping *out)
+/** The lookup where the path ends above level 0, or takes the long way. */
+static __attribute__((noinline)) enum sluice_status
+engine_lookup_slow(const struct pagetable *pt, sluice_iova_t iova, struct sluice_mapping *out)
 {
     const unsigned levels = pt->config.levels;
     pt_entry *table = engine_root(pt);
     uint64_t entry;
     unsigned level = levels;
 
+    if (iova > pt->last)
+        return SLUICE_ERR_NOT_FOUND;
     do {
         level--;
         entry = engine_load(&table[engine_index(iova, level, levels)]);
@@ -198,12 +219,9 @@ ENGINE_COLD enum sluice_status engine_lookup_slow(const struct pagetable *pt, sl
 static enum sluice_status engine_lookup(const struct pagetable *pt, sluice_iova_t iova,
                                         struct sluice_mapping *out)
 {
-    const pt_entry *slot;
+    pt_entry *slot;
 
-    if (iova > pt->last)
-        return SLUICE_ERR_NOT_FOUND;
-    slot = engine_leaf_slot(pt, iova);
-    if (!engine_likely(slot != NULL))
+    if (iova > pt->last || !engine_fast_slot(pt, iova, &slot))
         return engine_lookup_slow(pt, iova, out);
     return engine_lookup_leaf(atomic_load_explicit(slot, memory_order_relaxed), 0, iova, out);
 }

@@ -123,9 +123,11 @@ struct pt_format {
 
 struct pagetable {
     const struct pt_format *format;
+    sluice_iova_t last;    /**< highest IOVA of the aperture */
+    uintptr_t linear_base; /**< virtual minus physical address of tables, for the fast path */
+    unsigned fast_levels; /**< `levels` where the fast path applies: direct map, coherent; else 0 */
     struct sluice *sluice;
     struct pt_config config;
-    sluice_iova_t last;               /**< highest IOVA of the aperture */
     uint64_t *root;                   /**< virtual */
     sluice_phys_t root_phys;          /**< for the unit */
     unsigned root_order;              /**< pages of the root: concatenated or x4 roots are larger */

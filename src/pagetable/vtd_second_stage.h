@@ -31,8 +31,8 @@
 #define VTD_SS_SNP  (1ull << 11)
 #define VTD_SS_ADDR 0x000ffffffffff000ull
 
-/** Bits 61:52 are ignored by hardware [VT-d 9.8]; see engine.h for what this one says. */
-#define PTF_READY (1ull << 52)
+/** Ignored by hardware in every entry [VT-d 9.8]; see engine.h for what it says. */
+#define PTF_READY (1ull << 10)
 
 static inline bool ptf_present(uint64_t entry)
 {

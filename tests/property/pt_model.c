@@ -137,7 +137,12 @@ struct stale {
 static void stale_take(struct pt_model *model, struct stale *stale, uint64_t page, uint64_t pages)
 {
     for (unsigned i = 0; i < SAMPLES; i++) {
-        stale[i].iova = model_iova(model, page + pt_random(&model->random) % pages);
+        uint64_t at = page + pt_random(&model->random) % pages;
+
+        /* Half of them around the range, where large pages are split. */
+        if (i >= SAMPLES / 2)
+            at = (at + pt_random(&model->random) % 1024) % MODEL_PAGES;
+        stale[i].iova = model_iova(model, at);
         model_walk(model, stale[i].iova, &stale[i].walk);
     }
 }
@@ -166,7 +171,8 @@ static void stale_check(struct pt_model *model, const struct stale *stale,
         bool moved;
 
         model_walk(model, stale[i].iova, &now);
-        moved = now.depth < old->depth;
+        moved = now.depth < old->depth || (old->kind == WALK_MAPPED && now.kind == WALK_MAPPED &&
+                                           now.page_bytes != old->page_bytes);
         for (unsigned d = 0; d < old->depth; d++) {
             model->subject->walk(&model->world, &model->pt.config, old->table[d],
                                  model->pt.config.levels - d, stale[i].iova, &late);

@@ -70,8 +70,9 @@ static struct entry_view vtd_decode(const struct pt_config *config, uint64_t ent
     /* SNP without snoop control, and leaf sizes the unit does not have, are reserved. */
     view.broken = ((entry & BIT(11)) != 0 && !config->snoop) || level > 3 ||
                   (level > 1 && (config->page_sizes & BIT(12 + 9 * (level - 1))) == 0);
-    /* X, memory type and IPAT are of no use here, so they have to be clear. */
-    view.broken = view.broken || (entry & (BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6))) != 0;
+    /* X, memory type and IPAT are of no use here, nor is a page size at the lowest level, so they
+     * have to be clear. */
+    view.broken = view.broken || (entry & 0x7c) != 0 || (level == 1 && (entry & BIT(7)) != 0);
     return view;
 }
 

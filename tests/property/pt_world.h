@@ -23,6 +23,7 @@ struct pt_world {
     struct sluice sluice;
     struct sluice_host_ops ops;
     bool snooped;    /**< units see what CPUs see */
+    bool dawdle;     /**< cache cleans of single entries take long: races between CPUs widen */
     uint8_t *cpu;    /**< memory as CPUs see it */
     uint8_t *device; /**< memory as a unit sees it that does not snoop */
     pthread_mutex_t lock;
@@ -31,6 +32,7 @@ struct pt_world {
     uint64_t fail_after;  /**< that many more allocations succeed */
     uint64_t allocations; /**< since it was last set to 0 */
     uint64_t random;
+    atomic_uint cleans; /**< of single entries */
     atomic_uint errors; /**< wrong calls by the library; each was printed */
 };
 

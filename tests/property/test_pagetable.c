@@ -200,6 +200,11 @@ static void replace_case(const struct pt_case *test)
     assert_int_equal(pt_model_map(&model, page - 0, 1024, M2, SLUICE_PROT_READ), SLUICE_ERR_EXISTS);
     assert_int_equal(pt_model_unmap(&model, page + 511, 1), SLUICE_OK);
     assert_int_equal(pt_model_map(&model, page, 1024, M2, SLUICE_PROT_READ), SLUICE_OK);
+    /* Alone: no neighbour's cache clean covers this entry too. */
+    assert_int_equal(pt_model_unmap(&model, page, 1024), SLUICE_OK);
+    assert_int_equal(pt_model_map(&model, page + 7, 1, 9 * K4, SLUICE_PROT_READ), SLUICE_OK);
+    assert_int_equal(pt_model_unmap(&model, page + 7, 1), SLUICE_OK);
+    assert_int_equal(pt_model_map(&model, page, 512, M2, SLUICE_PROT_READ), SLUICE_OK);
     pt_model_fini(&model);
 }
 

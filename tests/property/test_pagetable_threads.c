@@ -180,6 +180,7 @@ static void run_case(const struct pt_subject *subject, unsigned levels, bool coh
 
     memset(&shared, 0, sizeof(shared));
     pt_world_init(&shared.world, coherent, (levels & 1) != 0, pt_seed());
+    shared.world.dawdle = true;
     shared.subject = subject;
     assert_int_equal(config.format->create(&shared.world.sluice, &config, &shared.pt), SLUICE_OK);
     assert_int_equal(pthread_barrier_init(&shared.barrier, NULL, THREADS), 0);
