@@ -61,17 +61,22 @@ static const uint8_t *root_table(uint64_t *out_length, unsigned *out_entry_bytes
     return checked_table(read_le(rsdp + 16, 4), out_length);
 }
 
-const uint8_t *machine_acpi_find(const char *signature, unsigned index, uint64_t *out_length)
+bool machine_acpi_table(unsigned index, const uint8_t **out_table, uint64_t *out_length)
 {
     uint64_t root_length;
     unsigned entry_bytes;
     const uint8_t *root = root_table(&root_length, &entry_bytes);
-    if (root == NULL)
-        return NULL;
-    uint64_t count = (root_length - HEADER_BYTES) / entry_bytes;
-    for (uint64_t i = 0; i < count && i < ENTRY_LIMIT; i++) {
-        uint64_t phys = read_le(root + HEADER_BYTES + i * entry_bytes, entry_bytes);
-        const uint8_t *table = checked_table(phys, out_length);
+    if (root == NULL || index >= ENTRY_LIMIT || index >= (root_length - HEADER_BYTES) / entry_bytes)
+        return false;
+    uint64_t phys = read_le(root + HEADER_BYTES + (uint64_t)index * entry_bytes, entry_bytes);
+    *out_table = checked_table(phys, out_length);
+    return true;
+}
+
+const uint8_t *machine_acpi_find(const char *signature, unsigned index, uint64_t *out_length)
+{
+    const uint8_t *table;
+    for (unsigned i = 0; machine_acpi_table(i, &table, out_length); i++) {
         if (table != NULL && memcmp(table, signature, 4) == 0 && index-- == 0)
             return table;
     }

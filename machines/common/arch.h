@@ -27,6 +27,14 @@ const char *arch_command_line(void);
 /** Physical address of the ACPI root pointer, 0 when the loader gave none. */
 uint64_t arch_rsdp(void);
 
+/**
+ * Adds a region reserved for one PCI device to a copy of a firmware table, as firmware would have
+ * written it, checksum included. Returns the new length; 0 when this is no table that says such
+ * things, or when there is no room. QEMU's firmware reserves nothing, real firmware does.
+ */
+size_t arch_table_reserve(uint8_t *table, size_t length, size_t capacity, uint16_t segment,
+                          uint16_t rid, uint64_t first, uint64_t last);
+
 /** Physical range of the running kernel's image. */
 void arch_image_range(uint64_t *out_start, uint64_t *out_end);
 

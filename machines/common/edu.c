@@ -18,6 +18,7 @@
 #define COMMAND_TO_RAM (1u << 1)
 #define COMMAND_IRQ    (1u << 2)
 #define BUFFER         0x40000u
+#define IDLE_ROUNDS    10000u
 #define WAIT_NS        2000000000ull
 
 static void on_interrupt(void *context)
@@ -26,6 +27,8 @@ static void on_interrupt(void *context)
     uint32_t status = mmio_read32(edu->registers, REG_IRQ_STATUS);
     mmio_write32(edu->registers, REG_IRQ_ACK, status);
     edu->interrupts++;
+    if (edu->looping)
+        (void)edu_start(edu, EDU_TO_MEMORY, edu->loop_bus, 0, edu->loop_bytes, true);
 }
 
 bool edu_open(struct edu *edu, struct pci_device *pci)
@@ -71,13 +74,20 @@ bool edu_start(struct edu *edu, enum edu_direction direction, uint64_t bus, unsi
     return true;
 }
 
+/* A while between two looks at the device: a transfer takes 100 ms, and looking is slow. */
+static void idle(void)
+{
+    for (unsigned i = 0; i < IDLE_ROUNDS; i++)
+        __asm__ volatile("" : "+r"(i));
+}
+
 bool edu_wait(const struct edu *edu)
 {
     uint64_t deadline = arch_now_ns() + WAIT_NS;
     while (edu_busy(edu)) {
         if (arch_now_ns() > deadline)
             return false;
-        arch_pause();
+        idle();
     }
     machine_dma_barrier();
     return true;
@@ -87,4 +97,32 @@ bool edu_copy(struct edu *edu, enum edu_direction direction, uint64_t bus, unsig
               unsigned bytes)
 {
     return edu_start(edu, direction, bus, at, bytes, false) && edu_wait(edu);
+}
+
+bool edu_loop_start(struct edu *edu, uint64_t bus, unsigned bytes)
+{
+    if (!edu->has_irq)
+        return false;
+    edu->loop_bus = bus;
+    edu->loop_bytes = bytes;
+    edu->looping = true;
+    return edu_start(edu, EDU_TO_MEMORY, bus, 0, bytes, true);
+}
+
+bool edu_loop_wait(const struct edu *edu, unsigned rounds)
+{
+    uint64_t deadline = arch_now_ns() + rounds * WAIT_NS, until = edu->interrupts + rounds;
+    while (edu->interrupts < until) {
+        if (arch_now_ns() > deadline)
+            return false;
+        idle();
+    }
+    machine_dma_barrier();
+    return true;
+}
+
+bool edu_loop_stop(struct edu *edu)
+{
+    edu->looping = false;
+    return edu_wait(edu);
 }

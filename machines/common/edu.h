@@ -20,6 +20,10 @@ struct edu {
     unsigned irq;
     bool has_irq;
     volatile uint64_t interrupts; /* taken so far */
+    /* While set, every interrupt starts the next write of `loop_bytes` to `loop_bus`. */
+    volatile bool looping;
+    uint64_t loop_bus;
+    unsigned loop_bytes;
 };
 
 enum edu_direction {
@@ -42,5 +46,14 @@ bool edu_wait(const struct edu *edu);
 /** Start and wait. */
 bool edu_copy(struct edu *edu, enum edu_direction direction, uint64_t bus, unsigned at,
               unsigned bytes);
+
+/**
+ * Writes to `bus` again and again, driven by the device's own interrupt, until edu_loop_stop: a
+ * device that does DMA while the CPU does something else.
+ */
+bool edu_loop_start(struct edu *edu, uint64_t bus, unsigned bytes);
+/** Waits until that many more rounds are done. */
+bool edu_loop_wait(const struct edu *edu, unsigned rounds);
+bool edu_loop_stop(struct edu *edu);
 
 #endif

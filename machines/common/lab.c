@@ -54,20 +54,52 @@ uint64_t checksum(const void *memory, size_t bytes)
     return hash;
 }
 
-void lab_find_devices(struct lab *lab)
+static void find_edus(struct lab *lab)
 {
     char text[16];
     for (unsigned i = 0; lab->edu_count < LAB_EDUS; i++) {
         struct pci_device *pci = pci_find(EDU_VENDOR, EDU_DEVICE, i);
         if (pci == NULL)
-            break;
-        if (edu_open(&lab->edus[lab->edu_count], pci)) {
-            say("%s  edu, a DMA engine that copies wherever it is told", device_text(pci, text));
+            return;
+        if (edu_open(&lab->edus[lab->edu_count], pci))
             lab->edu_count++;
-        } else {
+        else
             say("%s  an edu device that does not answer", device_text(pci, text));
+    }
+}
+
+/* Roles by position: tools/machine puts them on the bus in this order. */
+static void give_roles(struct lab *lab)
+{
+    struct edu **roles[] = {&lab->plain, &lab->wide, &lab->firmware};
+    unsigned given = 0;
+    for (unsigned i = 0; i < lab->edu_count; i++) {
+        struct edu *edu = &lab->edus[i];
+        if (edu->pci->behind != NULL) {
+            lab->bridged = edu;
+        } else if (given < sizeof(roles) / sizeof(roles[0])) {
+            *roles[given++] = edu;
         }
     }
+}
+
+static void tell_edu(const struct edu *edu, const char *role)
+{
+    char text[16];
+    if (edu != NULL)
+        say("%s  edu, a DMA engine that copies wherever it is told%s", device_text(edu->pci, text),
+            role);
+}
+
+void lab_find_devices(struct lab *lab)
+{
+    char text[16];
+    find_edus(lab);
+    give_roles(lab);
+    tell_edu(lab->plain, "");
+    tell_edu(lab->wide, ", with 64-bit addresses");
+    tell_edu(lab->firmware, ", with memory reserved by firmware");
+    tell_edu(lab->bridged, ", behind a PCI bridge");
     lab->rng = pci_find(VIRTIO_RNG_VENDOR, VIRTIO_RNG_DEVICE, 0);
     if (lab->rng != NULL)
         say("%s  virtio-rng, a source of random bytes", device_text(lab->rng, text));

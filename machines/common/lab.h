@@ -6,17 +6,58 @@
 #ifndef MACHINE_LAB_H
 #define MACHINE_LAB_H
 
+#include "dma.h"
 #include "edu.h"
+#include "expect.h"
 #include "nvme.h"
 #include "report.h"
 #include "virtio_rng.h"
 
-#define LAB_EDUS 4u
+#include <sluice/sluice.h>
+
+#define LAB_EDUS    4u
+#define LAB_DEVICES (LAB_EDUS + 2u)
+#define LAB_DOMAINS 4u
+#define LAB_PAGES   48u
+#define LAB_FAULTS  64u
+
+/** Memory of a scenario, both addresses. */
+struct page {
+    uint8_t *virt;
+    uint64_t phys;
+    unsigned order;
+};
+
+/** A device as the library knows it. */
+struct guarded {
+    struct pci_device *pci;
+    struct sluice_device *handle;
+};
 
 struct lab {
     struct edu edus[LAB_EDUS];
     unsigned edu_count;
+    struct edu *plain;    /* reaches 28 bits of addresses */
+    struct edu *wide;     /* reaches 64 bits */
+    struct edu *firmware; /* has memory that firmware reserved for it */
+    struct edu *bridged;  /* sits behind a conventional bridge */
     struct pci_device *rng, *nvme;
+    struct page reserved; /* what firmware reserved for `firmware` */
+
+    struct sluice *sluice; /* NULL while nothing guards */
+    const struct expectation *expect;
+    unsigned iova_bits; /* the narrowest unit's */
+    struct guarded guarded[LAB_DEVICES];
+    unsigned guarded_count;
+
+    /* What the running scenario holds; lab_release gives it back. */
+    struct sluice_domain *domains[LAB_DOMAINS];
+    unsigned domain_count;
+    struct page pages[LAB_PAGES];
+    unsigned page_count;
+
+    struct sluice_fault faults[LAB_FAULTS];
+    volatile unsigned fault_count; /* all since lab_forget_faults; the first LAB_FAULTS are kept */
 };
 
 struct scenario {
@@ -24,11 +65,71 @@ struct scenario {
     void (*run)(struct lab *lab);
 };
 
-/** Ends with an entry whose name is NULL. */
-extern const struct scenario scenarios_open[]; /* without an IOMMU */
+/* Each ends with an entry whose name is NULL. */
+extern const struct scenario scenarios_open[];     /* without an IOMMU */
+extern const struct scenario scenarios_access[];   /* mapped, unmapped, permissions, revocation */
+extern const struct scenario scenarios_domain[];   /* who is in which domain */
+extern const struct scenario scenarios_shape[];    /* kinds of addresses and pages */
+extern const struct scenario scenarios_device[];   /* whole drivers behind the IOMMU */
+extern const struct scenario scenarios_platform[]; /* firmware's wishes, sleep, handover, stop */
 
 /** Finds the devices and tells about them. */
 void lab_find_devices(struct lab *lab);
+
+/**
+ * Creates an instance, feeds it every firmware table (with the region reserved for
+ * lab->firmware added) and starts it. *out_status says why not when it returns false.
+ */
+bool lab_start(struct lab *lab, enum sluice_status *out_status);
+/** Adds every device to the instance. */
+bool lab_guard_devices(struct lab *lab);
+/** Stops and destroys the instance. */
+bool lab_stop(struct lab *lab);
+/** Drops the pointers to an instance that somebody else has taken the hardware from. */
+void lab_abandon(struct lab *lab);
+
+/** The library's handle of a device, NULL when it has none. */
+struct sluice_device *lab_device(struct lab *lab, const struct pci_device *pci);
+
+/** A new domain for this device, or NULL with a failed check. */
+struct sluice_domain *lab_domain(struct lab *lab, enum sluice_domain_kind kind,
+                                 struct sluice_device *device);
+
+/** Zeroed pages below 4 GiB; no memory ends the run. */
+struct page lab_page(struct lab *lab, unsigned order);
+/** One above 4 GiB, where the machine has memory there. */
+struct page lab_high_page(struct lab *lab);
+/** Gives one back before the scenario ends. */
+void lab_page_free(struct lab *lab, struct page page);
+
+/** Takes all devices out of their domains, frees domains and pages; true when all of it worked. */
+bool lab_release(struct lab *lab);
+
+/** Maps and says so. */
+bool lab_map(struct sluice_domain *domain, uint64_t iova, uint64_t phys, uint64_t bytes,
+             uint32_t prot);
+/** Unmaps, says so, and checks that all of it was mapped. */
+bool lab_unmap(struct sluice_domain *domain, uint64_t iova, uint64_t bytes);
+
+void lab_forget_faults(struct lab *lab);
+/**
+ * Checks that the hardware logged this device's access at this address as stopped, and tells what
+ * it logged. `reasons` is a set of 1 << enum sluice_fault_reason.
+ */
+void lab_check_fault(struct lab *lab, const struct pci_device *pci, enum sluice_access access,
+                     uint64_t iova, unsigned reasons);
+/** Whether anything of this device was logged, and whether the hardware admitted to losing some. */
+bool lab_has_fault(struct lab *lab, const struct pci_device *pci, bool *out_lost);
+/** Checks that nothing was logged since lab_forget_faults. */
+void lab_check_no_fault(struct lab *lab);
+
+/** A machine_dma whose addresses are IOVAs of a domain of the library. */
+struct domain_dma {
+    struct machine_dma dma; /* first */
+    struct sluice_domain *domain;
+    uint64_t next; /* addresses are handed out upwards and never again */
+};
+void domain_dma_init(struct domain_dma *dma, struct sluice_domain *domain, uint64_t first);
 
 /** Fills memory with a pattern that depends on the seed and the position. */
 void fill_pattern(void *memory, size_t bytes, uint32_t seed);

@@ -63,3 +63,12 @@ bool option_lists(const char *list, const char *word)
     }
     return false;
 }
+
+bool text_equal(const char *left, const char *right)
+{
+    while (*left != '\0' && *left == *right) {
+        left++;
+        right++;
+    }
+    return *left == *right;
+}

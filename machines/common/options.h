@@ -17,4 +17,6 @@ bool option_value(const char *name, char *out, size_t size);
 /** Whether `word` is one of the comma-separated words of `list`. */
 bool option_lists(const char *list, const char *word);
 
+bool text_equal(const char *left, const char *right);
+
 #endif

@@ -24,7 +24,14 @@ struct free_object {
     struct free_object *next;
 };
 
+struct extent {
+    uint64_t start, end;
+};
+
 static struct region regions[REGIONS_LIMIT];
+static struct extent extents[REGIONS_LIMIT];
+static unsigned extent_count;
+static uint64_t kept_pages; /* handed out for good */
 static unsigned region_count;
 static uint64_t free_pages;
 static struct free_object *free_objects[SIZE_CLASSES];
@@ -68,6 +75,8 @@ static void add_region(uint64_t start, uint64_t end)
 void machine_pages_add(uint64_t start, uint64_t end)
 {
     uint64_t image_start, image_end;
+    if (extent_count < REGIONS_LIMIT)
+        extents[extent_count++] = (struct extent){start, end};
     arch_image_range(&image_start, &image_end);
     if (image_end <= start || image_start >= end) {
         add_region(start, end);
@@ -77,6 +86,15 @@ void machine_pages_add(uint64_t start, uint64_t end)
         add_region(start, image_start);
     if (image_end < end)
         add_region(image_end, end);
+}
+
+bool machine_ram_extent(unsigned index, uint64_t *out_first, uint64_t *out_last)
+{
+    if (index >= extent_count)
+        return false;
+    *out_first = extents[index].start;
+    *out_last = extents[index].end - 1;
+    return true;
 }
 
 /* Alignment is of the physical address, so the search steps in multiples of the size. */
@@ -117,8 +135,12 @@ bool machine_pages_alloc(unsigned order, unsigned flags, uint64_t *out_phys)
     if (order > 18)
         return false;
     for (unsigned i = 0; i < region_count; i++) {
-        if (take_from(&regions[i], order, flags, out_phys)) {
+        /* Regions above 4 GiB were added last. */
+        unsigned index = (flags & MACHINE_PAGES_HIGH) != 0 ? region_count - 1 - i : i;
+        if (take_from(&regions[index], order, flags, out_phys)) {
             memset(arch_phys_to_virt(*out_phys), 0, (size_t)MACHINE_PAGE_BYTES << order);
+            if ((flags & MACHINE_PAGES_KEPT) != 0)
+                kept_pages += 1ull << order;
             return true;
         }
     }
@@ -152,7 +174,7 @@ void machine_pages_free(uint64_t phys, unsigned order)
 
 uint64_t machine_pages_free_count(void)
 {
-    return free_pages;
+    return free_pages + kept_pages;
 }
 
 bool machine_page_is_free(uint64_t phys)
@@ -172,7 +194,7 @@ static unsigned class_of(size_t bytes)
 static bool refill(unsigned lg2)
 {
     uint64_t phys;
-    if (!machine_pages_alloc(0, 0, &phys))
+    if (!machine_pages_alloc(0, MACHINE_PAGES_KEPT, &phys))
         return false;
     uint8_t *page = arch_phys_to_virt(phys);
     for (size_t at = 0; at < MACHINE_PAGE_BYTES; at += (size_t)1 << lg2) {

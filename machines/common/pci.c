@@ -18,6 +18,8 @@
 #define CAP_POINTER      0x34u
 #define CAPS_LIMIT       48u /* as many as fit 192 bytes */
 
+#define PCIE_TYPE_PCI_BRIDGE 7u /* [PCIe 7.5.3.2] */
+
 #define MSI_CONTROL        2u
 #define MSI_ENABLE         (1u << 0)
 #define MSI_64             (1u << 7)
@@ -82,6 +84,20 @@ void pci_config_write(uint16_t segment, uint16_t rid, unsigned offset, unsigned 
 uint16_t pci_rid(const struct pci_device *device)
 {
     return (uint16_t)((device->bus << 8) | device->devfn);
+}
+
+uint16_t pci_source_rid(const struct pci_device *device)
+{
+    uint16_t source = pci_rid(device);
+    const struct pci_device *bridge = device->behind;
+    for (unsigned depth = 0; bridge != NULL && depth < 8; depth++, bridge = bridge->behind) {
+        unsigned cap = pci_find_capability(bridge, PCI_CAP_PCIE, 0);
+        if (cap == 0)
+            source = pci_rid(bridge);
+        else if (((pci_read(bridge, cap + 2, 2) >> 4) & 15) == PCIE_TYPE_PCI_BRIDGE)
+            source = (uint16_t)(bridge->secondary_bus << 8);
+    }
+    return source;
 }
 
 uint32_t pci_read(const struct pci_device *device, unsigned offset, unsigned bytes)

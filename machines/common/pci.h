@@ -15,6 +15,7 @@
 
 #define PCI_CAP_MSI    0x05u
 #define PCI_CAP_VENDOR 0x09u
+#define PCI_CAP_PCIE   0x10u
 #define PCI_CAP_MSIX   0x11u
 
 struct pci_bar {
@@ -29,6 +30,7 @@ struct pci_device {
     uint32_t class_code; /* base, sub, interface */
     bool is_bridge;
     uint8_t secondary_bus;
+    const struct pci_device *behind; /* the bridge above, NULL on a root bus */
     struct pci_bar bars[PCI_BARS];
     volatile void *msix_table;
 };
@@ -51,6 +53,13 @@ struct pci_device *pci_find_class(uint32_t class_code, unsigned index);
 
 /** Requester ID on the bus the function sits on. */
 uint16_t pci_rid(const struct pci_device *device);
+
+/**
+ * Requester ID that the rest of the machine sees: behind a conventional bridge the bridge takes
+ * ownership [PCIe-to-PCI bridge 1.0 2.3], with its own ID or, for a PCIe bridge, that of device 0
+ * on its secondary bus.
+ */
+uint16_t pci_source_rid(const struct pci_device *device);
 
 /* Raw access; a function that does not exist reads as all ones and ignores writes. */
 uint32_t pci_config_read(uint16_t segment, uint16_t rid, unsigned offset, unsigned bytes);

@@ -6,6 +6,7 @@
  */
 #include "pci_scan.h"
 #include "arch.h"
+#include "options.h"
 #include "pci.h"
 #include "print.h"
 
@@ -36,6 +37,7 @@ static struct pci_device devices[PCI_DEVICES_LIMIT];
 static unsigned device_count;
 static unsigned last_bus;
 static uint64_t next_bar, bars_end; /* the window being handed out; none when both are 0 */
+static bool anew;                   /* what firmware has done is done again */
 
 static uint64_t align_up(uint64_t value, uint64_t grain)
 {
@@ -85,7 +87,7 @@ static unsigned read_bar(struct pci_device *device, unsigned index)
     pci_write(device, offset, 4, low);
     size &= address_mask;
     bar->bytes = size == 0 ? 0 : 0 - size;
-    bar->phys = value & address_mask;
+    bar->phys = anew && !bar->is_io ? 0 : value & address_mask;
     return bar->is_64 ? 2 : 1;
 }
 
@@ -126,7 +128,7 @@ static struct pci_device *add_function(uint16_t segment, unsigned bus, unsigned 
 static void enter_bridge(struct frame *frame, struct pci_device *bridge)
 {
     unsigned secondary = pci_read(bridge, SECONDARY_BUS, 1);
-    if (secondary <= bridge->bus) { /* nobody has numbered it */
+    if (anew || secondary <= bridge->bus) { /* or nobody has numbered it */
         secondary = last_bus + 1;
         pci_write(bridge, PRIMARY_BUS, 1, bridge->bus);
         pci_write(bridge, SECONDARY_BUS, 1, secondary);
@@ -174,6 +176,7 @@ void pci_init(const struct pci_ecam *ecam)
     unsigned depth = 1, window_count;
     const struct arch_pci_window *windows = arch_pci_windows(&window_count);
     pci_set_ecam(ecam);
+    anew = option_given("place-bars");
     for (unsigned i = 0; i < window_count && bars_end == 0; i++) {
         if (!windows[i].above_4g) {
             next_bar = windows[i].base;
@@ -191,6 +194,8 @@ void pci_init(const struct pci_ecam *ecam)
         }
         struct pci_device *device = add_function(ecam->segment, frame->bus, frame->devfn);
         frame->devfn = next_devfn(device, frame->devfn);
+        if (device != NULL)
+            device->behind = frame->bridge;
         if (device != NULL && device->is_bridge && depth < DEPTH_LIMIT && last_bus < ecam->last_bus)
             enter_bridge(&stack[depth++], device);
     }

@@ -41,7 +41,7 @@ static uint64_t *table_below(uint64_t *entry)
 {
     if ((*entry & PTE_PRESENT) == 0) {
         uint64_t phys;
-        if (!machine_pages_alloc(0, MACHINE_PAGES_LOW, &phys))
+        if (!machine_pages_alloc(0, MACHINE_PAGES_LOW | MACHINE_PAGES_KEPT, &phys))
             machine_die("no memory for the kernel's own page tables");
         *entry = phys | PTE_PRESENT | PTE_WRITE;
     }

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+#include "expect.h"
+
+#include <stddef.h>
+
+#include "options.h"
+
+static const struct expectation expectations[] = {
+    /* [VT-d 7.1.3] second-stage walks report "no write (read) permission" (05h, 06h) for entries
+     * that are not present too. */
+    {.driver = "Intel VT-d",
+     .logs_faults = true,
+     .tells_unmapped_from_denied = false,
+     .logs_denied_when_cached = false,
+     .cached_remark = "QEMU's intel-iommu logs nothing when its cache has the translation"},
+};
+
+static const struct expectation everything = {.driver = "",
+                                              .logs_faults = true,
+                                              .tells_unmapped_from_denied = true,
+                                              .logs_denied_when_cached = true};
+
+const struct expectation *expectation_of(const char *driver)
+{
+    for (size_t i = 0; i < sizeof(expectations) / sizeof(expectations[0]); i++) {
+        if (text_equal(expectations[i].driver, driver))
+            return &expectations[i];
+    }
+    return &everything;
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What a kind of unit, as the emulators have it, can be expected to tell. The only place of
+ * machines/common that knows kinds apart; scenarios ask for properties.
+ */
+#ifndef MACHINE_EXPECT_H
+#define MACHINE_EXPECT_H
+
+#include <stdbool.h>
+
+struct expectation {
+    const char *driver; /* sluice_unit_info.driver */
+    bool logs_faults;
+    /* Its log has different codes for "nothing is mapped" and "mapped without permission". */
+    bool tells_unmapped_from_denied;
+    /* It also logs accesses that a translation in its cache denies. */
+    bool logs_denied_when_cached;
+    const char *cached_remark;
+    const char *remark; /* why something is not expected; NULL when all is */
+};
+
+/** Never NULL: for a driver that is not in the table everything is expected. */
+const struct expectation *expectation_of(const char *driver);
+
+#endif

@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The library under the laboratory: starting an instance, its devices, what a scenario holds and
+ * gives back, and the faults that came in.
+ */
+#include "acpi.h"
+#include "arch.h"
+#include "host.h"
+#include "lab.h"
+#include "options.h"
+#include "pages.h"
+#include "print.h"
+#include "string.h"
+
+#define TABLE_COPY_BYTES 65536u
+#define FAULT_WAIT_NS    50000000ull
+
+static void on_fault(void *arg, const struct sluice_fault *fault)
+{
+    struct lab *lab = arg;
+    if (lab->fault_count < LAB_FAULTS)
+        lab->faults[lab->fault_count] = *fault;
+    lab->fault_count++;
+}
+
+static enum sluice_status add_table(struct lab *lab, const uint8_t *table, size_t length)
+{
+    static uint8_t copy[TABLE_COPY_BYTES];
+    if (length > sizeof(copy))
+        return sluice_add_table(lab->sluice, table, length);
+    memcpy(copy, table, length);
+    if (lab->firmware != NULL && lab->reserved.virt != NULL) {
+        size_t longer = arch_table_reserve(copy, length, sizeof(copy), lab->firmware->pci->segment,
+                                           pci_rid(lab->firmware->pci), lab->reserved.phys,
+                                           lab->reserved.phys + MACHINE_PAGE_BYTES - 1);
+        if (longer != 0)
+            length = longer;
+    }
+    return sluice_add_table(lab->sluice, copy, length);
+}
+
+static enum sluice_status add_tables(struct lab *lab)
+{
+    const uint8_t *table;
+    uint64_t length;
+    for (unsigned i = 0; machine_acpi_table(i, &table, &length); i++) {
+        enum sluice_status status = table == NULL ? SLUICE_OK : add_table(lab, table, length);
+        if (status != SLUICE_OK)
+            return status;
+    }
+    return SLUICE_OK;
+}
+
+bool lab_start(struct lab *lab, enum sluice_status *out_status)
+{
+    struct sluice_config config = {
+        .ops = &machine_host_ops,
+        .ctx = lab,
+        .log_level = SLUICE_LOG_DEBUG,
+        .linear_map = !option_given("hooked-memory"),
+        .linear_base = (uintptr_t)arch_phys_to_virt(0),
+        .on_fault = on_fault,
+        .on_fault_arg = lab,
+        .avoid_queues = option_given("avoid-queues"),
+    };
+    *out_status = sluice_create(&config, &lab->sluice);
+    if (*out_status != SLUICE_OK)
+        return false;
+    *out_status = add_tables(lab);
+    if (*out_status == SLUICE_OK)
+        *out_status = sluice_start(lab->sluice);
+    if (*out_status == SLUICE_OK)
+        return true;
+    if (sluice_destroy(lab->sluice) != SLUICE_OK)
+        machine_die("an instance that never started cannot be destroyed");
+    lab->sluice = NULL;
+    return false;
+}
+
+static bool guard(struct lab *lab, struct pci_device *pci)
+{
+    char text[16];
+    struct guarded *guarded = &lab->guarded[lab->guarded_count];
+    struct sluice_device_config config = {
+        .bus = SLUICE_BUS_PCI,
+        .segment = pci->segment,
+        .rid = pci_rid(pci),
+        .name = device_text(pci, text),
+    };
+    enum sluice_status status = sluice_device_add(lab->sluice, &config, &guarded->handle);
+    if (status != SLUICE_OK) {
+        say("device %s is not guarded: %s", text, sluice_status_text(status));
+        return false;
+    }
+    guarded->pci = pci;
+    lab->guarded_count++;
+    return true;
+}
+
+bool lab_guard_devices(struct lab *lab)
+{
+    bool all = true;
+    for (unsigned i = 0; i < lab->edu_count; i++)
+        all &= guard(lab, lab->edus[i].pci);
+    if (lab->rng != NULL)
+        all &= guard(lab, lab->rng);
+    if (lab->nvme != NULL)
+        all &= guard(lab, lab->nvme);
+    return all;
+}
+
+void lab_abandon(struct lab *lab)
+{
+    lab->sluice = NULL;
+    lab->guarded_count = 0;
+    lab->domain_count = 0;
+}
+
+bool lab_stop(struct lab *lab)
+{
+    enum sluice_status status = sluice_stop(lab->sluice);
+    bool stopped = check(status == SLUICE_OK, "the library lets go of the hardware: %s",
+                         sluice_status_text(status));
+    if (!stopped)
+        return false;
+    status = sluice_destroy(lab->sluice);
+    lab_abandon(lab);
+    return check(status == SLUICE_OK, "the instance is destroyed: %s", sluice_status_text(status));
+}
+
+struct sluice_device *lab_device(struct lab *lab, const struct pci_device *pci)
+{
+    for (unsigned i = 0; i < lab->guarded_count; i++) {
+        if (lab->guarded[i].pci == pci)
+            return lab->guarded[i].handle;
+    }
+    return NULL;
+}
+
+struct sluice_domain *lab_domain(struct lab *lab, enum sluice_domain_kind kind,
+                                 struct sluice_device *device)
+{
+    struct sluice_domain_config config = {.kind = kind, .device = device, .name = "scenario"};
+    struct sluice_domain *domain;
+    if (lab->domain_count == LAB_DOMAINS)
+        machine_die("a scenario uses more domains than there is room for");
+    enum sluice_status status = sluice_domain_create(lab->sluice, &config, &domain);
+    if (status != SLUICE_OK) {
+        check(false, "a domain is created: %s", sluice_status_text(status));
+        return NULL;
+    }
+    lab->domains[lab->domain_count++] = domain;
+    return domain;
+}
+
+static struct page take_page(struct lab *lab, unsigned order, unsigned flags)
+{
+    struct page page = {.order = order};
+    if (lab->page_count == LAB_PAGES || !machine_pages_alloc(order, flags, &page.phys))
+        machine_die("a scenario found no memory");
+    page.virt = arch_phys_to_virt(page.phys);
+    lab->pages[lab->page_count++] = page;
+    return page;
+}
+
+struct page lab_page(struct lab *lab, unsigned order)
+{
+    return take_page(lab, order, MACHINE_PAGES_LOW);
+}
+
+struct page lab_high_page(struct lab *lab)
+{
+    return take_page(lab, 0, MACHINE_PAGES_HIGH);
+}
+
+void lab_page_free(struct lab *lab, struct page page)
+{
+    for (unsigned i = 0; i < lab->page_count; i++) {
+        if (lab->pages[i].phys != page.phys)
+            continue;
+        lab->pages[i] = lab->pages[--lab->page_count];
+        machine_pages_free(page.phys, page.order);
+        return;
+    }
+}
+
+bool lab_release(struct lab *lab)
+{
+    bool all = true;
+    for (unsigned i = 0; i < lab->guarded_count; i++)
+        all &= sluice_domain_detach(lab->guarded[i].handle) == SLUICE_OK;
+    /* Pages go back only when no device can reach them any more. */
+    for (; all && lab->domain_count > 0; lab->domain_count--)
+        all &= sluice_domain_destroy(lab->domains[lab->domain_count - 1]) == SLUICE_OK;
+    for (; all && lab->page_count > 0; lab->page_count--) {
+        const struct page *page = &lab->pages[lab->page_count - 1];
+        machine_pages_free(page->phys, page->order);
+    }
+    return all;
+}
+
+static const char *access_text(uint32_t prot)
+{
+    switch (prot & (SLUICE_PROT_READ | SLUICE_PROT_WRITE)) {
+    case SLUICE_PROT_READ:
+        return "to read";
+    case SLUICE_PROT_WRITE:
+        return "to write";
+    default:
+        return "to read and write";
+    }
+}
+
+bool lab_map(struct sluice_domain *domain, uint64_t iova, uint64_t phys, uint64_t bytes,
+             uint32_t prot)
+{
+    enum sluice_status status = sluice_domain_map(domain, iova, phys, bytes, prot);
+    if (status != SLUICE_OK)
+        return check(false, "0x%lx is mapped to 0x%lx: %s", iova, phys, sluice_status_text(status));
+    say("mapped: device address 0x%lx -> memory 0x%lx, %lu KiB, %s", iova, phys, bytes >> 10,
+        access_text(prot));
+    return true;
+}
+
+bool lab_unmap(struct sluice_domain *domain, uint64_t iova, uint64_t bytes)
+{
+    uint64_t unmapped = 0;
+    enum sluice_status status = sluice_domain_unmap(domain, iova, bytes, &unmapped);
+    if (status != SLUICE_OK || unmapped != bytes)
+        return check(false, "0x%lx is unmapped: %s, %lu of %lu bytes", iova,
+                     sluice_status_text(status), unmapped, bytes);
+    say("unmapped: device address 0x%lx, %lu KiB", iova, bytes >> 10);
+    return true;
+}
+
+void lab_forget_faults(struct lab *lab)
+{
+    (void)sluice_fault_poll(lab->sluice);
+    lab->fault_count = 0;
+}
+
+/* Faults may come by poll or by the unit's interrupt; either way they end up in lab->faults. */
+static const struct sluice_fault *find_fault(struct lab *lab, uint16_t rid,
+                                             enum sluice_access access, uint64_t iova)
+{
+    uint64_t deadline = arch_now_ns() + FAULT_WAIT_NS;
+    do {
+        machine_host_run_deferred();
+        (void)sluice_fault_poll(lab->sluice);
+        unsigned count = lab->fault_count < LAB_FAULTS ? lab->fault_count : LAB_FAULTS;
+        for (unsigned i = 0; i < count; i++) {
+            const struct sluice_fault *fault = &lab->faults[i];
+            if (fault->source == rid && fault->access == access && fault->address_valid &&
+                fault->address / MACHINE_PAGE_BYTES == iova / MACHINE_PAGE_BYTES)
+                return fault;
+        }
+    } while (arch_now_ns() < deadline);
+    return NULL;
+}
+
+static void tell_faults(struct lab *lab)
+{
+    unsigned count = lab->fault_count < LAB_FAULTS ? lab->fault_count : LAB_FAULTS;
+    for (unsigned i = 0; i < count; i++) {
+        const struct sluice_fault *fault = &lab->faults[i];
+        say("logged by %s: source %04x, %s of 0x%lx, code 0x%x (%s)", fault->unit, fault->source,
+            fault->access == SLUICE_ACCESS_WRITE ? "write" : "read", fault->address,
+            fault->hardware_code, fault->hardware_text);
+    }
+}
+
+void lab_check_fault(struct lab *lab, const struct pci_device *pci, enum sluice_access access,
+                     uint64_t iova, unsigned reasons)
+{
+    char text[16];
+    if (!lab->expect->logs_faults) {
+        say("(no fault record is looked for: %s)", lab->expect->remark);
+        return;
+    }
+    if (!lab->expect->tells_unmapped_from_denied && (reasons & (1u << SLUICE_FAULT_NOT_MAPPED)))
+        reasons |= access == SLUICE_ACCESS_WRITE ? 1u << SLUICE_FAULT_WRITE_DENIED
+                                                 : 1u << SLUICE_FAULT_READ_DENIED;
+    const struct sluice_fault *fault = find_fault(lab, pci_source_rid(pci), access, iova);
+    const char *verb = access == SLUICE_ACCESS_WRITE ? "write" : "read";
+    device_text(pci, text);
+    check(fault != NULL, "the hardware logged that %s tried to %s 0x%lx", text, verb, iova);
+    if (fault == NULL) {
+        tell_faults(lab);
+        return;
+    }
+    check((reasons & (1u << fault->reason)) != 0, "it logged why: %s (code 0x%x, \"%s\")",
+          sluice_fault_reason_text(fault->reason), fault->hardware_code, fault->hardware_text);
+}
+
+bool lab_has_fault(struct lab *lab, const struct pci_device *pci, bool *out_lost)
+{
+    bool found = false;
+    unsigned count = lab->fault_count < LAB_FAULTS ? lab->fault_count : LAB_FAULTS;
+    *out_lost = lab->fault_count > LAB_FAULTS;
+    for (unsigned i = 0; i < count; i++) {
+        found |= lab->faults[i].source == pci_source_rid(pci);
+        *out_lost |= lab->faults[i].records_lost;
+    }
+    return found;
+}
+
+void lab_check_no_fault(struct lab *lab)
+{
+    machine_host_run_deferred();
+    (void)sluice_fault_poll(lab->sluice);
+    if (!check(lab->fault_count == 0, "the hardware logged no fault"))
+        tell_faults(lab);
+}
+
+static bool domain_map(struct machine_dma *dma, uint64_t phys, size_t bytes, unsigned access,
+                       uint64_t *out_bus)
+{
+    struct domain_dma *self = (struct domain_dma *)(void *)dma;
+    uint32_t prot = ((access & MACHINE_DMA_READ) != 0 ? (uint32_t)SLUICE_PROT_READ : 0) |
+                    ((access & MACHINE_DMA_WRITE) != 0 ? (uint32_t)SLUICE_PROT_WRITE : 0);
+    uint64_t iova = self->next;
+    self->next += bytes + MACHINE_PAGE_BYTES; /* a hole after each, to catch overruns */
+    if (sluice_domain_map(self->domain, iova, phys, bytes, prot) != SLUICE_OK)
+        return false;
+    *out_bus = iova;
+    return true;
+}
+
+static bool domain_unmap(struct machine_dma *dma, uint64_t bus, size_t bytes)
+{
+    struct domain_dma *self = (struct domain_dma *)(void *)dma;
+    uint64_t unmapped = 0;
+    return sluice_domain_unmap(self->domain, bus, bytes, &unmapped) == SLUICE_OK &&
+           unmapped == bytes;
+}
+
+void domain_dma_init(struct domain_dma *dma, struct sluice_domain *domain, uint64_t first)
+{
+    *dma = (struct domain_dma){{domain_map, domain_unmap}, domain, first};
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT
+#include "host.h"
+
+#include "arch.h"
+#include "mmio.h"
+#include "pages.h"
+#include "pci.h"
+#include "print.h"
+
+#define EVENTS_LIMIT   8u
+#define DEFERRED_LIMIT 16u
+
+struct event {
+    const struct sluice_event_handler *handler;
+    unsigned irq;
+    bool used;
+};
+
+struct deferred {
+    void (*work)(void *arg);
+    void *arg;
+};
+
+static struct event events[EVENTS_LIMIT];
+static struct deferred deferred[DEFERRED_LIMIT];
+static unsigned deferred_head, deferred_tail;
+static uint64_t event_count, pages_held, objects_held;
+static enum sluice_log_level shown_level = SLUICE_LOG_INFO;
+
+static void host_log(void *ctx, enum sluice_log_level level, const char *line)
+{
+    static const char *const names[] = {"error", "warning", "info", "debug"};
+    (void)ctx;
+    if (level <= shown_level)
+        machine_print("      [sluice %s] %s\n", names[level & 3], line);
+}
+
+static void *host_alloc(void *ctx, size_t bytes)
+{
+    (void)ctx;
+    void *object = machine_object_alloc(bytes);
+    if (object != NULL)
+        objects_held++;
+    return object;
+}
+
+static void host_free(void *ctx, void *memory, size_t bytes)
+{
+    (void)ctx;
+    machine_object_free(memory, bytes);
+    objects_held--;
+}
+
+static bool host_pages_alloc(void *ctx, const struct sluice_page_request *request,
+                             struct sluice_pages *out)
+{
+    (void)ctx;
+    uint64_t phys;
+    /* High where allowed, so that an address cut to 32 bits cannot work by luck. */
+    if (!machine_pages_alloc(request->order,
+                             request->below_4g ? MACHINE_PAGES_LOW : MACHINE_PAGES_HIGH, &phys))
+        return false;
+    pages_held += 1ull << request->order;
+    *out = (struct sluice_pages){arch_phys_to_virt(phys), phys};
+    return true;
+}
+
+static void host_pages_free(void *ctx, struct sluice_pages pages, unsigned order)
+{
+    (void)ctx;
+    pages_held -= 1ull << order;
+    machine_pages_free(pages.phys, order);
+}
+
+static void *host_phys_to_virt(void *ctx, sluice_phys_t phys)
+{
+    (void)ctx;
+    return arch_phys_to_virt(phys);
+}
+
+static bool host_mmio_map(void *ctx, sluice_phys_t phys, uint64_t bytes, void **out_handle)
+{
+    (void)ctx;
+    *out_handle = (void *)(uintptr_t)arch_map_mmio(phys, bytes);
+    return true;
+}
+
+static void host_mmio_unmap(void *ctx, void *handle, uint64_t bytes)
+{
+    /* Register mappings are kept: mapping the same registers again finds them. */
+    (void)ctx;
+    (void)handle;
+    (void)bytes;
+}
+
+static uint32_t host_mmio_read32(void *ctx, void *handle, uint64_t offset)
+{
+    (void)ctx;
+    return mmio_read32(handle, offset);
+}
+
+static uint64_t host_mmio_read64(void *ctx, void *handle, uint64_t offset)
+{
+    (void)ctx;
+    return mmio_read64(handle, offset);
+}
+
+static void host_mmio_write32(void *ctx, void *handle, uint64_t offset, uint32_t value)
+{
+    (void)ctx;
+    mmio_write32(handle, offset, value);
+}
+
+static void host_mmio_write64(void *ctx, void *handle, uint64_t offset, uint64_t value)
+{
+    (void)ctx;
+    mmio_write64(handle, offset, value);
+}
+
+static uint32_t host_pci_read(void *ctx, uint16_t segment, uint16_t rid, uint16_t offset,
+                              unsigned width)
+{
+    (void)ctx;
+    return pci_config_read(segment, rid, offset, width);
+}
+
+static void host_pci_write(void *ctx, uint16_t segment, uint16_t rid, uint16_t offset,
+                           unsigned width, uint32_t value)
+{
+    (void)ctx;
+    pci_config_write(segment, rid, offset, width, value);
+}
+
+static uint64_t host_now_ns(void *ctx)
+{
+    (void)ctx;
+    return arch_now_ns();
+}
+
+static void host_stall_ns(void *ctx, uint64_t ns)
+{
+    (void)ctx;
+    uint64_t end = arch_now_ns() + ns;
+    while (arch_now_ns() < end)
+        arch_pause();
+}
+
+static unsigned host_cpu_count(void *ctx)
+{
+    (void)ctx;
+    return 1;
+}
+
+static bool host_memory_extent(void *ctx, unsigned index, sluice_phys_t *out_first,
+                               sluice_phys_t *out_last)
+{
+    (void)ctx;
+    return machine_ram_extent(index, out_first, out_last);
+}
+
+static void on_event(void *context)
+{
+    const struct event *event = context;
+    event_count++;
+    event->handler->handler(event->handler->arg);
+}
+
+static bool host_event_install(void *ctx, const char *unit,
+                               const struct sluice_event_handler *handler,
+                               struct sluice_msi *out_msi, void **out_handle)
+{
+    (void)ctx;
+    (void)unit;
+    for (unsigned i = 0; i < EVENTS_LIMIT; i++) {
+        struct event *event = &events[i];
+        if (event->used)
+            continue;
+        event->handler = handler;
+        if (!arch_irq_alloc(on_event, event, &event->irq))
+            return false;
+        event->used = true;
+        arch_irq_message(event->irq, &out_msi->address, &out_msi->data);
+        *out_handle = event;
+        return true;
+    }
+    return false;
+}
+
+static void host_event_remove(void *ctx, void *handle)
+{
+    (void)ctx;
+    struct event *event = handle;
+    /* One CPU and not in its handler, so it is not running. */
+    arch_irq_free(event->irq);
+    event->used = false;
+}
+
+static bool host_defer(void *ctx, void (*work)(void *arg), void *arg)
+{
+    (void)ctx;
+    bool irqs = arch_irqs_disable();
+    bool room = deferred_tail - deferred_head < DEFERRED_LIMIT;
+    if (room)
+        deferred[deferred_tail++ % DEFERRED_LIMIT] = (struct deferred){work, arg};
+    arch_irqs_restore(irqs);
+    return room;
+}
+
+void machine_host_run_deferred(void)
+{
+    for (unsigned i = 0; i < DEFERRED_LIMIT; i++) {
+        bool irqs = arch_irqs_disable();
+        bool any = deferred_head != deferred_tail;
+        struct deferred job = deferred[deferred_head % DEFERRED_LIMIT];
+        if (any)
+            deferred_head++;
+        arch_irqs_restore(irqs);
+        if (!any)
+            return;
+        job.work(job.arg);
+    }
+}
+
+uint64_t machine_host_events(void)
+{
+    return event_count;
+}
+
+uint64_t machine_host_pages_held(void)
+{
+    return pages_held;
+}
+
+uint64_t machine_host_objects_held(void)
+{
+    return objects_held;
+}
+
+void machine_host_set_log_level(enum sluice_log_level level)
+{
+    shown_level = level;
+}
+
+const struct sluice_host_ops machine_host_ops = {
+    .log = host_log,
+    .alloc = host_alloc,
+    .free = host_free,
+    .pages_alloc = host_pages_alloc,
+    .pages_free = host_pages_free,
+    .phys_to_virt = host_phys_to_virt,
+    .mmio_map = host_mmio_map,
+    .mmio_unmap = host_mmio_unmap,
+    .mmio_read32 = host_mmio_read32,
+    .mmio_read64 = host_mmio_read64,
+    .mmio_write32 = host_mmio_write32,
+    .mmio_write64 = host_mmio_write64,
+    .pci_read = host_pci_read,
+    .pci_write = host_pci_write,
+    .now_ns = host_now_ns,
+    .stall_ns = host_stall_ns,
+    .cpu_count = host_cpu_count,
+    .memory_extent = host_memory_extent,
+    .event_install = host_event_install,
+    .event_remove = host_event_remove,
+    .defer = host_defer,
+};
