@@ -399,7 +399,7 @@ static double ratio_of(const struct bench *bench, size_t bar)
 
 static void print_text(const struct bench *bench)
 {
-    printf("%s, %u levels, coherent; ns for each 4 KiB, best of many\n\n", bench->pt.format->name,
+    printf("\n%s, %u levels, coherent; ns for each 4 KiB, best of many\n\n", bench->pt.format->name,
            LEVELS);
     for (unsigned row = 0; row < ROWS; row++)
         printf("  %-42s %8.3f\n", row_texts[row].text, bench->best[row]);
@@ -411,7 +411,7 @@ static void print_text(const struct bench *bench)
                ratio_of(bench, bar), bars[bar].most);
 }
 
-static void print_json(const struct bench *bench)
+static json_t *to_json(const struct bench *bench)
 {
     json_t *root = json_object(), *rows = json_object(), *list = json_array();
 
@@ -430,22 +430,21 @@ static void print_json(const struct bench *bench)
     json_object_set_new(root, "table_bytes_per_gib_4k", json_integer((json_int_t)bench->bytes_4k));
     json_object_set_new(root, "table_bytes_per_gib_2m", json_integer((json_int_t)bench->bytes_2m));
     json_object_set_new(root, "bars", list);
-    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
-    printf("\n");
-    json_decref(root);
+    return root;
 }
 
-static void bench_init(struct bench *bench)
+static void bench_init(struct bench *bench, const struct pt_format *format)
 {
-    const struct pt_config config = {.format = &pt_format_vtd_second_stage,
+    const struct pt_config config = {.format = format,
                                      .levels = LEVELS,
-                                     .iova_bits = 48,
+                                     .iova_bits = 47,
                                      .phys_bits = 46,
                                      .page_sizes = K4 | M2 | G1,
                                      .coherent = true,
                                      .node = -1};
     uint64_t random = 1;
 
+    memset(bench, 0, sizeof(*bench));
     bench_host_init(&bench->sluice);
     check(config.format->create(&bench->sluice, &config, &bench->pt));
     for (uint32_t i = 0; i < PAGES; i++) {
@@ -463,9 +462,28 @@ static void bench_init(struct bench *bench)
         unmap(bench, at, K4, NULL);
 }
 
+static void bench_run(struct bench *bench, const struct pt_format *format, unsigned rounds)
+{
+    bench_init(bench, format);
+    for (unsigned round = 0; round < rounds; round++) {
+        run_single(bench);
+        run_shuffled(bench);
+        run_64k(bench);
+        run_1g(bench);
+        run_1g_floors(bench);
+        run_2m(bench);
+        run_lookup(bench);
+    }
+    run_threads(bench, rounds * 8);
+    measure_bytes(bench);
+    bench->pt.format->destroy(&bench->pt);
+}
+
 int main(int argc, char **argv)
 {
+    static const struct pt_format *const formats[] = {&pt_format_vtd_second_stage, &pt_format_x86};
     static struct bench bench;
+    json_t *results = json_array();
     unsigned rounds = 60;
     bool json = false;
 
@@ -479,22 +497,17 @@ int main(int argc, char **argv)
             return 2;
         }
     }
-    bench_init(&bench);
-    for (unsigned round = 0; round < (rounds != 0 ? rounds : 1); round++) {
-        run_single(&bench);
-        run_shuffled(&bench);
-        run_64k(&bench);
-        run_1g(&bench);
-        run_1g_floors(&bench);
-        run_2m(&bench);
-        run_lookup(&bench);
+    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+        bench_run(&bench, formats[i], rounds != 0 ? rounds : 1);
+        if (json)
+            json_array_append_new(results, to_json(&bench));
+        else
+            print_text(&bench);
     }
-    run_threads(&bench, rounds * 8);
-    measure_bytes(&bench);
-    if (json)
-        print_json(&bench);
-    else
-        print_text(&bench);
-    bench.pt.format->destroy(&bench.pt);
+    if (json) {
+        json_dumpf(results, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+        printf("\n");
+    }
+    json_decref(results);
     return 0;
 }

@@ -50,7 +50,8 @@ void bench_host_init(struct sluice *sluice)
     const size_t bytes = BENCH_POOLS * POOL_PAGES * 4096ull;
 
     /* Aligned so that the host's own page faults and huge pages are the same in every run. */
-    arena = aligned_alloc(1u << 21, bytes);
+    if (arena == NULL)
+        arena = aligned_alloc(1u << 21, bytes);
     if (arena == NULL) {
         fprintf(stderr, "bench: no memory\n");
         exit(1);
@@ -59,6 +60,8 @@ void bench_host_init(struct sluice *sluice)
     for (unsigned i = 0; i < BENCH_POOLS * POOL_PAGES; i++) {
         struct pool *pool = &pools[i / POOL_PAGES];
 
+        if (i % POOL_PAGES == 0)
+            pool->count = 0;
         pool->pages[pool->count++] = arena + i * 4096ull;
     }
     memset(sluice, 0, sizeof(*sluice));

@@ -7,6 +7,7 @@
  *   PTF_GRANULE_LG2               smallest page and table size: 12, 14 or 16
  *   PTF_INDEX_BITS                bits a level; entries are 8 bytes
  *   PTF_LEVELS_MIN, PTF_LEVELS_MAX, PTF_ROOT_EXTRA_BITS   2 for x4 roots, 4 for concatenated ones
+ *   PTF_SIGN_BITS                 1 where addresses are sign-extended: the lower half is used
  *   PTF_PHYS_BITS_MAX, PTF_PAGE_SIZES, PTF_CAN_SPLIT
  *   PTF_READY                     see below
  *   ptf_present, ptf_is_table, ptf_table, ptf_table_phys, ptf_prot_possible,
@@ -166,6 +167,7 @@ const struct pt_format PTF_DESCRIPTOR = {
     .unmap = engine_unmap,
     .lookup = engine_lookup,
     .release = engine_release,
+    .withhold = engine_withhold,
 };
 
 #endif

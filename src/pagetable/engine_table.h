@@ -11,23 +11,27 @@ struct engine_frame {
     unsigned index;
 };
 
-/** Frees the table `pages` of `level` and all below it, without the entries before `index`. */
-static void engine_free_subtree(struct pagetable *pt, struct sluice_pages pages, unsigned level,
-                                unsigned index)
+/**
+ * Frees the table `pages` of `level` and all below it, without what hangs on the entries before
+ * `index`; or, with `keep`, only counts. Returns the pages of 4 KiB in it.
+ */
+static uint64_t engine_drop_subtree(struct pagetable *pt, struct sluice_pages pages, unsigned level,
+                                    unsigned index, bool keep)
 {
     struct engine_frame frames[PTF_LEVELS_MAX];
+    uint64_t tables = 0;
     unsigned at = level;
 
     frames[at] = (struct engine_frame){pages, index};
-    for (;;) {
+    while (at <= level) {
         struct engine_frame *frame = &frames[at];
         const pt_entry *table = frame->pages.virt;
         uint64_t entry;
 
         if (at == 0 || frame->index == PTF_ENTRIES) {
-            engine_table_free(pt, frame->pages);
-            if (at == level)
-                return;
+            if (!keep)
+                engine_table_free(pt, frame->pages);
+            tables++;
             at++;
             continue;
         }
@@ -38,11 +42,14 @@ static void engine_free_subtree(struct pagetable *pt, struct sluice_pages pages,
             frames[--at] = (struct engine_frame){{engine_virt(pt, phys), phys}, 0};
         }
     }
+    return tables << (PTF_GRANULE_LG2 - SLUICE_PAGE_LG2);
 }
 
-static void engine_release(struct pagetable *pt, struct pt_gather *gather)
+/** Empties the gather; returns how many pages hung on it. */
+static uint64_t engine_drop_gathered(struct pagetable *pt, struct pt_gather *gather, bool keep)
 {
     sluice_phys_t phys = gather->freed;
+    uint64_t count = 0;
 
     while (phys != 0) {
         struct sluice_pages pages = {.virt = engine_virt(pt, phys), .phys = phys};
@@ -50,10 +57,21 @@ static void engine_release(struct pagetable *pt, struct pt_gather *gather)
         unsigned level = (unsigned)(link >> CHAIN_LEVEL_SHIFT) & CHAIN_LEVEL_MASK;
 
         /* What the link overwrote is a node of the chain itself. */
-        engine_free_subtree(pt, pages, level, 1);
+        count += engine_drop_subtree(pt, pages, level, 1, keep);
         phys = link & CHAIN_ADDRESS_MASK;
     }
     pt_gather_init(gather);
+    return count;
+}
+
+static void engine_release(struct pagetable *pt, struct pt_gather *gather)
+{
+    (void)engine_drop_gathered(pt, gather, false);
+}
+
+static uint64_t engine_withhold(struct pagetable *pt, struct pt_gather *gather)
+{
+    return engine_drop_gathered(pt, gather, true);
 }
 
 static void engine_destroy(struct pagetable *pt)
@@ -66,8 +84,8 @@ static void engine_destroy(struct pagetable *pt)
         sluice_phys_t phys = ptf_table_phys(entry);
 
         if (ptf_is_table(entry, level))
-            engine_free_subtree(pt, (struct sluice_pages){engine_virt(pt, phys), phys}, level - 1,
-                                0);
+            (void)engine_drop_subtree(pt, (struct sluice_pages){engine_virt(pt, phys), phys},
+                                      level - 1, 0, false);
     }
     host_pages_free(pt->sluice, (struct sluice_pages){pt->root, pt->root_phys}, pt->root_order);
     atomic_fetch_sub_explicit(&pt->table_pages, (uint64_t)1 << pt->root_order,
@@ -95,7 +113,7 @@ static bool engine_config_possible(const struct pt_config *config)
 
     if (config->levels < PTF_LEVELS_MIN || config->levels > PTF_LEVELS_MAX)
         return false;
-    width = engine_shift(config->levels) + PTF_ROOT_EXTRA_BITS;
+    width = engine_shift(config->levels) + PTF_ROOT_EXTRA_BITS - PTF_SIGN_BITS;
     return config->iova_bits >= PTF_GRANULE_LG2 && config->iova_bits <= width &&
            config->iova_bits < 64 && config->phys_bits > PTF_GRANULE_LG2 &&
            config->phys_bits <= PTF_PHYS_BITS_MAX && engine_page_sizes(config) != 0;

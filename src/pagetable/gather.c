@@ -84,12 +84,3 @@ void pt_gather_add(struct pt_gather *gather, const struct pt_range *range)
     }
     gather->ranges[gather->count++] = merged;
 }
-
-uint64_t pt_gather_withhold(struct pagetable *pt, struct pt_gather *gather)
-{
-    uint64_t pages = gather->freed_pages;
-
-    (void)pt;
-    pt_gather_init(gather);
-    return pages;
-}

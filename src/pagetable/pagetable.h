@@ -59,7 +59,7 @@ struct pt_gather {
     unsigned count;
     struct pt_range ranges[PT_GATHER_RANGES];
     sluice_phys_t freed;  /**< chain of unlinked tables, see pt_gather_release; 0: none */
-    uint64_t freed_pages; /**< a lower bound: pages at the top of unlinked subtrees */
+    uint64_t freed_pages; /**< at least so many 4 KiB pages hang on it */
 };
 
 static inline void pt_gather_init(struct pt_gather *gather)
@@ -119,6 +119,9 @@ struct pt_format {
 
     /** Frees the gathered tables: the hardware has confirmed that it let go of them. */
     void (*release)(struct pagetable *pt, struct pt_gather *gather);
+
+    /** As release, but keeps the tables for good; returns how many 4 KiB pages they are. */
+    uint64_t (*withhold)(struct pagetable *pt, struct pt_gather *gather);
 };
 
 struct pagetable {
@@ -136,11 +139,15 @@ struct pagetable {
 
 /* Formats; each is defined in a file of its own. */
 extern const struct pt_format pt_format_vtd_second_stage;
+extern const struct pt_format pt_format_x86; /**< VT-d first stage, AMD v2 */
 
 /**
  * Forgets gathered tables without freeing them: a unit may still walk them. Returns the number of
- * pages so withheld (at least; see freed_pages). The pagetable's page count keeps them.
+ * 4 KiB pages so withheld. The pagetable's page count keeps them.
  */
-uint64_t pt_gather_withhold(struct pagetable *pt, struct pt_gather *gather);
+static inline uint64_t pt_gather_withhold(struct pagetable *pt, struct pt_gather *gather)
+{
+    return pt->format->withhold(pt, gather);
+}
 
 #endif

@@ -19,7 +19,9 @@
 #define PTF_LEVELS_MAX  5u
 /** The root is one table: neither concatenated nor wider than the others. */
 #define PTF_ROOT_EXTRA_BITS 0u
-#define PTF_PHYS_BITS_MAX   52u
+/** Addresses are not sign-extended: the whole root is used. */
+#define PTF_SIGN_BITS     0u
+#define PTF_PHYS_BITS_MAX 52u
 /** Leaf sizes: 4 KiB, 2 MiB (CAP.SLLPS bit 0), 1 GiB (bit 1) [VT-d 11.4.2]. */
 #define PTF_PAGE_SIZES ((1ull << 12) | (1ull << 21) | (1ull << 30))
 /** A present entry may be replaced by another present one, with invalidation after [VT-d 6.5]. */

@@ -39,7 +39,7 @@ void pt_model_init(struct pt_model *model, const struct pt_case *test, sluice_io
 {
     struct pt_config config = {.format = test->subject->format,
                                .levels = test->levels,
-                               .iova_bits = 12 + 9 * test->levels,
+                               .iova_bits = 12 + 9 * test->levels - test->subject->sign_bits,
                                .phys_bits = 46,
                                .page_sizes = test->page_sizes,
                                .coherent = test->coherent,

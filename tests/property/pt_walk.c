@@ -82,6 +82,35 @@ static void vtd_walk(struct pt_world *world, const struct pt_config *config, slu
     walk_radix512(world, config, table, level, iova, vtd_decode, out);
 }
 
+/* ---- x86 [VT-d 3.6, 9.7] ---- */
+
+static struct entry_view x86_decode(const struct pt_config *config, uint64_t entry, unsigned level)
+{
+    struct entry_view view = {.present = (entry & BIT(0)) != 0};
+
+    view.leaf = level == 1 || (entry & BIT(7)) != 0;
+    view.address = entry & 0x000ffffffffff000ull;
+    view.prot = SLUICE_PROT_READ | ((entry & BIT(1)) != 0 ? SLUICE_PROT_WRITE : 0);
+    /* User; not write-through, uncached or (the page attribute at level 1) other memory types;
+     * accessed; not execute-disabled, which would be reserved. */
+    view.broken = (entry & (BIT(2) | BIT(5))) != (BIT(2) | BIT(5)) ||
+                  (entry & (BIT(3) | BIT(4) | BIT(63))) != 0 ||
+                  (level == 1 && (entry & BIT(7)) != 0);
+    if (view.leaf && level > 1)
+        view.broken =
+            view.broken || level > 3 || (config->page_sizes & BIT(12 + 9 * (level - 1))) == 0;
+    /* Dirty where it can be written, so that the unit need not write the entry. */
+    if (view.leaf && (entry & BIT(1)) != 0 && (entry & BIT(6)) == 0)
+        view.broken = true;
+    return view;
+}
+
+static void x86_walk(struct pt_world *world, const struct pt_config *config, sluice_phys_t table,
+                     unsigned level, sluice_iova_t iova, struct walk *out)
+{
+    walk_radix512(world, config, table, level, iova, x86_decode, out);
+}
+
 #define RW (SLUICE_PROT_READ | SLUICE_PROT_WRITE)
 
 const struct pt_subject pt_subjects[] = {
@@ -92,6 +121,16 @@ const struct pt_subject pt_subjects[] = {
         .levels_max = 5,
         .prots = {SLUICE_PROT_READ, SLUICE_PROT_WRITE, RW, RW | SLUICE_PROT_SNOOP},
         .walk = vtd_walk,
+    },
+    {
+        .name = "x86",
+        .format = &pt_format_x86,
+        .levels_min = 4,
+        .levels_max = 5,
+        .sign_bits = 1,
+        .prots = {SLUICE_PROT_READ, RW},
+        .impossible_prot = SLUICE_PROT_WRITE,
+        .walk = x86_walk,
     },
 };
 const unsigned pt_subject_count = sizeof(pt_subjects) / sizeof(pt_subjects[0]);

@@ -31,6 +31,7 @@ struct pt_subject {
     const char *name;
     const struct pt_format *format;
     unsigned levels_min, levels_max;
+    unsigned sign_bits;       /**< of the address bits that levels give, those that are not used */
     uint32_t prots[4];        /**< what the format can say, zero-terminated */
     uint32_t impossible_prot; /**< what it must refuse; 0: nothing */
 
