@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The entries of 64-bit x86 paging, as engine.h wants them: VT-d first-stage tables [VT-d 3.6,
- * 9.7] and AMD's guest ("v2") tables [AMD IOMMU 2.2.6], which are those of the CPU.
+ * 9.7] and AMD's guest ("v2") tables, which are those of the CPU.
  *
  * Four or five levels of 512 entries. Addresses are sign-extended, and domains use the lower half:
  * 47 or 56 bits. There is no permission to write without reading.
