@@ -126,6 +126,14 @@ ENGINE_INLINE void engine_clean(const struct pagetable *pt, const pt_entry *slot
         host_cache_clean(pt->sluice, slot, count * sizeof(*slot));
 }
 
+/** The end of a fast path for a unit that does not snoop: out of line, so that others stay short.
+ */
+ENGINE_COLD enum sluice_status engine_clean_last(const struct pagetable *pt, const pt_entry *slot)
+{
+    engine_clean(pt, slot, 1);
+    return SLUICE_OK;
+}
+
 /** One table, zeroed; its address fits into an entry. */
 static bool engine_table_alloc(struct pagetable *pt, struct sluice_pages *out)
 {

@@ -224,7 +224,7 @@ static enum sluice_status engine_map(struct pagetable *pt, sluice_iova_t iova, s
         return engine_map_some(pt, iova, phys, bytes, prot, gather);
     if (!engine_fill(slot, 1, ptf_leaf(phys, 0, ptf_leaf_attributes(&pt->config, prot)), 0))
         return SLUICE_ERR_EXISTS;
-    return SLUICE_OK;
+    return engine_likely(pt->config.coherent) ? SLUICE_OK : engine_clean_last(pt, slot);
 }
 
 #endif

@@ -142,7 +142,7 @@ static enum sluice_status engine_create(struct sluice *sluice, const struct pt_c
     pt->config = *config;
     pt->config.page_sizes = engine_page_sizes(config);
     pt->linear_base = sluice->config.linear_base;
-    pt->fast_levels = sluice->config.linear_map && config->coherent ? config->levels : 0;
+    pt->fast_levels = sluice->config.linear_map ? config->levels : 0;
     pt->last = ((uint64_t)1 << config->iova_bits) - 1;
     pt->root_order = engine_root_order(config);
     if (!host_pages_alloc(sluice, pt->root_order, config->node, &root))

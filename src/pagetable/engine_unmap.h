@@ -356,7 +356,7 @@ static enum sluice_status engine_unmap(struct pagetable *pt, sluice_iova_t iova,
     engine_gather(gather, iova, iova + (engine_size(0) - 1), PTF_GRANULE_LG2, false);
     if (out_unmapped_bytes != NULL)
         *out_unmapped_bytes = engine_size(0);
-    return SLUICE_OK;
+    return engine_likely(pt->config.coherent) ? SLUICE_OK : engine_clean_last(pt, slot);
 }
 
 #endif

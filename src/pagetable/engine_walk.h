@@ -56,7 +56,7 @@ ENGINE_INLINE bool engine_fast_slot_of(const struct pagetable *pt, sluice_iova_t
 
 /**
  * The level 0 slot of an IOVA, found without a call and without a loop, where tables are in a
- * direct map and the unit snoops. False: there is no table there, or it takes the long way.
+ * direct map. False: there is no table there, or it takes the long way.
  */
 ENGINE_INLINE bool engine_fast_slot(const struct pagetable *pt, sluice_iova_t iova,
                                     pt_entry **out_slot)

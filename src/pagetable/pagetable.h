@@ -128,7 +128,7 @@ struct pagetable {
     const struct pt_format *format;
     sluice_iova_t last;    /**< highest IOVA of the aperture */
     uintptr_t linear_base; /**< virtual minus physical address of tables, for the fast path */
-    unsigned fast_levels; /**< `levels` where the fast path applies: direct map, coherent; else 0 */
+    unsigned fast_levels;  /**< `levels` where tables are in a direct map, else 0: no fast path */
     struct sluice *sluice;
     struct pt_config config;
     uint64_t *root;                   /**< virtual */
