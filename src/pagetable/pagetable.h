@@ -8,7 +8,8 @@
  * the hardware let go of them (two-phase release, design invariant 1).
  *
  * Concurrency: calls on disjoint ranges may run on any number of CPUs without a lock. Two calls
- * whose ranges overlap must be kept apart by the caller.
+ * whose ranges overlap must be kept apart by the caller; a lookup counts as one until the tables
+ * that an overlapping unmap gathered are released.
  *
  * Called by src/domain; created for it by unit drivers' geometry.
  */
@@ -113,7 +114,12 @@ struct pt_format {
     enum sluice_status (*unmap)(struct pagetable *pt, sluice_iova_t iova, uint64_t bytes,
                                 struct pt_gather *gather, uint64_t *out_unmapped_bytes);
 
-    /** Context: any, beside any other operation. Returns: OK, NOT_FOUND. */
+    /**
+     * Context: any. It walks tables that an unmap of this address may unlink meanwhile, which is
+     * harmless until they are freed: the caller keeps lookups and release() of one page table
+     * apart, with a lock that nothing else needs.
+     * Returns: OK, NOT_FOUND.
+     */
     enum sluice_status (*lookup)(const struct pagetable *pt, sluice_iova_t iova,
                                  struct sluice_mapping *out);
 
