@@ -24,14 +24,12 @@ static void model_walk(struct pt_model *model, sluice_iova_t iova, struct walk *
                          model->pt.config.levels, iova, out);
 }
 
-sluice_iova_t pt_model_base(unsigned levels)
+sluice_iova_t pt_model_base(const struct pt_case *test)
 {
-    unsigned bits = 12 + 9 * levels;
-
     /* The top of the smallest aperture; otherwise around the boundary of a table below the root. */
-    if (levels <= 3)
-        return (1ull << bits) - MODEL_WINDOW_BYTES;
-    return (1ull << (bits - 9)) - MODEL_WINDOW_BYTES / 2;
+    if (test->levels == test->subject->levels_min)
+        return (1ull << pt_subject_bits(test->subject, test->levels)) - MODEL_WINDOW_BYTES;
+    return (1ull << (12 + 9 * (test->levels - 1))) - MODEL_WINDOW_BYTES / 2;
 }
 
 void pt_model_init(struct pt_model *model, const struct pt_case *test, sluice_iova_t base,
@@ -39,7 +37,7 @@ void pt_model_init(struct pt_model *model, const struct pt_case *test, sluice_io
 {
     struct pt_config config = {.format = test->subject->format,
                                .levels = test->levels,
-                               .iova_bits = 12 + 9 * test->levels - test->subject->sign_bits,
+                               .iova_bits = pt_subject_bits(test->subject, test->levels),
                                .phys_bits = 46,
                                .page_sizes = test->page_sizes,
                                .coherent = test->coherent,

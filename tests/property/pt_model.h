@@ -37,8 +37,8 @@ void pt_model_init(struct pt_model *model, const struct pt_case *test, sluice_io
 /** Destroys the table and checks that not a page is left over. */
 void pt_model_fini(struct pt_model *model);
 
-/** Where the window straddles the most table boundaries, for a level count. */
-sluice_iova_t pt_model_base(unsigned levels);
+/** Where the window straddles many table boundaries, or ends the address space. */
+sluice_iova_t pt_model_base(const struct pt_case *test);
 
 /**
  * Maps and checks: status against the oracle, page sizes, what was gathered, that the walker and

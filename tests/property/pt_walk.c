@@ -27,7 +27,9 @@ static void walk_radix512(struct pt_world *world, const struct pt_config *config
     memset(out, 0, sizeof(*out));
     for (; level > 0; level--) {
         unsigned shift = 12 + 9 * (level - 1);
-        uint64_t entry = pt_world_read(world, table + ((iova >> shift) & 511) * 8);
+        /* A root may be larger than other tables. */
+        uint64_t index = level == config->levels ? iova >> shift : (iova >> shift) & 511;
+        uint64_t entry = pt_world_read(world, table + index * 8);
         struct entry_view view = decode(config, entry, level);
 
         out->table[out->depth++] = table;
@@ -111,11 +113,49 @@ static void x86_walk(struct pt_world *world, const struct pt_config *config, slu
     walk_radix512(world, config, table, level, iova, x86_decode, out);
 }
 
-#define RW (SLUICE_PROT_READ | SLUICE_PROT_WRITE)
+/* ---- RISC-V [RISC-V Privileged Sv39, Sv39x4] ---- */
+
+static struct entry_view riscv_decode(const struct pt_config *config, uint64_t entry,
+                                      unsigned level)
+{
+    struct entry_view view = {.present = (entry & BIT(0)) != 0};
+    const bool write = (entry & BIT(2)) != 0;
+
+    view.leaf = (entry & 0xe) != 0;
+    view.address = ((entry >> 10) & (BIT(44) - 1)) << 12;
+    view.prot = view.leaf ? ((entry & BIT(1)) != 0 ? (uint32_t)SLUICE_PROT_READ : 0) |
+                                (write ? (uint32_t)SLUICE_PROT_WRITE : 0) |
+                                ((entry & BIT(3)) != 0 ? (uint32_t)SLUICE_PROT_EXEC : 0)
+                          : UINT32_MAX;
+    /* Bits 63:54 are reserved without extensions; G has no place here. */
+    view.broken = (entry >> 54) != 0 || (entry & BIT(5)) != 0;
+    /* U, A and D are reserved where a table is pointed at, and wanted in a leaf. */
+    if (!view.leaf)
+        view.broken = view.broken || level == 1 || (entry & (BIT(4) | BIT(6) | BIT(7))) != 0;
+    else
+        view.broken = view.broken || (entry & (BIT(4) | BIT(6))) != (BIT(4) | BIT(6)) ||
+                      (write && (entry & (BIT(1) | BIT(7))) != (BIT(1) | BIT(7))) ||
+                      (level > 1 && (config->page_sizes & BIT(12 + 9 * (level - 1))) == 0);
+    return view;
+}
+
+static void riscv_walk(struct pt_world *world, const struct pt_config *config, sluice_phys_t table,
+                       unsigned level, sluice_iova_t iova, struct walk *out)
+{
+    walk_radix512(world, config, table, level, iova, riscv_decode, out);
+}
+
+unsigned pt_subject_bits(const struct pt_subject *subject, unsigned levels)
+{
+    return (unsigned)((int)(12 + 9 * levels) + subject->extra_bits);
+}
+
+#define RWX (RW | SLUICE_PROT_EXEC)
+#define RW  (SLUICE_PROT_READ | SLUICE_PROT_WRITE)
 
 const struct pt_subject pt_subjects[] = {
     {
-        .name = "VT-d second stage",
+        .name = "vtd-second-stage",
         .format = &pt_format_vtd_second_stage,
         .levels_min = 3,
         .levels_max = 5,
@@ -127,10 +167,30 @@ const struct pt_subject pt_subjects[] = {
         .format = &pt_format_x86,
         .levels_min = 4,
         .levels_max = 5,
-        .sign_bits = 1,
+        .extra_bits = -1,
         .prots = {SLUICE_PROT_READ, RW},
         .impossible_prot = SLUICE_PROT_WRITE,
         .walk = x86_walk,
+    },
+    {
+        .name = "riscv-first-stage",
+        .format = &pt_format_riscv_first_stage,
+        .levels_min = 3,
+        .levels_max = 5,
+        .extra_bits = -1,
+        .prots = {SLUICE_PROT_READ, RW, RWX, SLUICE_PROT_READ | SLUICE_PROT_EXEC},
+        .impossible_prot = SLUICE_PROT_WRITE,
+        .walk = riscv_walk,
+    },
+    {
+        .name = "riscv-second-stage",
+        .format = &pt_format_riscv_second_stage,
+        .levels_min = 3,
+        .levels_max = 5,
+        .extra_bits = 2,
+        .prots = {SLUICE_PROT_READ, RW, RWX, SLUICE_PROT_READ | SLUICE_PROT_EXEC},
+        .impossible_prot = SLUICE_PROT_WRITE,
+        .walk = riscv_walk,
     },
 };
 const unsigned pt_subject_count = sizeof(pt_subjects) / sizeof(pt_subjects[0]);

@@ -28,11 +28,11 @@ struct walk {
 
 /** One format under test. */
 struct pt_subject {
-    const char *name;
+    const char *name; /**< for a command line */
     const struct pt_format *format;
     unsigned levels_min, levels_max;
-    unsigned sign_bits;       /**< of the address bits that levels give, those that are not used */
-    uint32_t prots[4];        /**< what the format can say, zero-terminated */
+    int extra_bits;    /**< address bits besides those of the levels: -1 with a sign, 2 for x4 */
+    uint32_t prots[4]; /**< what the format can say, zero-terminated */
     uint32_t impossible_prot; /**< what it must refuse; 0: nothing */
 
     /**
@@ -42,6 +42,9 @@ struct pt_subject {
     void (*walk)(struct pt_world *world, const struct pt_config *config, sluice_phys_t table,
                  unsigned level, sluice_iova_t iova, struct walk *out);
 };
+
+/** Address bits that a level count gives. */
+unsigned pt_subject_bits(const struct pt_subject *subject, unsigned levels);
 
 extern const struct pt_subject pt_subjects[];
 extern const unsigned pt_subject_count;

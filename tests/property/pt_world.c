@@ -8,7 +8,7 @@
 #include <time.h>
 
 /* Looks like a present entry in every format, and points outside the world. */
-#define POISON 0x0000a5a5a5a5a0e7ull
+#define POISON 0x0000a5a5a5a5afffull
 
 #define WORDS (4096u / 8u)
 
@@ -183,6 +183,21 @@ uint64_t pt_world_read(struct pt_world *world, sluice_phys_t phys)
     return atomic_load((_Atomic(uint64_t) *)(void *)(memory + offset));
 }
 
+/** Filling all of memory takes longer than most tests, so it is done once for a program. */
+static void world_memory(struct pt_world *world)
+{
+    static uint8_t *cpu, *device;
+
+    if (cpu == NULL) {
+        cpu = aligned_alloc(1u << 21, WORLD_PAGES * 4096ull);
+        device = aligned_alloc(1u << 21, WORLD_PAGES * 4096ull);
+        for (unsigned i = 0; i < WORLD_PAGES; i++)
+            world_fill(world_words(cpu, i), POISON);
+    }
+    world->cpu = cpu;
+    world->device = device;
+}
+
 void pt_world_init(struct pt_world *world, bool snooped, bool linear, uint64_t seed)
 {
     memset(world, 0, sizeof(*world));
@@ -190,10 +205,7 @@ void pt_world_init(struct pt_world *world, bool snooped, bool linear, uint64_t s
     world->random = seed;
     world->fail_after = WORLD_NEVER;
     pthread_mutex_init(&world->lock, NULL);
-    world->cpu = aligned_alloc(1u << 21, WORLD_PAGES * 4096ull);
-    world->device = aligned_alloc(1u << 21, WORLD_PAGES * 4096ull);
-    for (unsigned i = 0; i < WORLD_PAGES; i++)
-        world_fill(world_words(world->cpu, i), POISON);
+    world_memory(world);
     world->ops = (struct sluice_host_ops){.log = world_log,
                                           .pages_alloc = world_pages_alloc,
                                           .pages_free = world_pages_free,
@@ -209,6 +221,8 @@ void pt_world_init(struct pt_world *world, bool snooped, bool linear, uint64_t s
 void pt_world_fini(struct pt_world *world)
 {
     pthread_mutex_destroy(&world->lock);
-    free(world->cpu);
-    free(world->device);
+    for (unsigned i = 0; i < WORLD_PAGES; i++) {
+        if (world->used[i])
+            world_fill(world_words(world->cpu, i), POISON);
+    }
 }

@@ -172,7 +172,7 @@ static void run_case(const struct pt_subject *subject, unsigned levels, bool coh
     struct worker workers[THREADS];
     struct pt_config config = {.format = subject->format,
                                .levels = levels,
-                               .iova_bits = 12 + 9 * levels - subject->sign_bits,
+                               .iova_bits = pt_subject_bits(subject, levels),
                                .phys_bits = 46,
                                .page_sizes = K4 | M2 | (1ull << 30),
                                .coherent = coherent,

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The engine for Sv39x4, Sv48x4 and Sv57x4: a root of four tables' size, addresses as they are.
+ */
+#define PTF_NAME            "RISC-V second stage"
+#define PTF_DESCRIPTOR      pt_format_riscv_second_stage
+#define PTF_ROOT_EXTRA_BITS 2u
+#define PTF_SIGN_BITS       0u
+
+#include "pagetable/riscv.h"
+
+#include "pagetable/engine.h"
