@@ -25,11 +25,14 @@ static const char *only_format;
 /** Calls body once for every format and shape. */
 static void for_each_case(void (*body)(const struct pt_case *test))
 {
+    unsigned run = 0;
+
     for (unsigned s = 0; s < pt_subject_count; s++) {
         const struct pt_subject *subject = &pt_subjects[s];
 
         if (only_format != NULL && strcmp(only_format, subject->name) != 0)
             continue;
+        run++;
         for (unsigned levels = subject->levels_min; levels <= subject->levels_max; levels++) {
             for (unsigned i = 0; i < 6; i++) {
                 /* The host's way to virtual addresses and snoop control alternate along. */
@@ -40,6 +43,7 @@ static void for_each_case(void (*body)(const struct pt_case *test))
             }
         }
     }
+    assert_int_not_equal(run, 0);
 }
 
 /* ---- random operations ---- */

@@ -27,6 +27,8 @@ struct shared {
     const struct pt_subject *subject;
     struct pagetable pt;
     pthread_barrier_t barrier;
+    pthread_mutex_t release; /**< keeps lookups of foreign ranges and release apart */
+    atomic_bool stop;
     atomic_uint wrong;
 };
 
@@ -165,6 +167,49 @@ static void *tables(void *arg)
     return NULL;
 }
 
+/**
+ * One thread maps and unmaps, split or by whole tables; the other looks addresses of the same
+ * range up. Only the release of tables is kept apart from lookups. An answer may be old, but is
+ * never anything that was not mapped.
+ */
+static void *lookups(void *arg)
+{
+    struct worker *worker = arg;
+    struct shared *shared = worker->shared;
+    const sluice_iova_t base = 1ull << 33;
+    uint64_t random = 1;
+
+    if (worker->index != 0) {
+        while (!atomic_load(&shared->stop)) {
+            sluice_iova_t iova = base + pt_random(&random) % (4 * M2);
+            struct sluice_mapping mapping;
+            enum sluice_status status;
+
+            pthread_mutex_lock(&shared->release);
+            status = shared->subject->format->lookup(&shared->pt, iova, &mapping);
+            pthread_mutex_unlock(&shared->release);
+            if (status == SLUICE_OK && mapping.phys != iova)
+                wrong(shared, "lookup made something up", iova);
+        }
+        return NULL;
+    }
+    for (unsigned round = 0; round < ROUNDS * 2; round++) {
+        uint64_t first = pt_random(&random) % 512 * K4;
+        struct pt_gather gather;
+
+        map(shared, base, base, 4 * M2);
+        unmap(shared, base + first, K4);
+        pt_gather_init(&gather);
+        if (shared->subject->format->unmap(&shared->pt, base, 4 * M2, &gather, NULL) != SLUICE_OK)
+            wrong(shared, "unmap of all", base);
+        pthread_mutex_lock(&shared->release);
+        shared->subject->format->release(&shared->pt, &gather);
+        pthread_mutex_unlock(&shared->release);
+    }
+    atomic_store(&shared->stop, true);
+    return NULL;
+}
+
 static void run_case(const struct pt_subject *subject, unsigned levels, bool coherent,
                      void *(*body)(void *))
 {
@@ -181,6 +226,7 @@ static void run_case(const struct pt_subject *subject, unsigned levels, bool coh
     memset(&shared, 0, sizeof(shared));
     pt_world_init(&shared.world, coherent, (levels & 1) != 0, pt_seed());
     shared.world.dawdle = true;
+    assert_int_equal(pthread_mutex_init(&shared.release, NULL), 0);
     shared.subject = subject;
     assert_int_equal(config.format->create(&shared.world.sluice, &config, &shared.pt), SLUICE_OK);
     assert_int_equal(pthread_barrier_init(&shared.barrier, NULL, THREADS), 0);
@@ -191,6 +237,7 @@ static void run_case(const struct pt_subject *subject, unsigned levels, bool coh
     for (unsigned i = 0; i < THREADS; i++)
         assert_int_equal(pthread_join(workers[i].thread, NULL), 0);
     pthread_barrier_destroy(&shared.barrier);
+    pthread_mutex_destroy(&shared.release);
     assert_int_equal(atomic_load(&shared.wrong), 0);
     assert_int_equal(atomic_load(&shared.pt.table_pages), shared.world.live);
     subject->format->destroy(&shared.pt);
@@ -228,12 +275,19 @@ static void test_tables(void **state)
     run_all(tables);
 }
 
+static void test_lookups(void **state)
+{
+    (void)state;
+    run_all(lookups);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stripes),
         cmocka_unit_test(test_halves),
         cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_lookups),
     };
 
     return cmocka_run_group_tests_name("pagetable-threads", tests, NULL, NULL);
