@@ -481,7 +481,7 @@ static void bench_run(struct bench *bench, const struct pt_format *format, unsig
         run_2m(bench);
         run_lookup(bench);
     }
-    run_threads(bench, rounds * 8);
+    run_threads(bench, rounds * 40);
     measure_bytes(bench);
     bench->pt.format->destroy(&bench->pt);
     bench->other.format->destroy(&bench->other);

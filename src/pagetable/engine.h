@@ -134,7 +134,18 @@ ENGINE_COLD enum sluice_status engine_clean_last(const struct pagetable *pt, con
     return SLUICE_OK;
 }
 
-/** One table, zeroed; its address fits into an entry. */
+/**
+ * Counts tables that came or, negative, went. Apart from the allocation, because a locked
+ * instruction waits for every store before it: for the zeroes of the table, each time.
+ */
+static inline void engine_count_tables(struct pagetable *pt, int64_t tables)
+{
+    atomic_fetch_add_explicit(&pt->table_pages,
+                              (uint64_t)tables << (PTF_GRANULE_LG2 - SLUICE_PAGE_LG2),
+                              memory_order_relaxed);
+}
+
+/** One table, zeroed; its address fits into an entry. The caller counts it. */
 static bool engine_table_alloc(struct pagetable *pt, struct sluice_pages *out)
 {
     const unsigned order = PTF_GRANULE_LG2 - SLUICE_PAGE_LG2;
@@ -147,16 +158,13 @@ static bool engine_table_alloc(struct pagetable *pt, struct sluice_pages *out)
         host_pages_free(pt->sluice, *out, order);
         return false;
     }
-    atomic_fetch_add_explicit(&pt->table_pages, 1u << order, memory_order_relaxed);
     return true;
 }
 
+/** Gives one back; the caller counts. */
 static void engine_table_free(struct pagetable *pt, struct sluice_pages pages)
 {
-    const unsigned order = PTF_GRANULE_LG2 - SLUICE_PAGE_LG2;
-
-    host_pages_free(pt->sluice, pages, order);
-    atomic_fetch_sub_explicit(&pt->table_pages, 1u << order, memory_order_relaxed);
+    host_pages_free(pt->sluice, pages, PTF_GRANULE_LG2 - SLUICE_PAGE_LG2);
 }
 
 #include "pagetable/engine_walk.h"

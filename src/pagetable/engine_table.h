@@ -42,6 +42,8 @@ static uint64_t engine_drop_subtree(struct pagetable *pt, struct sluice_pages pa
             frames[--at] = (struct engine_frame){{engine_virt(pt, phys), phys}, 0};
         }
     }
+    if (!keep)
+        engine_count_tables(pt, -(int64_t)tables);
     return tables << (PTF_GRANULE_LG2 - SLUICE_PAGE_LG2);
 }
 

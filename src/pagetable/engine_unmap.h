@@ -231,16 +231,22 @@ static bool engine_spares_alloc(struct pagetable *pt, unsigned need, struct engi
     return true;
 }
 
-/** Links a table whose contents are complete; false when the slot is not `expected` any more. */
+/**
+ * Links a table whose contents are complete; false when the slot is not `expected` any more.
+ * `alone` says that the caller's range covers the slot, so that nobody else can want it: a store
+ * does then, where a compare-and-swap would wait for all the stores to the table.
+ */
 static bool engine_link(const struct pagetable *pt, pt_entry *slot, unsigned level,
-                        uint64_t expected, const struct sluice_pages *pages)
+                        uint64_t expected, const struct sluice_pages *pages, bool alone)
 {
     uint64_t entry = ptf_table(pages->phys, level) | (pt->config.coherent ? PTF_READY : 0);
 
     engine_clean(pt, pages->virt, PTF_ENTRIES);
-    /* Release: who reads the entry sees the table's contents; pairs with engine_load. */
-    if (!atomic_compare_exchange_strong_explicit(slot, &expected, entry, memory_order_release,
-                                                 memory_order_relaxed))
+    /* Release, both: who reads the entry sees the table's contents; pairs with engine_load. */
+    if (alone)
+        atomic_store_explicit(slot, entry, memory_order_release);
+    else if (!atomic_compare_exchange_strong_explicit(slot, &expected, entry, memory_order_release,
+                                                      memory_order_relaxed))
         return false;
     if (!pt->config.coherent)
         engine_make_ready(pt, slot);
@@ -260,9 +266,10 @@ static void engine_split_page(struct pagetable *pt, const struct engine_step *st
 
     for (unsigned i = 0; i < PTF_ENTRIES; i++)
         table[i] = child + i * child_step;
-    if (!engine_link(pt, step->slot, step->level, entry, pages))
+    if (!engine_link(pt, step->slot, step->level, entry, pages, false))
         return;
     spares->count--;
+    engine_count_tables(pt, 1);
     engine_gather(gather, iova & ~(size - 1), iova | (size - 1), engine_shift(step->level), true);
 }
 
