@@ -37,4 +37,7 @@ void cli_error_set_command(const char *name);
 // each subcommand before argp_parse).
 void cli_argp_setup(void);
 
+// The subcommands.
+extern const struct cli_command cli_explain; // explain/explain.c
+
 #endif
