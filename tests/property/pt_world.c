@@ -155,13 +155,16 @@ static void world_cache_clean(void *ctx, const void *virt, size_t bytes)
     }
     if (world->dawdle && bytes == 8 && (atomic_fetch_add(&world->cleans, 1) & 3) == 0)
         nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
-    /* Other CPUs may be writing other entries of these lines, so word by word. */
+    /* Other CPUs may be writing other entries of these lines, so word by word; and one clean at a
+     * time, or a slow one would put back what a word was before a faster one. */
+    pthread_mutex_lock(&world->cleaning);
     for (uintptr_t at = first; at < end; at += 8) {
         _Atomic(uint64_t) *from = (void *)(world->cpu + at);
         _Atomic(uint64_t) *to = (void *)(world->device + at);
 
         atomic_store(to, atomic_load(from));
     }
+    pthread_mutex_unlock(&world->cleaning);
 }
 
 static void world_log(void *ctx, enum sluice_log_level level, const char *line)
@@ -205,6 +208,7 @@ void pt_world_init(struct pt_world *world, bool snooped, bool linear, uint64_t s
     world->random = seed;
     world->fail_after = WORLD_NEVER;
     pthread_mutex_init(&world->lock, NULL);
+    pthread_mutex_init(&world->cleaning, NULL);
     world_memory(world);
     world->ops = (struct sluice_host_ops){.log = world_log,
                                           .pages_alloc = world_pages_alloc,
@@ -221,6 +225,7 @@ void pt_world_init(struct pt_world *world, bool snooped, bool linear, uint64_t s
 void pt_world_fini(struct pt_world *world)
 {
     pthread_mutex_destroy(&world->lock);
+    pthread_mutex_destroy(&world->cleaning);
     for (unsigned i = 0; i < WORLD_PAGES; i++) {
         if (world->used[i])
             world_fill(world_words(world->cpu, i), POISON);

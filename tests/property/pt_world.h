@@ -22,11 +22,12 @@
 struct pt_world {
     struct sluice sluice;
     struct sluice_host_ops ops;
-    bool snooped;    /**< units see what CPUs see */
-    bool dawdle;     /**< cache cleans of single entries take long: races between CPUs widen */
-    uint8_t *cpu;    /**< memory as CPUs see it */
-    uint8_t *device; /**< memory as a unit sees it that does not snoop */
-    pthread_mutex_t lock;
+    bool snooped;         /**< units see what CPUs see */
+    bool dawdle;          /**< cache cleans of single entries take long: races between CPUs widen */
+    uint8_t *cpu;         /**< memory as CPUs see it */
+    uint8_t *device;      /**< memory as a unit sees it that does not snoop */
+    pthread_mutex_t lock; /**< what follows */
+    pthread_mutex_t cleaning; /**< `device` */
     bool used[WORLD_PAGES];
     unsigned live;        /**< pages handed out */
     uint64_t fail_after;  /**< that many more allocations succeed */
