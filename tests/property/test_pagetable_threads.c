@@ -155,7 +155,7 @@ static void *tables(void *arg)
     uint64_t random = worker->index + 1;
 
     for (unsigned round = 0; round < ROUNDS * 2; round++) {
-        sluice_iova_t base = worker->index * 5 * M2 + (1ull << 33);
+        sluice_iova_t base = (1ull << 33) + M2 * 5 * worker->index;
         uint64_t first = pt_random(&random) % 512 * K4;
         uint64_t bytes = (1 + pt_random(&random) % 1500) * K4;
 
