@@ -76,7 +76,7 @@ static void world_take(struct pt_world *world, unsigned page)
 
     for (unsigned i = 0; i < WORDS; i++) {
         if (words[i] != POISON) {
-            world_error(world, "a page was written after it was freed", page * 4096ull + i * 8);
+            world_error(world, "a page was written after it was freed", page * 4096ull + i * 8ull);
             break;
         }
     }
