@@ -104,12 +104,17 @@ static void dispatch(struct engine *engine, struct message *message)
     prefix_device(message->line, &message->driver, &message->device);
     if (role == ROLE_NOTICE)
         engine->notices++;
-    if (role == ROLE_PROBLEM)
+    if (role == ROLE_PROBLEM || role == ROLE_CATCH)
         adopt_device(message);
     if (message->format->hook != NULL)
         message->format->hook(engine, message);
-    if (role == ROLE_PROBLEM && message->kind != NULL)
+    if ((role == ROLE_PROBLEM || role == ROLE_CATCH) && message->kind != NULL)
         (void)engine_enter(engine, message);
+}
+
+static bool is_weak(const struct format *format)
+{
+    return format->role == ROLE_NOTICE || format->role == ROLE_CATCH;
 }
 
 struct found {
@@ -180,7 +185,7 @@ static enum line_outcome look(struct engine *engine, struct span line, const str
         struct found found;
 
         try_formats(engine, line, at, string, &found);
-        if (found.result == MATCH_FULL && found.message.format->role == ROLE_NOTICE) {
+        if (found.result == MATCH_FULL && is_weak(found.message.format)) {
             if (notice.result == MATCH_NO)
                 notice = found;
             at += SCAN_LEAST_BYTES;
@@ -251,7 +256,7 @@ static bool grows(struct engine *engine, struct span piece, size_t gap, bool *ou
         struct found found;
 
         try_formats(engine, line, at, string, &found);
-        if (found.result == MATCH_NO || found.message.format->role == ROLE_NOTICE)
+        if (found.result == MATCH_NO || is_weak(found.message.format))
             continue;
         if (found.result == MATCH_FULL && at + found.used <= old)
             continue;

@@ -72,6 +72,7 @@ enum role {
     ROLE_DETAIL,  // completes an entry that another message made
     ROLE_BOOT,    // says what is on
     ROLE_CONTEXT, // not of the IOMMU; evidence for why something happened
+    ROLE_CATCH,   // a problem of which no more is known; any other match on the line is preferred
     ROLE_NOTICE,  // mentions the IOMMU, no format known; any other match on the line is preferred
 };
 

@@ -12,6 +12,10 @@
     {                                                                                              \
         id, kind, VENDOR_AMD, ROLE_PROBLEM, pattern, NULL                                          \
     }
+#define CATCH(id, kind, pattern)                                                                   \
+    {                                                                                              \
+        id, kind, VENDOR_AMD, ROLE_CATCH, pattern, NULL                                            \
+    }
 #define DETAIL(id, pattern)                                                                        \
     {                                                                                              \
         id, NULL, VENDOR_AMD, ROLE_DETAIL, pattern, NULL                                           \
@@ -55,8 +59,8 @@ const struct format formats_amd[] = {
             "No southbridge IOAPIC found in IVRS table"),
     PROBLEM("amd-intr-off", "interrupt-remapping-off", "Disabling interrupt remapping"),
     PROBLEM("amd-firmware-bug", "amd-firmware-bug", "IVRS invalid checksum"),
-    PROBLEM("amd-firmware-bug", "amd-firmware-bug", "AMD-Vi: [Firmware Bug]: {text}"),
-    PROBLEM("amd-firmware-bug", "amd-firmware-bug", "AMD-Vi: [Firmware Warn]: {text}"),
+    CATCH("amd-firmware-bug", "amd-firmware-bug", "AMD-Vi: [Firmware Bug]: {text}"),
+    CATCH("amd-firmware-bug", "amd-firmware-bug", "AMD-Vi: [Firmware Warn]: {text}"),
     PROBLEM("amd-copy-failed", "amd-copy-failed", "Failed to copy DEV table from previous kernel"),
     DETAIL("amd-register-dump", "AMD-Vi: DTE[{n}]: {hex}"),
     DETAIL("amd-register-dump", "AMD-Vi: CMD[{n}]: {hex}"),

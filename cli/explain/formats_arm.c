@@ -21,6 +21,11 @@ const struct format formats_arm[] = {
     PROBLEM("smmuv3-event", "smmuv3-event", "event 0x{type} received:", hook_smmu3_event),
     // Decoded, since 6.15; after the raw form of the same event.
     PROBLEM("smmuv3-event-decoded", "smmuv3-event",
+            "event: {name} client: (unassigned sid) sid: {sid} ssid: {ssid} iova: {addr}",
+            hook_smmu3_decoded),
+    PROBLEM("smmuv3-event-decoded", "smmuv3-event",
+            "event: {name} client: (unassigned sid) sid: {sid} ssid: {ssid}", hook_smmu3_decoded),
+    PROBLEM("smmuv3-event-decoded", "smmuv3-event",
             "event: {name} client: {unit} sid: {sid} ssid: {ssid}~ iova: {addr} ipa: {hex}",
             hook_smmu3_decoded),
     PROBLEM("smmuv3-event-decoded", "smmuv3-event",

@@ -9,6 +9,10 @@
     {                                                                                              \
         id, kind, VENDOR_INTEL, ROLE_PROBLEM, pattern, hook                                        \
     }
+#define CATCH(id, kind, pattern)                                                                   \
+    {                                                                                              \
+        id, kind, VENDOR_INTEL, ROLE_CATCH, pattern, NULL                                          \
+    }
 #define DETAIL(id, pattern, hook)                                                                  \
     {                                                                                              \
         id, NULL, VENDOR_INTEL, ROLE_DETAIL, pattern, hook                                         \
@@ -117,9 +121,9 @@ const struct format formats_intel[] = {
     PROBLEM("intel-firmware-bug", "intel-firmware-bug", "Your BIOS is broken; {text}", NULL),
     PROBLEM("intel-firmware-bug", "intel-firmware-rmrr",
             "RMRR entry for device {dev} is broken - applying workaround", NULL),
-    PROBLEM("intel-firmware-bug", "intel-firmware-bug", "DMAR: [Firmware Bug]: {text}", NULL),
-    PROBLEM("intel-firmware-bug", "intel-firmware-bug", "DMAR: [Firmware Warn]: {text}", NULL),
-    PROBLEM("intel-firmware-bug", "intel-firmware-bug", "DMAR-IR: [Firmware Bug]: {text}", NULL),
+    CATCH("intel-firmware-bug", "intel-firmware-bug", "DMAR: [Firmware Bug]: {text}"),
+    CATCH("intel-firmware-bug", "intel-firmware-bug", "DMAR: [Firmware Warn]: {text}"),
+    CATCH("intel-firmware-bug", "intel-firmware-bug", "DMAR-IR: [Firmware Bug]: {text}"),
     PROBLEM("intel-table-unusable", "intel-firmware-bug", "Parse DMAR table failure", NULL),
     PROBLEM("intel-iova-alloc-fail", "intel-iova-exhausted", "Allocating {n}-page iova failed",
             NULL),

@@ -67,6 +67,8 @@ static void take_client(struct problem *problem, struct span client)
 {
     uint64_t bdf;
 
+    if (client.length_bytes == 0)
+        return;
     if (read_bdf(client.text, client.length_bytes, &bdf) == client.length_bytes) {
         problem->has_bdf = true;
         problem->bdf = (uint32_t)bdf;
@@ -78,7 +80,8 @@ static void take_client(struct problem *problem, struct span client)
 void hook_smmu3_decoded(struct engine *engine, struct message *message)
 {
     struct fields *fields = &message->fields;
-    struct span client = field_word(fields, FIELD_UNIT);
+    struct span client =
+        field_has(fields, FIELD_UNIT) ? field_word(fields, FIELD_UNIT) : (struct span){"", 0};
     struct span name = field_word(fields, FIELD_NAME);
     struct held *held = held_find(engine, message, event_kind);
     uint64_t bdf;
@@ -99,7 +102,8 @@ void hook_smmu3_decoded(struct engine *engine, struct message *message)
     fields->number[FIELD_TYPE] = decode_smmu3_code(name);
     fields->present |= 1u << FIELD_TYPE;
     fields->present &= ~(1u << FIELD_NAME | 1u << FIELD_UNIT);
-    if (read_bdf(client.text, client.length_bytes, &bdf) == client.length_bytes) {
+    if (client.length_bytes > 0 &&
+        read_bdf(client.text, client.length_bytes, &bdf) == client.length_bytes) {
         fields->number[FIELD_DEVICE] = bdf;
         fields->present |= 1u << FIELD_DEVICE;
     }
