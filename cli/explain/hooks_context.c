@@ -109,8 +109,8 @@ void hook_bar(struct engine *engine, struct message *message)
     if (message->fields.number[FIELD_START] == 0 || // not assigned yet
         memmem(message->line.text, message->line.length_bytes, "bridge window", 13) != NULL)
         return;
-    for (char number = '7'; number <= '9'; number++) {
-        char name[] = {'B', 'A', 'R', ' ', number};
+    for (int number = '7'; number <= '9'; number++) {
+        char name[] = {'B', 'A', 'R', ' ', (char)number};
 
         if (memmem(message->before.text, message->before.length_bytes, name, 5) != NULL)
             return;

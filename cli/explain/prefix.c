@@ -183,7 +183,7 @@ static double day_in(const char *text, size_t length_bytes)
             digits(&reader, 5, &month) == 2 && peek(&reader, 7) == '-' &&
             digits(&reader, 8, &day) == 2)
             return year * 372 + month * 31 + day;
-        for (unsigned int m = 0; m < 12; m++) {
+        for (size_t m = 0; m < 12; m++) {
             if (memcmp(text + i, months + 3 * m, 3) == 0) {
                 size_t gap = 3;
 
@@ -191,7 +191,7 @@ static double day_in(const char *text, size_t length_bytes)
                 gap += peek(&reader, 4) == ' ';
 
                 (void)digits(&reader, gap, &day);
-                return (m + 1) * 31.0 + day;
+                return (double)(m + 1) * 31.0 + day;
             }
         }
     }
