@@ -59,6 +59,7 @@ static size_t seconds(const struct reader *reader, size_t ahead, double *out_val
 // "[   12.345678]", "[12.3][  T0]", "[  +0,000014]"
 static bool take_monotonic(struct reader *reader, struct prefix *out)
 {
+    size_t start;
     size_t at = 1;
     size_t used;
     bool delta;
@@ -68,12 +69,13 @@ static bool take_monotonic(struct reader *reader, struct prefix *out)
         return false;
     while (peek(reader, at) == ' ')
         at++;
+    start = at;
     delta = peek(reader, at) == '+';
     at += delta;
     used = seconds(reader, at, &value);
     if (used == 0 || peek(reader, at + used) != ']')
         return false;
-    out->time.text = (struct span){reader->text + reader->at + 1, at + used - 1};
+    out->time.text = (struct span){reader->text + reader->at + start, at + used - start};
     out->time.monotonic_s = value;
     out->time.monotonic_valid = !delta;
     out->delta = delta;

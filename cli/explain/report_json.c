@@ -93,7 +93,7 @@ static const struct {
     {"reason", FIELD_REASON},     {"index", FIELD_INDEX}, {"pasid", FIELD_PASID},
     {"domain", FIELD_DOMAIN},     {"type", FIELD_TYPE},   {"stream_id", FIELD_SID},
     {"substream_id", FIELD_SSID}, {"fsr", FIELD_FSR},     {"fsynr", FIELD_FSYNR},
-    {"start", FIELD_START},       {"last", FIELD_LAST},   {"size_bytes", FIELD_COUNT_DECIMAL},
+    {"start", FIELD_START},       {"last", FIELD_LAST},   {"number", FIELD_COUNT_DECIMAL},
 };
 
 static json_t *values(const struct problem *problem)
