@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The simulated machine: builds host, units and functions, and writes the tables that firmware
+ * would [VT-d 8.1 to 8.5; PCI Firmware 3.3, 4.1.2].
+ */
+#include "models/machine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DMAR_TYPE_DRHD     0u
+#define DMAR_TYPE_RMRR     1u
+#define DMAR_TYPE_ATSR     2u
+#define SCOPE_ENDPOINT     1u
+#define SCOPE_BRIDGE       2u
+#define DRHD_INCLUDE_ALL   1u
+#define PCI_EXTENDED_ATS   0x000fu
+#define EXPRESS_ENDPOINT   0u
+#define EXPRESS_ROOT_PORT  4u
+#define EXPRESS_PCI_BRIDGE 7u
+
+struct machine_config machine_defaults(void)
+{
+    struct machine_config config = {
+        .unit_count = 1,
+        .units = {vtd_model_defaults()},
+        .functions =
+            {
+                {.used = true, .rid = SLUICE_RID(0, 3, 0)},
+                {.used = true, .rid = SLUICE_RID(0, 4, 0)},
+                {.used = true,
+                 .kind = MACHINE_ROOT_PORT,
+                 .rid = SLUICE_RID(0, 0x1c, 0),
+                 .secondary = 1},
+                {.used = true, .rid = SLUICE_RID(1, 0, 0)},
+                {.used = true,
+                 .kind = MACHINE_PCI_BRIDGE,
+                 .rid = SLUICE_RID(0, 0x1e, 0),
+                 .secondary = 2},
+                {.used = true,
+                 .kind = MACHINE_CONVENTIONAL,
+                 .rid = SLUICE_RID(2, 5, 0),
+                 .dma_rid = SLUICE_RID(2, 0, 0)},
+            },
+    };
+
+    return config;
+}
+
+/* ---- tables ---- */
+
+static void put(uint8_t *table, size_t *at, uint64_t value, unsigned bytes)
+{
+    if (*at + bytes > MACHINE_TABLE_BYTES)
+        abort();
+    for (unsigned i = 0; i < bytes; i++)
+        table[(*at)++] = (uint8_t)(value >> (8 * i));
+}
+
+static void patch(uint8_t *table, size_t at, uint64_t value, unsigned bytes)
+{
+    put(table, &at, value, bytes);
+}
+
+void machine_checksum(uint8_t *table, size_t bytes)
+{
+    uint8_t sum = 0;
+
+    table[9] = 0;
+    for (size_t i = 0; i < bytes; i++)
+        sum = (uint8_t)(sum + table[i]);
+    table[9] = (uint8_t)(0u - sum);
+}
+
+static void put_header(uint8_t *table, size_t *at, const char *signature)
+{
+    memcpy(table, signature, 4);
+    *at = 4;
+    put(table, at, 0, 4); /* length, patched */
+    put(table, at, 1, 1);
+    put(table, at, 0, 1); /* checksum */
+    memcpy(table + *at, "SLUICEMODEL   ", 14);
+    *at += 14;
+    put(table, at, 1, 4);
+    memcpy(table + *at, "MODL", 4);
+    *at += 4;
+    put(table, at, 1, 4);
+}
+
+static void finish(uint8_t *table, size_t bytes)
+{
+    patch(table, 4, bytes, 4);
+    machine_checksum(table, bytes);
+}
+
+/* The bridge whose secondary bus is `bus`, or NULL on the root bus. */
+static const struct machine_function *bridge_above(const struct machine_config *config, uint8_t bus)
+{
+    for (unsigned i = 0; i < MACHINE_DEVICES_MAX; i++) {
+        const struct machine_function *function = &config->functions[i];
+
+        if (function->used && function->secondary != 0 && function->secondary == bus)
+            return function;
+    }
+    return NULL;
+}
+
+/* A device scope; its path goes from the root bus down through bridges [VT-d 8.3.1]. */
+static void put_scope(uint8_t *table, size_t *at, const struct machine_config *config, uint16_t rid,
+                      bool bridge)
+{
+    uint16_t path[8];
+    unsigned depth = 0;
+    const struct machine_function *above;
+
+    path[depth++] = rid;
+    while (depth < 8 && (above = bridge_above(config, SLUICE_RID_BUS(path[depth - 1]))) != NULL)
+        path[depth++] = above->rid;
+    put(table, at, bridge ? SCOPE_BRIDGE : SCOPE_ENDPOINT, 1);
+    put(table, at, 6 + 2 * depth, 1);
+    put(table, at, 0, 2);
+    put(table, at, 0, 1);
+    put(table, at, SLUICE_RID_BUS(path[depth - 1]), 1);
+    while (depth-- != 0) {
+        put(table, at, SLUICE_RID_DEVICE(path[depth]), 1);
+        put(table, at, SLUICE_RID_FUNCTION(path[depth]), 1);
+    }
+}
+
+static bool is_bridge(const struct machine_function *function)
+{
+    return function->kind == MACHINE_ROOT_PORT || function->kind == MACHINE_PCI_BRIDGE;
+}
+
+static void put_drhd(struct machine *machine, size_t *at, unsigned unit)
+{
+    const struct machine_config *config = &machine->config;
+    bool all = unit + 1 == config->unit_count && !config->scoped;
+    size_t start = *at;
+
+    put(machine->dmar, at, DMAR_TYPE_DRHD, 2);
+    put(machine->dmar, at, 0, 2);
+    put(machine->dmar, at, all ? DRHD_INCLUDE_ALL : 0, 1);
+    put(machine->dmar, at, 0, 1);
+    put(machine->dmar, at, 0, 2);
+    put(machine->dmar, at, config->units[unit].base, 8);
+    for (unsigned i = 0; i < MACHINE_DEVICES_MAX && !all; i++) {
+        const struct machine_function *function = &config->functions[i];
+
+        /* A bridge's scope covers what is below it. */
+        if (function->used && function->unit == unit && SLUICE_RID_BUS(function->rid) == 0)
+            put_scope(machine->dmar, at, config, function->rid, is_bridge(function));
+    }
+    patch(machine->dmar, start + 2, *at - start, 2);
+}
+
+static void put_rmrr(struct machine *machine, size_t *at, const struct machine_region *region)
+{
+    size_t start = *at;
+
+    put(machine->dmar, at, DMAR_TYPE_RMRR, 2);
+    put(machine->dmar, at, 0, 2);
+    put(machine->dmar, at, 0, 2);
+    put(machine->dmar, at, 0, 2);
+    put(machine->dmar, at, region->base, 8);
+    put(machine->dmar, at, region->last, 8);
+    put_scope(machine->dmar, at, &machine->config, region->rid, false);
+    patch(machine->dmar, start + 2, *at - start, 2);
+}
+
+static void build_dmar(struct machine *machine)
+{
+    const struct machine_config *config = &machine->config;
+    bool ats = false;
+    size_t at = 0;
+
+    put_header(machine->dmar, &at, "DMAR");
+    put(machine->dmar, &at, config->units[0].host_bits - 1, 1);
+    put(machine->dmar, &at, config->interrupt_remapping, 1);
+    put(machine->dmar, &at, 0, 8);
+    put(machine->dmar, &at, 0, 2);
+    for (unsigned i = 0; i < config->unit_count; i++)
+        put_drhd(machine, &at, i);
+    for (unsigned i = 0; i < MACHINE_REGIONS_MAX && config->regions[i].last != 0; i++)
+        put_rmrr(machine, &at, &config->regions[i]);
+    for (unsigned i = 0; i < MACHINE_DEVICES_MAX; i++)
+        ats = ats || config->functions[i].ats;
+    if (ats) {
+        put(machine->dmar, &at, DMAR_TYPE_ATSR, 2);
+        put(machine->dmar, &at, 8, 2);
+        put(machine->dmar, &at, 1, 1); /* ALL_PORTS */
+        put(machine->dmar, &at, 0, 3);
+    }
+    machine->dmar_bytes = at;
+    finish(machine->dmar, at);
+}
+
+static void build_mcfg(struct machine *machine)
+{
+    size_t at = 0;
+
+    put_header(machine->mcfg, &at, "MCFG");
+    put(machine->mcfg, &at, 0, 8);
+    put(machine->mcfg, &at, 0xe0000000u, 8);
+    put(machine->mcfg, &at, 0, 2);
+    put(machine->mcfg, &at, 0, 1);
+    put(machine->mcfg, &at, 255, 1);
+    put(machine->mcfg, &at, 0, 4);
+    machine->mcfg_bytes = at;
+    finish(machine->mcfg, at);
+}
+
+/* ---- life ---- */
+
+static void add_function(struct machine *machine, unsigned index)
+{
+    static const uint8_t express_type[] = {EXPRESS_ENDPOINT, EXPRESS_ROOT_PORT, EXPRESS_PCI_BRIDGE};
+    static const uint8_t ats_body[4] = {0x20, 0, 0, 0}; /* page-aligned requests [PCIe 10.5.1] */
+    const struct machine_function *from = &machine->config.functions[index];
+    struct model_pci_function *function =
+        model_pci_add(machine->host, 0, from->rid, 0x1234, (uint16_t)(0x1000 + index));
+
+    machine->functions[index] = function;
+    if (is_bridge(from))
+        model_pci_make_bridge(function, from->secondary, from->secondary);
+    if (from->kind != MACHINE_CONVENTIONAL)
+        model_pci_add_express(function, express_type[from->kind]);
+    if (from->ats)
+        model_pci_add_extended(function, PCI_EXTENDED_ATS, ats_body, sizeof(ats_body));
+    if (!is_bridge(from))
+        machine->devices[index] =
+            dma_device_create(machine->host, machine->units[from->unit],
+                              from->dma_rid != 0 ? from->dma_rid : from->rid, from->ats);
+}
+
+struct machine *machine_create(const struct machine_config *config)
+{
+    struct machine *machine = calloc(1, sizeof(*machine));
+
+    if (machine == NULL || config->unit_count == 0 || config->unit_count > MACHINE_UNITS_MAX)
+        abort();
+    machine->config = *config;
+    machine->host = model_host_create(&config->host);
+    for (unsigned i = 0; i < config->unit_count; i++)
+        machine->units[i] = vtd_model_create(machine->host, &config->units[i]);
+    for (unsigned i = 0; i < MACHINE_DEVICES_MAX; i++) {
+        if (config->functions[i].used)
+            add_function(machine, i);
+    }
+    for (unsigned i = 0; i < MACHINE_REGIONS_MAX && config->regions[i].last != 0; i++)
+        model_host_reserve(machine->host, config->regions[i].base,
+                           config->regions[i].last + 1 - config->regions[i].base);
+    build_dmar(machine);
+    build_mcfg(machine);
+    return machine;
+}
+
+void machine_footprint(struct machine *machine, struct machine_footprint *out)
+{
+    out->pages = model_host_pages_in_use(machine->host);
+    out->objects = model_host_objects_in_use(machine->host);
+    out->mmio_maps = model_host_mmio_maps(machine->host);
+    out->events = model_host_events_installed(machine->host);
+}
+
+unsigned machine_destroy(struct machine *machine)
+{
+    struct machine_footprint left;
+    unsigned bad;
+
+    for (unsigned i = 0; i < machine->config.unit_count; i++)
+        vtd_model_check_settled(machine->units[i]);
+    machine_footprint(machine, &left);
+    bad = (unsigned)(left.pages + left.objects) + left.mmio_maps + left.events;
+    for (unsigned i = 0; i < MACHINE_DEVICES_MAX; i++) {
+        if (machine->devices[i] != NULL)
+            dma_device_destroy(machine->devices[i]);
+    }
+    for (unsigned i = 0; i < machine->config.unit_count; i++)
+        vtd_model_destroy(machine->units[i]);
+    bad += model_host_destroy(machine->host);
+    free(machine);
+    return bad;
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A whole simulated machine in one call: host, VT-d units, PCI functions, and the DMAR and MCFG
+ * tables that describe them.
+ *
+ *     struct machine_config config = machine_defaults();      // one unit, four devices
+ *     struct machine *machine = machine_create(&config);
+ *     struct sluice_config sluice_config = {0};
+ *
+ *     model_host_configure(machine->host, &sluice_config);
+ *     ... sluice_create; sluice_add_table(sluice, machine->dmar, machine->dmar_bytes) ...
+ *     struct dma_device *dev = machine->devices[MACHINE_DEV_A]; // 00:03.0
+ *
+ *     assert_int_equal(sluice_start(sluice), SLUICE_OK);
+ *     ...
+ *     assert_int_equal(machine_destroy(machine), 0);           // no violation, nothing leaked
+ *
+ * The default machine: unit 0 (include all) at 0xfed90000; endpoints 00:03.0 and 00:04.0; a root
+ * port 00:1c.0 with 01:00.0 behind it; a PCIe-to-PCI bridge 00:1e.0 with 02:05.0 behind it, whose
+ * requests arrive as 02:00.0 [PCIe-PCI bridge 2.3].
+ */
+#ifndef MODELS_MACHINE_H
+#define MODELS_MACHINE_H
+
+#include "models/dma_device.h"
+#include "models/host.h"
+#include "models/vtd.h"
+
+#include <sluice/sluice.h>
+
+#define MACHINE_UNITS_MAX   4u
+#define MACHINE_DEVICES_MAX 16u
+#define MACHINE_REGIONS_MAX 8u
+#define MACHINE_TABLE_BYTES 4096u
+
+enum machine_function_kind {
+    MACHINE_ENDPOINT = 0, /**< PCI Express endpoint */
+    MACHINE_ROOT_PORT,    /**< PCI Express root port */
+    MACHINE_PCI_BRIDGE,   /**< PCI Express to PCI bridge */
+    MACHINE_CONVENTIONAL, /**< conventional PCI function */
+};
+
+struct machine_function {
+    bool used;
+    enum machine_function_kind kind;
+    uint16_t rid;
+    unsigned unit;     /**< which unit it is behind */
+    uint8_t secondary; /**< bridges: bus below */
+    bool ats;          /**< endpoints: ATS capability and device TLB */
+    uint16_t dma_rid;  /**< what requests carry; 0: rid */
+};
+
+/** An RMRR. */
+struct machine_region {
+    sluice_phys_t base;
+    sluice_phys_t last;
+    uint16_t rid;
+};
+
+struct machine_config {
+    struct model_host_config host;
+    unsigned unit_count;
+    struct vtd_model_config units[MACHINE_UNITS_MAX];
+    struct machine_function functions[MACHINE_DEVICES_MAX];
+    struct machine_region regions[MACHINE_REGIONS_MAX]; /**< up to the first with last == 0 */
+    /** The last unit has no INCLUDE_PCI_ALL; its endpoints are scoped too. */
+    bool scoped;
+    bool interrupt_remapping; /**< DMAR flag */
+};
+
+struct machine {
+    struct machine_config config;
+    struct model_host *host;
+    struct vtd_model *units[MACHINE_UNITS_MAX];
+    struct dma_device
+        *devices[MACHINE_DEVICES_MAX]; /**< by index in config.functions; not bridges */
+    struct model_pci_function *functions[MACHINE_DEVICES_MAX];
+    uint8_t dmar[MACHINE_TABLE_BYTES];
+    size_t dmar_bytes;
+    uint8_t mcfg[64];
+    size_t mcfg_bytes;
+};
+
+/** Indexes of the default machine's functions. */
+enum {
+    MACHINE_DEV_A = 0,      /**< 00:03.0 */
+    MACHINE_DEV_B = 1,      /**< 00:04.0 */
+    MACHINE_DEV_ROOT = 2,   /**< 00:1c.0 */
+    MACHINE_DEV_BELOW = 3,  /**< 01:00.0 */
+    MACHINE_DEV_BRIDGE = 4, /**< 00:1e.0 */
+    MACHINE_DEV_PCI = 5,    /**< 02:05.0, requests as 02:00.0 */
+};
+
+struct machine_config machine_defaults(void);
+struct machine *machine_create(const struct machine_config *config);
+
+/** Frees it all; returns the number of violations, library pages, objects and maps left over. */
+unsigned machine_destroy(struct machine *machine);
+
+/**
+ * What the library holds now, for "as before" comparisons.
+ */
+struct machine_footprint {
+    uint64_t pages, objects;
+    unsigned mmio_maps, events;
+};
+
+void machine_footprint(struct machine *machine, struct machine_footprint *out);
+
+/** Recomputes the checksum of a table that a test changed. */
+void machine_checksum(uint8_t *table, size_t bytes);
+
+#endif
