@@ -61,7 +61,7 @@ static uint8_t check_context(struct vtd_model *unit, uint64_t low, uint64_t high
     if (type == 3 || (type == TYPE_TABLES_ATS && !unit->config.device_tlb) ||
         (type == TYPE_PASS && !unit->config.pass_through))
         return VTD_REASON_CONTEXT_INVALID;
-    if (width > 4 || (unit->config.sagaw >> width & 1u) == 0)
+    if (width > 4 || ((unsigned)unit->config.sagaw >> width & 1u) == 0)
         return VTD_REASON_CONTEXT_INVALID;
     if (type == TYPE_PASS && unit->config.sagaw >> (width + 1) != 0)
         vtd_violate(unit, "context: pass-through without the widest address width");
@@ -128,7 +128,7 @@ static uint8_t check_entry(const struct vtd_model *unit, uint64_t entry, unsigne
     if (beyond_host(unit, entry & SS_ADDR))
         return VTD_REASON_TABLE_RESERVED;
     if (level > 1 && (entry & SS_PAGE) != 0) {
-        if (level > 3 || (unit->config.sllps >> (level - 2) & 1u) == 0)
+        if (level > 3 || ((unsigned)unit->config.sllps >> (level - 2) & 1u) == 0)
             return VTD_REASON_TABLE_RESERVED;
         reserved |= MASK64(12 + 9 * (level - 1) - 1, 12);
     }
