@@ -36,12 +36,13 @@ def files(*suffixes, under=("",)):
 
 
 def configured(directory, compiler, *options):
-    """A Meson build directory, set up when it is not there yet."""
+    """A Meson build directory with these options, set up when it is not there yet."""
     where = BUILD / directory
-    if not (where / "build.ninja").exists():
-        status, text = run(["meson", "setup", where, *options], env={"CC": compiler})
+    command = "configure" if (where / "build.ninja").exists() else "setup"
+    if command == "setup" or options:
+        status, text = run(["meson", command, where, *options], env={"CC": compiler})
         if status != 0:
-            raise RuntimeError("meson setup failed:\n" + text)
+            raise RuntimeError(f"meson {command} failed:\n" + text)
     return where
 
 
