@@ -94,6 +94,13 @@ static void adopt_device(struct message *message)
     fields->present |= 1u << FIELD_DEVICE;
 }
 
+// Messages of VT-d name the device themselves or none; a device before them is the unit's.
+static bool names_itself(const struct message *message)
+{
+    return message->format->vendor == VENDOR_INTEL &&
+           (message->format->role == ROLE_DETAIL || field_has(&message->fields, FIELD_DEVICE));
+}
+
 static void dispatch(struct engine *engine, struct message *message)
 {
     enum role role = message->format->role;
@@ -101,7 +108,8 @@ static void dispatch(struct engine *engine, struct message *message)
     engine->matches[message->format_index] += message->repeat;
     engine->messages++;
     message->kind = message->format->kind;
-    prefix_device(message->line, &message->driver, &message->device);
+    if (!names_itself(message))
+        prefix_device(message->line, &message->driver, &message->device);
     if (role == ROLE_NOTICE)
         engine->notices++;
     if (role == ROLE_PROBLEM || role == ROLE_CATCH)
@@ -160,6 +168,7 @@ static void deliver(struct engine *engine, struct found *found, struct span line
     message->time = *time;
     message->line = line;
     message->before = (struct span){line.text, found->start};
+    message->driver = message->device = (struct span){line.text, 0};
     message->repeat = engine->line_repeat;
     dispatch(engine, message);
 }

@@ -36,30 +36,28 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
+// The value of a digit plus one, 0 for what is none.
+static const uint8_t digit_values[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
 
-static size_t read_base(const char *text, size_t length_bytes, int base, uint64_t *out_value)
+// A number that might not fit in 64 bits is none.
+static size_t read_base(const char *text, size_t length_bytes, unsigned int base,
+                        uint64_t *out_value)
 {
     uint64_t value = 0;
     size_t i = 0;
 
     for (; i < length_bytes && i < 20; i++) {
-        int digit = hex_digit(text[i]);
+        unsigned int digit = digit_values[(unsigned char)text[i]];
 
-        if (digit < 0 || digit >= base)
+        if (digit == 0 || digit > base)
             break;
-        if (value > (UINT64_MAX - (unsigned int)digit) / (unsigned int)base)
+        if (value > UINT64_MAX >> 4)
             return 0;
-        value = value * (unsigned int)base + (unsigned int)digit;
+        value = value * base + digit - 1;
     }
     *out_value = value;
     return i;
@@ -186,7 +184,7 @@ static void read_pair(const char *name, size_t name_bytes, const char *value, si
                       struct fields *fields)
 {
     for (size_t i = 0; i < sizeof(pair_names) / sizeof(pair_names[0]); i++) {
-        if (strlen(pair_names[i].name) == name_bytes &&
+        if (pair_names[i].name[0] == name[0] && strlen(pair_names[i].name) == name_bytes &&
             memcmp(pair_names[i].name, name, name_bytes) == 0) {
             (void)read_field(pair_names[i].field, value, value_bytes, '\0', fields);
             return;

@@ -22,8 +22,17 @@ static uint64_t mix(uint64_t hash, uint64_t value)
 
 static uint64_t mix_span(uint64_t hash, struct span span)
 {
-    for (size_t i = 0; i < span.length_bytes && i < LINE_BYTES; i++)
-        hash = (hash ^ (unsigned char)span.text[i]) * 0x100000001b3u;
+    size_t left = span.length_bytes < LINE_BYTES ? span.length_bytes : LINE_BYTES;
+    const char *text = span.text;
+
+    for (; left > 0; text += sizeof(uint64_t)) {
+        uint64_t word = 0;
+        size_t take = left < sizeof(word) ? left : sizeof(word);
+
+        memcpy(&word, text, take);
+        hash = mix(hash, word);
+        left -= take;
+    }
     return mix(hash, span.length_bytes);
 }
 
