@@ -23,7 +23,7 @@ _sluice() {
     esac
     case $command:$cur in
     explain:-*)
-        mapfile -t COMPREPLY < <(compgen -W "--follow --json --brief --explanations
+        mapfile -t COMPREPLY < <(compgen -W "--follow --json --brief --explanations --acpi
             --colour --color --help --usage --version" -- "$cur")
         ;;
     *)

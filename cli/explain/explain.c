@@ -4,6 +4,7 @@
 #include "engine.h"
 #include "knowledge.h"
 #include "report.h"
+#include "reserved.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -38,6 +39,8 @@ static const struct argp_option argp_options[] = {
     {"follow", 'f', NULL, 0, "Read the kernel's own log and go on with what comes", 0},
     {"json", OPTION_JSON, NULL, 0, "Print JSON for programs", 0},
     {"brief", OPTION_BRIEF, NULL, 0, "Leave out causes and advice", 0},
+    {"acpi", OPTION_ACPI, "DIR", 0,
+     "Compare addresses with the reserved regions of the firmware tables in DIR", 0},
     {"explanations", OPTION_EXPLANATIONS, "FILE", 0, "Use FILE instead of the built-in texts", 0},
     {"colour", OPTION_COLOUR, "WHEN", 0, "auto (on a terminal, the default), always or never", 0},
     {"color", OPTION_COLOUR, "WHEN", OPTION_ALIAS, NULL, 0},
@@ -266,6 +269,26 @@ static bool load_knowledge(struct knowledge *knowledge, const struct options *op
     return good;
 }
 
+// The machine's tables, or a copy: raw tables, one a file.
+static bool load_tables(struct engine *engine, const char *folder)
+{
+    unsigned int denied;
+    int tables = reserved_read_folder(&engine->context, folder, &denied);
+
+    if (tables < 0) {
+        cli_error(folder, "%s", strerror(errno));
+        return false;
+    }
+    if (denied > 0)
+        cli_error(folder,
+                  "%u files may not be read (the kernel's own take root); the log is "
+                  "explained without them",
+                  denied);
+    else if (tables == 0)
+        cli_error(folder, "no DMAR, IVRS or IORT table in it");
+    return tables > 0 || denied > 0;
+}
+
 static enum cli_exit run(struct engine *engine, const struct options *options,
                          const struct report *report)
 {
@@ -315,7 +338,8 @@ static int explain_main(int argc, char **argv)
             .brief = options.brief,
         };
 
-        status = (int)run(engine, &options, &report);
+        if (options.acpi == NULL || load_tables(engine, options.acpi))
+            status = (int)run(engine, &options, &report);
     }
     pci_names_destroy(names);
     engine_destroy(engine);

@@ -90,6 +90,26 @@ def check_statuses(folder):
     check("a full disk gives 2", done.returncode == 2, done)
 
 
+def check_tables(folder):
+    """Reserved regions of a table given with --acpi."""
+    table = bytearray(48 + 24)
+    table[0:4] = b"DMAR"
+    table[4:8] = len(table).to_bytes(4, "little")
+    table[48:52] = bytes([1, 0, 24, 0])
+    table[56:64] = (0x5000).to_bytes(8, "little")
+    table[64:72] = (0x5fff).to_bytes(8, "little")
+    (folder / "DMAR").write_bytes(table)
+    (folder / "FACP").write_bytes(b"FACP" + bytes(60))
+    words = "inside 0x5000-0x5fff"
+    flat = " ".join(run("explain", f"--acpi={folder}", text=FAULT).stdout.decode().split())
+    check("--acpi finds the address in a reserved region", words in flat, flat)
+    check("without it, it does not", words not in run("explain", text=FAULT).stdout.decode())
+    (folder / "DMAR").unlink()
+    check("no table there gives 2", run("explain", f"--acpi={folder}", text=FAULT).returncode == 2)
+    check("no such folder gives 2",
+          run("explain", f"--acpi={folder}/none", text=FAULT).returncode == 2)
+
+
 def check_help():
     version = run("--version").stdout
     check("--version", re.fullmatch(rb"sluice \d+\.\d+\.\d+\n", version), version)
@@ -165,6 +185,8 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         check_statuses(Path(name))
         check_explanations(Path(name))
+    with tempfile.TemporaryDirectory() as name:
+        check_tables(Path(name))
     check_help()
     check_colour()
     check_text()
