@@ -106,6 +106,33 @@ static void test_large_pages_and_permissions_of_all_levels(void **state)
     assert_int_equal(peek(RIG_IOVA + 0x205123), 0x77);
     assert_false(dma_device_write(rig.device, RIG_IOVA + 0x205123, "x", 1, NULL));
     assert_int_equal(*at, 0x77);
+    ((uint64_t *)rig.top.virt)[0] &= ~(uint64_t)RIG_WRITE;
+    rig_invalidate_iotlb(&rig, RIG_GLOBAL, 0, 0);
+    assert_false(dma_device_write(rig.device, RIG_IOVA, "x", 1, NULL));
+    assert_int_equal(peek(RIG_IOVA), 0x11);
+}
+
+static void test_three_and_five_levels(void **state)
+{
+    struct vtd_model_config config = vtd_model_defaults();
+    uint64_t *top;
+
+    (void)state;
+    (void)rig_finish(&rig);
+    config.sagaw = 0xe;
+    config.mgaw_bits = 57;
+    rig_init(&rig, NULL, &config);
+    rig_set_entry(&rig, RIG_IOVA, 1, rig.pages[0].phys | RIG_READ);
+    top = rig.top.virt;
+    rig_set_context(&rig, RIG_RID, (top[0] & ~(uint64_t)3) | 1, RIG_DID << 8 | 1); /* 39 bits */
+    rig_enable(&rig);
+    assert_int_equal(peek(RIG_IOVA), 0x11);
+    assert_int_equal(peek((uint64_t)1 << 39), -VTD_REASON_BEYOND_WIDTH);
+    top[511] = rig.top.phys | RIG_READ; /* a fifth level that is its own fourth */
+    rig_set_context(&rig, RIG_RID, rig.top.phys | 1, RIG_DID << 8 | 3);
+    vtd_model_evict(rig.unit);
+    assert_int_equal(peek(((uint64_t)511 << 48) | RIG_IOVA), 0x11);
+    assert_int_equal(peek((uint64_t)1 << 57), -VTD_REASON_BEYOND_WIDTH);
 }
 
 static void test_iotlb_is_stale_until_invalidated(void **state)
@@ -298,6 +325,9 @@ static void test_write_buffer_holds_stores_back(void **state)
     assert_int_equal(peek(RIG_IOVA), -VTD_REASON_READ);
     assert_true(rig_command(&rig, 1u << 31 | 1u << 27, 1u << 27, 0));
     assert_int_equal(peek(RIG_IOVA), 0x11);
+    rig_set_entry(&rig, RIG_IOVA, 1, rig.pages[1].phys | RIG_READ);
+    rig_invalidate_iotlb(&rig, RIG_NARROW, RIG_DID, RIG_IOVA); /* flushes by itself */
+    assert_int_equal(peek(RIG_IOVA), 0x22);
     assert_int_equal(model_host_violations(rig.host), 0);
 }
 
@@ -350,6 +380,7 @@ int main(void)
         WITH_RIG(test_every_refusal_has_its_reason),
         WITH_RIG(test_root_absent_and_unreadable),
         WITH_RIG(test_large_pages_and_permissions_of_all_levels),
+        WITH_RIG(test_three_and_five_levels),
         WITH_RIG(test_iotlb_is_stale_until_invalidated),
         WITH_RIG(test_hint_keeps_table_pointers),
         WITH_RIG(test_context_is_stale_until_invalidated),
