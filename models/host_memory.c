@@ -296,10 +296,12 @@ void host_memory_check_free(struct model_host *host)
         const struct extent *extent = &host->extents[i];
 
         for (uint64_t page = 0; page < extent->bytes / MODEL_PAGE_BYTES; page++) {
+            sluice_phys_t at = extent->base + page * MODEL_PAGE_BYTES;
+
             if (page_state(extent, page) == PAGE_FREE &&
                 !is_poison(extent->virt + page * MODEL_PAGE_BYTES, MODEL_PAGE_BYTES))
                 model_host_violate(host, "memory: page %#llx was written while it was free",
-                                   (unsigned long long)(extent->base + page * MODEL_PAGE_BYTES));
+                                   (unsigned long long)at);
         }
     }
 }

@@ -296,7 +296,8 @@ static unsigned do_descriptor(struct vtd_model *unit, uint64_t low, uint64_t hig
 static bool may_fetch(const struct vtd_model *unit)
 {
     return !unit->gone && !unit->inject.queue_stuck && (vtd_get32(unit, R_GSTS) & G_QIE) != 0 &&
-           (vtd_get32(unit, R_FSTS) & (FS_IQE | FS_ITE)) == 0 && !unit->parked.used &&
+           (vtd_get32(unit, R_FSTS) & (FS_IQE | FS_ITE)) == 0 &&
+           !(unit->parked.used && unit->parked.fence) &&
            vtd_get64(unit, R_IQH) != vtd_get64(unit, R_IQT);
 }
 
@@ -323,6 +324,9 @@ static bool take_one(struct vtd_model *unit)
         raise_iqe(unit, IQE_FETCH);
         return false;
     }
+    /* Without a fence what follows a wait goes on, but for the next wait [6.5.2.8]. */
+    if (unit->parked.used && FIELD64(entry[0], 3, 0) == D_WAIT)
+        return false;
     error = do_descriptor(unit, entry[0], entry[1]);
     if (error != 0) {
         raise_iqe(unit, error);

@@ -74,7 +74,7 @@ static uint8_t check_context(struct vtd_model *unit, uint64_t low, uint64_t high
 
 static uint8_t read_context(struct vtd_model *unit, uint16_t rid, struct cached_context *out)
 {
-    sluice_phys_t at = (unit->root & ADDRESS_MASK) + 16u * (rid >> 8);
+    sluice_phys_t at = (unit->root & ADDRESS_MASK) + (uint64_t)16 * (rid >> 8);
     uint64_t entry[2];
 
     *out = (struct cached_context){.rid = rid};
@@ -86,7 +86,7 @@ static uint8_t read_context(struct vtd_model *unit, uint16_t rid, struct cached_
     if ((entry[0] & MASK64(11, 1)) != 0 || entry[1] != 0 ||
         beyond_host(unit, entry[0] & ADDRESS_MASK))
         return VTD_REASON_ROOT_RESERVED;
-    if (!fetch_entry(unit, (entry[0] & ADDRESS_MASK) + 16u * (rid & 0xffu), entry))
+    if (!fetch_entry(unit, (entry[0] & ADDRESS_MASK) + (uint64_t)16 * (rid & 0xffu), entry))
         return VTD_REASON_CONTEXT_ACCESS;
     out->low = entry[0];
     out->high = entry[1];

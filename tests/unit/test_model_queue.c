@@ -241,6 +241,28 @@ static void test_withheld_completion_holds_the_wait(void **state)
     assert_int_equal(rig_status(&rig), 4); /* the wait was aborted */
 }
 
+static void test_fence_holds_what_follows(void **state)
+{
+    struct vtd_model_stats stats;
+
+    (void)state;
+    dma_device_withhold(rig.device, true);
+    for (unsigned fence = 0; fence < 2; fence++) {
+        rig_queue_put(&rig, D_DEVICE(RIG_RID), RIG_IOVA);
+        rig_queue_put(&rig, 5 | 1u << 5 | fence << 6 | (uint64_t)(6 + fence) << 32,
+                      rig.status.phys);
+        rig_queue_put(&rig, D_IOTLB_GLOBAL, 0);
+        rig_queue_ring(&rig);
+        vtd_model_stats(rig.unit, &stats);
+        assert_int_equal(stats.iotlb_global, 2); /* one by rig_enable; the fenced one not yet */
+        assert_int_not_equal(rig_status(&rig), 6 + fence);
+        dma_device_complete(rig.device);
+        assert_int_equal(rig_status(&rig), 6 + fence);
+    }
+    vtd_model_stats(rig.unit, &stats);
+    assert_int_equal(stats.iotlb_global, 3);
+}
+
 static void test_injected_device_tlb_errors(void **state)
 {
     (void)state;
@@ -410,6 +432,7 @@ int main(void)
         PLAIN(test_lost_invalidation_is_injected),
         ATS(test_device_tlb_is_stale_until_invalidated),
         ATS(test_withheld_completion_holds_the_wait),
+        ATS(test_fence_holds_what_follows),
         ATS(test_injected_device_tlb_errors),
         ATS(test_translated_requests_need_the_type),
         PLAIN(test_faults_are_recorded_and_overflow),
