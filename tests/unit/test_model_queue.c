@@ -418,6 +418,22 @@ static void test_stepped_queue_and_a_device_on_a_thread(void **state)
     assert_int_equal(*(const uint8_t *)rig.pages[0].virt, 9);
 }
 
+static void test_queue_moves_with_the_clock(void **state)
+{
+    struct vtd_model_config config = vtd_model_defaults();
+
+    (void)state;
+    (void)rig_finish(&rig);
+    config.queue_mode = VTD_MODEL_AT_TICK;
+    start(&config);
+    rig_queue_put(&rig, D_IOTLB_GLOBAL, 0);
+    rig_queue_wait(&rig, 3);
+    (void)model_host_ops(rig.host)->now_ns(rig.host);
+    assert_int_equal(rig_status(&rig), 0);
+    (void)model_host_ops(rig.host)->now_ns(rig.host);
+    assert_int_equal(rig_status(&rig), 3);
+}
+
 #define PLAIN(f) cmocka_unit_test_setup_teardown(f, setup_plain, teardown)
 #define ATS(f)   cmocka_unit_test_setup_teardown(f, setup, teardown)
 
@@ -440,6 +456,7 @@ int main(void)
         PLAIN(test_masked_event_is_pending),
         PLAIN(test_fault_processing_disable),
         PLAIN(test_messages_are_not_memory),
+        PLAIN(test_queue_moves_with_the_clock),
         PLAIN(test_stepped_queue_and_a_device_on_a_thread),
     };
 
