@@ -226,6 +226,8 @@ static void wait_for_more(struct engine *engine, struct span line, const struct 
 
     if (line.length_bytes > ENGINE_JOINED_BYTES)
         line.length_bytes = ENGINE_JOINED_BYTES;
+    pending->soft = line.length_bytes > 0 && line.text[line.length_bytes - 1] == '=';
+    line.length_bytes -= pending->soft;
     memcpy(pending->text, line.text, line.length_bytes);
     pending->length_bytes = line.length_bytes;
     pending->pieces = 1;
@@ -290,7 +292,8 @@ static bool continue_pending(struct engine *engine, const struct prefix *prefix)
         settle(engine);
         return false;
     }
-    used = grows(engine, prefix->rest, 1, &waits) || grows(engine, prefix->rest, 0, &waits);
+    used = grows(engine, prefix->rest, pending->soft ? 0 : 1, &waits) ||
+           grows(engine, prefix->rest, pending->soft ? 1 : 0, &waits);
     if (!used) {
         settle(engine);
         return false;

@@ -35,6 +35,7 @@ struct pending {
     char text[ENGINE_JOINED_BYTES];
     size_t length_bytes;
     unsigned int pieces;
+    bool soft; // it ended with = alone: a soft line break of quoted-printable
     struct log_time time;
     char time_text[NAME_BYTES];
 };

@@ -23,38 +23,36 @@
     }
 // One fault in all spellings; the direction is the first word.
 #define DMA_FAULT(word, hook)                                                                      \
-    {"xen-vtd-fault",                                                                              \
-     "intel-dma-fault",                                                                            \
-     VENDOR_XEN,                                                                                   \
-     ROLE_PROBLEM,                                                                                 \
-     "[VT-D]DMAR:[DMA " word "] Request device [{dev}] fault addr {addr}~",                        \
-     hook},                                                                                        \
-        {"xen-vtd-fault",                                                                          \
-         "intel-dma-fault",                                                                        \
-         VENDOR_XEN,                                                                               \
-         ROLE_PROBLEM,                                                                             \
-         "[DMA " word "] Request device [{dev}] fault addr {addr}, iommu reg",                     \
-         hook},                                                                                    \
-        PROBLEM("intel-dma-fault-nopasid", "intel-dma-fault",                                      \
+    PROBLEM("intel-dma-fault-nopasid", "intel-dma-fault",                                          \
+            "[DMA " word                                                                           \
+            " NO_PASID]~ Request device [{dev}] fault addr {addr} [fault reason {reason}]",        \
+            hook),                                                                                 \
+        PROBLEM("intel-dma-fault", "intel-dma-fault",                                              \
                 "[DMA " word                                                                       \
-                " NO_PASID]~ Request device [{dev}] fault addr {addr} [fault reason {reason}]",    \
-                hook),                                                                             \
-        PROBLEM("intel-dma-fault-pasid", "intel-dma-fault",                                        \
-                "[DMA " word " PASID {pasid}] Request device [{dev}]~ fault addr {addr} "          \
-                "[fault reason {reason}]",                                                         \
+                "] Request device [{dev}]~ fault addr {addr} [fault reason {reason}]",             \
                 hook),                                                                             \
         PROBLEM("intel-dma-fault-pasid", "intel-dma-fault",                                        \
                 "[DMA " word "] Request device [{dev}] PASID {pasid}~ fault addr {addr} "          \
                 "[fault reason {reason}]",                                                         \
                 hook),                                                                             \
-        PROBLEM("intel-dma-fault", "intel-dma-fault",                                              \
-                "[DMA " word                                                                       \
-                "] Request device [{dev}]~ fault addr {addr} [fault reason {reason}]",             \
+        PROBLEM("intel-dma-fault-pasid", "intel-dma-fault",                                        \
+                "[DMA " word " PASID {pasid}] Request device [{dev}]~ fault addr {addr} "          \
+                "[fault reason {reason}]",                                                         \
                 hook),                                                                             \
         PROBLEM("intel-dma-fault-oldest", "intel-dma-fault",                                       \
                 "[DMA " word "] Request device [{dev}]~ fault addr {addr} "                        \
                 "DMAR:[fault reason {reason}]",                                                    \
-                hook)
+                hook),                                                                             \
+        {"xen-vtd-fault",                                                                          \
+         "intel-dma-fault",                                                                        \
+         VENDOR_XEN,                                                                               \
+         ROLE_PROBLEM,                                                                             \
+         "[VT-D]DMAR:[DMA " word "] Request device [{dev}] fault addr {addr}~",                    \
+         hook},                                                                                    \
+    {                                                                                              \
+        "xen-vtd-fault", "intel-dma-fault", VENDOR_XEN, ROLE_PROBLEM,                              \
+            "[DMA " word "] Request device [{dev}] fault addr {addr}, iommu reg", hook             \
+    }
 
 const struct format formats_intel[] = {
     DMA_FAULT("Read", hook_read),
@@ -64,6 +62,10 @@ const struct format formats_intel[] = {
             NULL),
     PROBLEM("intel-intr-fault", "intel-interrupt-fault",
             "INTR-REMAP: Request device [{dev}]~ fault index {index} "
+            "INTR-REMAP:[fault reason {reason}]",
+            NULL),
+    PROBLEM("intel-intr-fault", "intel-interrupt-fault",
+            "INTR-REMAP: Request device [[{dev}]~ fault index {index} "
             "INTR-REMAP:[fault reason {reason}]",
             NULL),
     DETAIL("intel-intr-reason", "INTR-REMAP:[fault reason {reason}]", hook_reason),

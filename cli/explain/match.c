@@ -203,6 +203,7 @@ static size_t read_pairs(const char *text, size_t length_bytes, struct fields *f
     *out_cut = true;
     for (;;) {
         size_t name = at;
+        size_t name_bytes;
         size_t value;
         struct span word;
 
@@ -212,14 +213,20 @@ static size_t read_pairs(const char *text, size_t length_bytes, struct fields *f
             return end;
         if (text[at] != '=' || at == name)
             break;
-        value = ++at;
+        name_bytes = at++ - name;
+        if (length_bytes - at >= 2 && memcmp(text + at, "3D", 2) == 0)
+            at += 2; // a mail in quoted-printable: =3D is =
+        value = at;
         at += read_word(text + at, length_bytes - at, '\0', &word);
-        read_pair(text + name, value - 1 - name, text + value, at - value, fields);
+        read_pair(text + name, name_bytes, text + value, at - value, fields);
         end = at;
-        if (at < length_bytes && text[at] == ',')
+        at += skip_space(text + at, length_bytes - at);
+        if (at == length_bytes) { // all known lists hold an address; = alone is a soft break
+            *out_cut = !field_has(fields, FIELD_ADDRESS) || text[at - 1] == '=';
+            return end;
+        }
+        if (text[at] == ',')
             end = ++at;
-        else if (at == length_bytes)
-            *out_cut = false;
         at += skip_space(text + at, length_bytes - at);
         if (at == length_bytes)
             return end;

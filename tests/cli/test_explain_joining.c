@@ -35,6 +35,33 @@ static void test_wrapped(void **state)
     }
 }
 
+// Lists of name=value: cut before or after the comma, or in quoted-printable.
+static void test_wrapped_pairs(void **state)
+{
+    static const char *const logs[] = {
+        "[1.0] arm-smmu 7.iommu: Unhandled context fault: fsr=0x402\n"
+        ",iova=0xd65504710, fsynr=0x100011, cbfrsynra=0x807, cb=6\n",
+        "[1.0] arm-smmu 7.iommu: Unhandled context fault:\n"
+        "fsr=0x402, iova=0xd65504710,\nfsynr=0x100011, cbfrsynra=0x807, cb=6\n",
+        "# arm-smmu 7.iommu: Unhandled context fault: fsr=3D0x402, iova=3D0xd655=\n"
+        "04710, fsynr=3D0x100011, cbfrsynra=3D0x807, cb=3D6\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(logs) / sizeof(logs[0]); i++) {
+        struct engine *engine = explain_log(logs[i]);
+        const struct problem *problem = explain_find(engine, "smmuv2-context-fault");
+
+        print_message("# %s", logs[i]);
+        assert_int_equal(problem->count, 1);
+        assert_int_equal(problem->fields.number[FIELD_FSR], 0x402);
+        assert_int_equal(problem->addresses.first, 0xd65504710);
+        assert_int_equal(problem->access, ACCESS_WRITE);
+        assert_string_equal(problem->device, "stream 0x807");
+        engine_destroy(engine);
+    }
+}
+
 // A line with a stamp of its own continues nothing.
 static void test_cut_short(void **state)
 {
@@ -190,15 +217,11 @@ static void test_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wrapped),
-        cmocka_unit_test(test_cut_short),
-        cmocka_unit_test(test_wrapped_across_blocks),
-        cmocka_unit_test(test_own_lines),
-        cmocka_unit_test(test_interleaved_units),
-        cmocka_unit_test(test_raw_then_decoded),
-        cmocka_unit_test(test_global_fault_registers),
-        cmocka_unit_test(test_left_out_lines),
-        cmocka_unit_test(test_bounded),
+        cmocka_unit_test(test_wrapped),          cmocka_unit_test(test_wrapped_pairs),
+        cmocka_unit_test(test_cut_short),        cmocka_unit_test(test_wrapped_across_blocks),
+        cmocka_unit_test(test_own_lines),        cmocka_unit_test(test_interleaved_units),
+        cmocka_unit_test(test_raw_then_decoded), cmocka_unit_test(test_global_fault_registers),
+        cmocka_unit_test(test_left_out_lines),   cmocka_unit_test(test_bounded),
     };
 
     return cmocka_run_group_tests_name("explain_joining", tests, NULL, NULL);

@@ -29,6 +29,9 @@ static const struct expected cases[] = {
     {"DMAR: [DMA Write NO_PASID] Request device [0x0c:0x1f.2] fault addr 0x89abcdef000 "
      "[fault reason 0x05] PTE",
      "intel-dma-fault", "0000:0c:1f.2", 0x89abcdef000, 5, "intel-dma-fault-nopasid"},
+    {"INTR-REMAP: Request device [[f0:1f.0] fault index 8a\n"
+     "INTR-REMAP:[fault reason 38] Blocked an interrupt request",
+     "intel-interrupt-fault", "0000:f0:1f.0", NONE, 0x26, "intel-intr-fault"},
     {"DMAR: [INTR-REMAP] Request device [f0:1f.0] fault index 8a [fault reason 38] Blocked",
      "intel-interrupt-fault", "0000:f0:1f.0", NONE, 0x26, "intel-intr-fault"},
     {"DMAR: [INTR-REMAP] Request device [0xf0:0x1f.0] fault index 0x8a00 [fault reason 0x25] B",
