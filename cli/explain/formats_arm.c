@@ -64,8 +64,8 @@ const struct format formats_arm[] = {
 
     PROBLEM("smmu-context-fault", "smmuv2-context-fault", "Unhandled context fault:~ {kv}",
             hook_smmu2_context),
-    DETAIL("smmu-context-detail", "FSR    = {skip}]", NULL),
-    DETAIL("smmu-context-detail", "FSYNR0 = {skip}]", NULL),
+    DETAIL("smmu-context-detail", "arm-smmu {unit}: FSR = {skip}]", NULL),
+    DETAIL("smmu-context-detail", "arm-smmu {unit}: FSYNR0 = {skip}]", NULL),
     PROBLEM("smmu-global-fault", "smmuv2-global-fault",
             "Unexpected global fault, this could be serious", hook_smmu2_global),
     PROBLEM("smmu-global-fault", "smmuv2-global-fault",
