@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT
-// See scan.h. The window is the first SCAN_LEAST_BYTES bytes of each string; three bytes are
+// See scan.h. The window is the first SCAN_LEAST_BYTES bytes of each string; four bytes are
 // hashed at a time, and the table says how far the window may move.
 #include "scan.h"
 
 #include <string.h>
 
 enum {
-    BLOCK_BYTES = 3,
+    BLOCK_BYTES = 4,
     MOST_SHIFT = SCAN_LEAST_BYTES - BLOCK_BYTES + 1
 };
 
 static inline unsigned int hash_block(const char *text)
 {
-    const unsigned char *bytes = (const unsigned char *)text;
-    uint32_t block = bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16;
+    uint32_t block;
 
+    memcpy(&block, text, sizeof(block));
     return (block * 0x9e3779b1u) >> (32 - SCAN_HASH_LG2);
 }
 
@@ -69,11 +69,34 @@ static unsigned int first_of(const struct scan *scan, unsigned int string, const
     return SCAN_NONE;
 }
 
+// Move on while nothing that is looked for can end here. Blocks a full shift apart are looked up
+// side by side, as no look-up needs the result of the one before: a window holds one of them.
+static size_t skip_fast(const struct scan *scan, const char *text, size_t length_bytes, size_t at)
+{
+    enum {
+        SPAN_BYTES = 4 * MOST_SHIFT
+    };
+    _Static_assert(MOST_SHIFT == 3, "the shifts below are joined as two bits each");
+
+    while (at + SPAN_BYTES + BLOCK_BYTES <= length_bytes) {
+        unsigned int joined = scan->shift[hash_block(text + at)];
+
+        joined &= scan->shift[hash_block(text + at + MOST_SHIFT)];
+        joined &= scan->shift[hash_block(text + at + 2 * MOST_SHIFT)];
+        joined &= scan->shift[hash_block(text + at + 3 * MOST_SHIFT)];
+        if (joined != MOST_SHIFT)
+            break;
+        at += SPAN_BYTES;
+    }
+    return at;
+}
+
 bool scan_find(const struct scan *scan, const char *text, size_t length_bytes, size_t *position,
                unsigned int *out_string)
 {
     size_t at = *position + MOST_SHIFT - 1; // where the window's last block starts
 
+    at = skip_fast(scan, text, length_bytes, at);
     while (at + BLOCK_BYTES <= length_bytes) {
         unsigned int hash = hash_block(text + at);
         unsigned int shift = scan->shift[hash];
@@ -89,6 +112,8 @@ bool scan_find(const struct scan *scan, const char *text, size_t length_bytes, s
             shift = 1;
         }
         at += shift;
+        if (shift < MOST_SHIFT)
+            at = skip_fast(scan, text, length_bytes, at);
     }
     return false;
 }
