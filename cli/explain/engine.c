@@ -190,6 +190,7 @@ static enum line_outcome look(struct engine *engine, struct span line, const str
     size_t at = *from;
     unsigned int string;
 
+    *from = 0;
     while (scan_find(&engine->scan, line.text, line.length_bytes, &at, &string)) {
         struct found found;
 
@@ -304,7 +305,7 @@ static bool continue_pending(struct engine *engine, const struct prefix *prefix)
     return true;
 }
 
-static void take_line(struct engine *engine, const char *text, size_t length_bytes)
+static void take_line(struct engine *engine, const char *text, size_t length_bytes, size_t hit)
 {
     struct prefix prefix;
     size_t from = 0;
@@ -315,6 +316,8 @@ static void take_line(struct engine *engine, const char *text, size_t length_byt
     if (engine->pending.pieces > 0 && continue_pending(engine, &prefix))
         return;
     engine->line_repeat = 1;
+    if (text + hit > prefix.rest.text) // nothing stands before the first anchor
+        from = (size_t)(text + hit - prefix.rest.text);
     if (look(engine, prefix.rest, &prefix.time, false, &from) == LINE_WAITS) {
         struct span rest = {prefix.rest.text + from, prefix.rest.length_bytes - from};
 
@@ -340,7 +343,8 @@ void engine_feed(struct engine *engine, const char *text, size_t length_bytes)
         start = start == NULL ? text + at : start + 1;
         end = memchr(text + hit, '\n', length_bytes - hit);
         end = end == NULL ? text + length_bytes : end;
-        take_line(engine, start, (size_t)(end - start));
+        take_line(engine, start, (size_t)(end - start),
+                  text + hit > start ? (size_t)(text + hit - start) : 0);
         at = (size_t)(end - text) + 1;
     }
 }

@@ -16,7 +16,7 @@
 
 enum {
     READ_BYTES = 64 * 1024, // a block; a line longer than this is taken in pieces
-    KMSG_BYTES = 8192 + 1,   // the kernel's largest record (CONSOLE_EXT_LOG_MAX) fits
+    KMSG_BYTES = 8192 + 1,  // the kernel's largest record (CONSOLE_EXT_LOG_MAX) fits
     MOST_EXPLANATIONS_BYTES = 4 * 1024 * 1024,
     OPTION_COLOUR = 0x100,
     OPTION_JSON,

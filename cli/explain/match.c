@@ -123,9 +123,14 @@ size_t read_bdf(const char *text, size_t length_bytes, uint64_t *out_value)
     return at + 1;
 }
 
-static bool word_ends(char c)
+static const bool ends_word[256] = {
+    [' '] = true, ['\t'] = true, ['\n'] = true, ['\r'] = true, [','] = true,
+    [']'] = true, [')'] = true,  [';'] = true,  ['"'] = true,
+};
+
+static inline bool word_ends(char c)
 {
-    return is_space(c) || c == ',' || c == ']' || c == ')' || c == ';' || c == '"';
+    return ends_word[(unsigned char)c];
 }
 
 static size_t read_word(const char *text, size_t length_bytes, char stop, struct span *out_word)

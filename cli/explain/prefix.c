@@ -30,19 +30,22 @@ static bool is_digit(char c)
 
 static size_t digits(const struct reader *reader, size_t ahead, double *out_value)
 {
+    uint64_t value = 0;
     size_t count = 0;
 
-    *out_value = 0;
     while (count < 12 && is_digit(peek(reader, ahead + count))) {
-        *out_value = *out_value * 10 + (peek(reader, ahead + count) - '0');
+        value = value * 10 + (uint64_t)(peek(reader, ahead + count) - '0');
         count++;
     }
+    *out_value = (double)value;
     return count;
 }
 
 // seconds.fraction or seconds,fraction
 static size_t seconds(const struct reader *reader, size_t ahead, double *out_value)
 {
+    static const double powers[] = {1e0, 1e1, 1e2, 1e3,  1e4,  1e5, 1e6,
+                                    1e7, 1e8, 1e9, 1e10, 1e11, 1e12};
     double fraction;
     size_t whole = digits(reader, ahead, out_value);
     size_t part;
@@ -50,9 +53,7 @@ static size_t seconds(const struct reader *reader, size_t ahead, double *out_val
     if (whole == 0 || (peek(reader, ahead + whole) != '.' && peek(reader, ahead + whole) != ','))
         return 0;
     part = digits(reader, ahead + whole + 1, &fraction);
-    for (size_t i = 0; i < part; i++)
-        fraction /= 10;
-    *out_value += fraction;
+    *out_value += fraction / powers[part];
     return part == 0 ? 0 : whole + 1 + part;
 }
 
