@@ -73,20 +73,18 @@ static unsigned int first_of(const struct scan *scan, unsigned int string, const
 // side by side, as no look-up needs the result of the one before: a window holds one of them.
 static size_t skip_fast(const struct scan *scan, const char *text, size_t length_bytes, size_t at)
 {
-    enum {
-        SPAN_BYTES = 4 * MOST_SHIFT
-    };
+    const size_t step = MOST_SHIFT;
     _Static_assert(MOST_SHIFT == 3, "the shifts below are joined as two bits each");
 
-    while (at + SPAN_BYTES + BLOCK_BYTES <= length_bytes) {
+    while (at + 4 * step + BLOCK_BYTES <= length_bytes) {
         unsigned int joined = scan->shift[hash_block(text + at)];
 
-        joined &= scan->shift[hash_block(text + at + MOST_SHIFT)];
-        joined &= scan->shift[hash_block(text + at + 2 * MOST_SHIFT)];
-        joined &= scan->shift[hash_block(text + at + 3 * MOST_SHIFT)];
+        joined &= scan->shift[hash_block(text + at + step)];
+        joined &= scan->shift[hash_block(text + at + 2 * step)];
+        joined &= scan->shift[hash_block(text + at + 3 * step)];
         if (joined != MOST_SHIFT)
             break;
-        at += SPAN_BYTES;
+        at += 4 * step;
     }
     return at;
 }
