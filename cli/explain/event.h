@@ -98,6 +98,7 @@ struct log_time {
     bool wall_valid;
     double monotonic_s; // since boot
     double wall_s;      // since the epoch, or since an unknown year's start
+    bool micros;        // the log shows microseconds, which are not for people
     struct span text;   // as the log shows it
 };
 

@@ -130,6 +130,7 @@ static bool take_kmsg(struct reader *reader, struct prefix *out)
         return false;
     out->time.text = (struct span){reader->text + reader->at + a + b + 2, c};
     out->time.monotonic_s = micros / 1e6;
+    out->time.micros = true;
     out->time.monotonic_valid = true;
     reader->at += at + 1;
     return true;

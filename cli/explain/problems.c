@@ -144,7 +144,10 @@ static void set_moment(struct moment *moment, const struct log_time *time)
     moment->valid = time->monotonic_valid || time->wall_valid;
     moment->monotonic = time->monotonic_valid;
     moment->seconds = time->monotonic_valid ? time->monotonic_s : time->wall_s;
-    span_copy(moment->text, sizeof(moment->text), time->text);
+    if (time->micros)
+        (void)snprintf(moment->text, sizeof(moment->text), "%.6f", time->monotonic_s);
+    else
+        span_copy(moment->text, sizeof(moment->text), time->text);
 }
 
 void address_add(struct address_stats *stats, uint64_t address)

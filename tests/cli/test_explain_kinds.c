@@ -213,6 +213,44 @@ static void test_every_prefix(void **state)
     }
 }
 
+// When it happened, in seconds since boot where the stamp says that, and as the log shows it.
+static void test_times(void **state)
+{
+    static const struct {
+        const char *prefix;
+        bool monotonic;
+        double seconds;
+        const char *text;
+    } stamps[] = {
+        {"[   12.345678] ", true, 12.345678, "12.345678"},
+        {"[  912.5][    T0] ", true, 912.5, "912.5"},
+        {"6,1234,5678901,-;", true, 5.678901, "5.678901"},
+        {"Oct 14 18:41:49 host kernel: [   85.5] ", true, 85.5, "85.5"},
+        {"Oct 14 18:41:49 host kernel: ", false, (10 * 31 + 14) * 86400.0 + 67309,
+         "Oct 14 18:41:49"},
+        {"[May24 14:33] ", false, (5 * 31 + 24) * 86400.0 + 52380, "May24 14:33"},
+    };
+    char line[256];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(stamps) / sizeof(stamps[0]); i++) {
+        struct engine *engine;
+        const struct moment *first;
+
+        (void)snprintf(line, sizeof(line), "%sAMD-Vi: Completion-Wait loop timed out\n",
+                       stamps[i].prefix);
+        print_message("# %s", line);
+        engine = explain_log(line);
+        first = &explain_find(engine, "amd-completion-wait")->first;
+        assert_true(first->valid);
+        assert_int_equal(first->monotonic, stamps[i].monotonic);
+        assert_true(first->seconds > stamps[i].seconds - 1e-6 &&
+                    first->seconds < stamps[i].seconds + 1e-6);
+        assert_string_equal(first->text, stamps[i].text);
+        engine_destroy(engine);
+    }
+}
+
 static void test_nothing_in_ordinary_lines(void **state)
 {
     struct engine *engine = explain_log("[1.0] usb 1-1: new device\n"
@@ -251,9 +289,8 @@ static void test_decoded_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_kind),
-        cmocka_unit_test(test_every_prefix),
-        cmocka_unit_test(test_nothing_in_ordinary_lines),
+        cmocka_unit_test(test_each_kind),     cmocka_unit_test(test_every_prefix),
+        cmocka_unit_test(test_times),         cmocka_unit_test(test_nothing_in_ordinary_lines),
         cmocka_unit_test(test_decoded_words),
     };
 
