@@ -60,6 +60,9 @@ static void test_runs(void **state)
     expect(AMD("0x5000") AMD("0x5040") AMD("0x5080") AMD("0x50c0"), "sequential", true);
     expect(INTEL("0x5000") INTEL("0x6000") INTEL("0x7000") INTEL("0x8000"), "sequential", true);
     expect(AMD("0x5000") AMD("0x5040") AMD("0x5080"), "sequential", false); // too few to tell
+    expect(AMD("0x5000") AMD("0x5040") AMD("0x5080") AMD("0x50c0") AMD("0x5010") AMD("0x5050")
+               AMD("0x5020") AMD("0x5060"),
+           "sequential", false); // back and forth
     expect(AMD("0x8000") AMD("0x7000") AMD("0x6000") AMD("0x5000"), "sequential", false);
     expect(AMD("0x5000") AMD("0x905000") AMD("0xf05000") AMD("0xff5000"), "sequential", false);
     expect(AMD("0x5000"), "page-start", true);
