@@ -171,6 +171,20 @@ static bool reports_low_bits(const struct problem *problem)
     return problem->vendor != VENDOR_INTEL && problem->vendor != VENDOR_XEN;
 }
 
+// Steadily upwards through far more than a buffer: at least 64 addresses over at least 16 MiB.
+static bool read_sweep(const struct address_stats *stats, struct readings *out)
+{
+    uint64_t span_bytes = stats->most - stats->least;
+
+    if (stats->rises < 63 || stats->falls > stats->rises / 16 || span_bytes < 16u << 20)
+        return false;
+    add(out, "sweep",
+        "%llu addresses rise from 0x%llx to 0x%llx (%llu MiB), more than any buffer: "
+        "the device searches what it can reach, or follows garbage",
+        HEX(stats->count), HEX(stats->first), HEX(stats->most), HEX(span_bytes >> 20));
+    return true;
+}
+
 static void read_run(const struct problem *problem, struct readings *out)
 {
     const struct address_stats *stats = &problem->addresses;
@@ -232,7 +246,8 @@ unsigned int pattern_read(const struct context *context, const struct problem *p
     if (read_constants(context, stats, &out))
         return out.count;
     read_after(context, stats, &out);
-    read_run(problem, &out);
+    if (!read_sweep(stats, &out))
+        read_run(problem, &out);
     read_regions(context, stats, &out);
     if (out.count == 0 || strcmp(out_readings[0].name, "sequential") != 0)
         read_shape(problem, &out);

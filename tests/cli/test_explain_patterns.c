@@ -76,6 +76,46 @@ static void test_runs(void **state)
     expect(AMD("0x15008") AMD("0x91000"), "scattered", false);
 }
 
+// `count` reads, each `step_bytes` after the one before.
+static char *walk(unsigned int count, uint64_t step_bytes)
+{
+    char *log = calloc(count, 160);
+    size_t used = 0;
+
+    for (unsigned int i = 0; i < count; i++)
+        used += (size_t)sprintf(log + used, INTEL("0x%llx"),
+                                (unsigned long long)(0x10000000 + i * step_bytes));
+    return log;
+}
+
+static void test_sweep(void **state)
+{
+    static const struct {
+        unsigned int count;
+        uint64_t step_bytes;
+        const char *name;
+        bool expected;
+    } cases[] = {
+        {100, 1 << 20, "sweep", true},       {64, 1 << 20, "sweep", true},
+        {63, 1 << 20, "sweep", false},       {100, 0x1000, "sweep", false},
+        {100, 0x1000, "sequential", true},   {5000, 0x1000, "sweep", true},
+        {5000, 0x1000, "sequential", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *log = walk(cases[i].count, cases[i].step_bytes);
+        struct engine *engine = explain_log(log);
+
+        print_message("# %u steps of 0x%llx: %s\n", cases[i].count,
+                      (unsigned long long)cases[i].step_bytes, cases[i].name);
+        assert_int_equal(explain_has_reading(engine, &engine->problems.entries[0], cases[i].name),
+                         cases[i].expected);
+        engine_destroy(engine);
+        free(log);
+    }
+}
+
 #define RMRR   "DMAR: RMRR base: 0x0000007b000000 end: 0x0000007b00ffff\n"
 #define BUFFER "x 0000:21:00.0: DMA-API: unmapped [device address=0x40000] [size=8192 bytes]\n"
 
@@ -152,6 +192,10 @@ static void test_noise(void **state)
     expect_verdict("BIOS-e820: [mem 0x70000000-0x7fffffff] reserved\n"
                    "[0.4] Freeing unused kernel image (initmem) memory: 4K\n" EARLY,
                    "driver-bug");
+    char *sweep = walk(100, 1 << 20);
+
+    expect_verdict(sweep, "attack");
+    free(sweep);
     expect_verdict("DMAR: [DMA Read NO_PASID] Request device [21:00.0] fault addr 0x5000 "
                    "[fault reason 0x0d] x\n",
                    "attack");
@@ -251,6 +295,7 @@ int main(void)
         cmocka_unit_test(test_constants),
         cmocka_unit_test(test_width),
         cmocka_unit_test(test_runs),
+        cmocka_unit_test(test_sweep),
         cmocka_unit_test(test_regions),
         cmocka_unit_test(test_noise),
         cmocka_unit_test(test_every_kind_is_explained),
