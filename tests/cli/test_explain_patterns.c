@@ -77,29 +77,28 @@ static void test_runs(void **state)
 }
 
 // `count` reads, each `step_bytes` after the one before.
-static char *walk(unsigned int count, uint64_t step_bytes)
+static char *walk(unsigned int count, unsigned long step_bytes)
 {
     char *log = calloc(count, 160);
     size_t used = 0;
 
     for (unsigned int i = 0; i < count; i++)
-        used += (size_t)sprintf(log + used, INTEL("0x%llx"),
-                                (unsigned long long)(0x10000000 + i * step_bytes));
+        used += (size_t)sprintf(log + used, INTEL("0x%lx"), 0x10000000 + i * step_bytes);
     return log;
 }
 
 static void test_sweep(void **state)
 {
     static const struct {
-        unsigned int count;
-        uint64_t step_bytes;
         const char *name;
+        unsigned long step_bytes;
+        unsigned int count;
         bool expected;
     } cases[] = {
-        {100, 1 << 20, "sweep", true},       {64, 1 << 20, "sweep", true},
-        {63, 1 << 20, "sweep", false},       {100, 0x1000, "sweep", false},
-        {100, 0x1000, "sequential", true},   {5000, 0x1000, "sweep", true},
-        {5000, 0x1000, "sequential", false},
+        {"sweep", 1 << 20, 100, true},       {"sweep", 1 << 20, 64, true},
+        {"sweep", 1 << 20, 63, false},       {"sweep", 0x1000, 100, false},
+        {"sequential", 0x1000, 100, true},   {"sweep", 0x1000, 5000, true},
+        {"sequential", 0x1000, 5000, false},
     };
 
     (void)state;
@@ -107,8 +106,8 @@ static void test_sweep(void **state)
         char *log = walk(cases[i].count, cases[i].step_bytes);
         struct engine *engine = explain_log(log);
 
-        print_message("# %u steps of 0x%llx: %s\n", cases[i].count,
-                      (unsigned long long)cases[i].step_bytes, cases[i].name);
+        print_message("# %u steps of 0x%lx: %s\n", cases[i].count, cases[i].step_bytes,
+                      cases[i].name);
         assert_int_equal(explain_has_reading(engine, &engine->problems.entries[0], cases[i].name),
                          cases[i].expected);
         engine_destroy(engine);
