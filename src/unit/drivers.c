@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The drivers of this build: the one place that names them. Which are in is decided by meson
+ * options, which define SLUICE_UNIT_*.
+ */
+#include "unit/unit.h"
+
+#ifdef SLUICE_UNIT_INTEL
+extern const struct unit_ops vtd_unit_ops;
+#endif
+
+const struct unit_ops *const unit_drivers[] = {
+#ifdef SLUICE_UNIT_INTEL
+    &vtd_unit_ops,
+#endif
+    NULL,
+};

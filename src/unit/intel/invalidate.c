@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What has to be invalidated when, by queue or by registers [VT-d 6.5, 6.6].
+ */
+#include "unit/intel/vtd.h"
+
+static struct vtd_plan_limits limits_of(struct vtd *vtd, const struct domain_link *link)
+{
+    return (struct vtd_plan_limits){
+        .page_selective = VTD_GET(CAP_PSI, vtd->capability.cap) != 0,
+        .mamv = (unsigned)VTD_GET(CAP_MAMV, vtd->capability.cap),
+        .did = (uint16_t)link->tag,
+        .drain = vtd->capability.drain,
+    };
+}
+
+static void add_device_tlb(struct vtd_batch *batch, const struct vtd_ats *ats, unsigned size_lg2,
+                           uint64_t address)
+{
+    bool throttle = VTD_GET(ECAP_DIT, batch->vtd->capability.ecap) != 0;
+    const struct vtd_device_tlb_request request = {
+        .sid = ats->sid,
+        .pfsid = throttle ? ats->sid : 0,
+        .depth = ats->depth,
+        .size_lg2 = size_lg2,
+        .address = address,
+    };
+
+    vtd_batch_add(batch, vtd_desc_device_tlb(&request));
+}
+
+/* After the IOTLB: the unit keeps that order [VT-d 6.5.2.11]. */
+static void add_device_tlbs(struct vtd_batch *batch, const struct unit_invalidation *invalidation)
+{
+    const struct pt_gather *gather = invalidation->gather;
+
+    list_for_each(node, &batch->vtd->ats)
+    {
+        const struct vtd_ats *ats = container_of(node, struct vtd_ats, node);
+
+        if (ats->link != invalidation->link)
+            continue;
+        if (gather == NULL || gather->count == 0) {
+            add_device_tlb(batch, ats, VTD_DEVICE_TLB_ALL_LG2, 0);
+            continue;
+        }
+        for (unsigned i = 0; i < gather->count; i++)
+            add_device_tlb(batch, ats,
+                           vtd_cover_lg2(gather->ranges[i].first, gather->ranges[i].last),
+                           gather->ranges[i].first);
+    }
+}
+
+static enum sluice_status submit_by_registers(struct vtd *vtd, const struct vtd_plan *plan)
+{
+    enum sluice_status status = SLUICE_OK;
+
+    for (unsigned i = 0; i < plan->count && status == SLUICE_OK; i++)
+        status = vtd_registers_iotlb(vtd, &plan->requests[i]);
+    if (status != SLUICE_OK)
+        unit_degrade(&vtd->unit, "an IOTLB invalidation was not confirmed");
+    return status;
+}
+
+enum sluice_status vtd_invalidate_submit(struct unit *unit,
+                                         const struct unit_invalidation *invalidation,
+                                         struct unit_ticket *out_ticket)
+{
+    struct vtd *vtd = vtd_of(unit);
+    const struct vtd_plan_limits limits = limits_of(vtd, invalidation->link);
+    struct vtd_plan plan;
+    struct vtd_batch batch;
+
+    *out_ticket = (struct unit_ticket){{0, 0}};
+    if (!unit->started)
+        return SLUICE_OK; /* nothing walks our tables: start invalidates everything */
+    /* The unit's write buffers first, or it would fetch the old entries again [VT-d 6.8]. */
+    if (vtd_command_flush_writes(vtd) != SLUICE_OK) {
+        unit_degrade(unit, "the write buffer flush was not confirmed");
+        return SLUICE_ERR_TIMEOUT;
+    }
+    vtd_plan_make(invalidation->gather, &limits, &plan);
+    if (!vtd->use_queue)
+        return submit_by_registers(vtd, &plan);
+    vtd_batch_begin(vtd, &batch);
+    for (unsigned i = 0; i < plan.count; i++)
+        vtd_batch_add(&batch, vtd_desc_iotlb(&plan.requests[i]));
+    if (invalidation->link->ats_sources > 0)
+        add_device_tlbs(&batch, invalidation);
+    return vtd_batch_end(&batch, out_ticket);
+}
+
+enum sluice_status vtd_invalidate_wait(struct unit *unit, const struct unit_ticket *ticket)
+{
+    struct vtd *vtd = vtd_of(unit);
+
+    if (ticket->value[0] == ticket->value[1])
+        return SLUICE_OK; /* done when it was submitted */
+    return vtd_queue_wait(vtd, ticket);
+}
+
+static enum sluice_status all_by_registers(struct vtd *vtd)
+{
+    const struct vtd_iotlb_request request = {
+        .granularity = VTD_GLOBAL,
+        .drain = vtd->capability.drain,
+    };
+    enum sluice_status status = vtd_registers_context(vtd, VTD_GLOBAL, 0, 0);
+
+    return status != SLUICE_OK ? status : vtd_registers_iotlb(vtd, &request);
+}
+
+enum sluice_status vtd_invalidate_all(struct vtd *vtd)
+{
+    const struct vtd_iotlb_request request = {
+        .granularity = VTD_GLOBAL,
+        .drain = vtd->capability.drain,
+    };
+    struct vtd_batch batch;
+    struct unit_ticket ticket;
+    enum sluice_status status;
+
+    if (!vtd->use_queue)
+        return all_by_registers(vtd);
+    vtd_batch_begin(vtd, &batch);
+    vtd_batch_add(&batch, vtd_desc_context(VTD_GLOBAL, 0, 0, 0));
+    if (VTD_GET(ECAP_SMTS, vtd->capability.ecap) != 0)
+        vtd_batch_add(&batch, vtd_desc_pasid_cache());
+    vtd_batch_add(&batch, vtd_desc_iotlb(&request));
+    if (VTD_GET(ECAP_IR, vtd->capability.ecap) != 0)
+        vtd_batch_add(&batch, vtd_desc_interrupt_entries());
+    status = vtd_batch_end(&batch, &ticket);
+    return status != SLUICE_OK ? status : vtd_queue_wait(vtd, &ticket);
+}
+
+enum sluice_status vtd_invalidate_entry(struct vtd *vtd, const struct vtd_context_change *change)
+{
+    const struct vtd_iotlb_request request = {
+        .granularity = VTD_DOMAIN,
+        .did = change->iotlb_did,
+        .drain = vtd->capability.drain,
+    };
+    struct vtd_batch batch;
+    struct unit_ticket ticket;
+    enum sluice_status status;
+
+    if (!vtd->use_queue) {
+        status = vtd_registers_context(vtd, VTD_NARROW, change->context_did, change->sid);
+        return status != SLUICE_OK ? status : vtd_registers_iotlb(vtd, &request);
+    }
+    vtd_batch_begin(vtd, &batch);
+    vtd_batch_add(&batch, vtd_desc_context(VTD_NARROW, change->context_did, change->sid, 0));
+    vtd_batch_add(&batch, vtd_desc_iotlb(&request));
+    if (change->ats != NULL)
+        add_device_tlb(&batch, change->ats, VTD_DEVICE_TLB_ALL_LG2, 0);
+    status = vtd_batch_end(&batch, &ticket);
+    return status != SLUICE_OK ? status : vtd_queue_wait(vtd, &ticket);
+}

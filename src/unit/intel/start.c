@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Turning translation on and off [VT-d 6.6, 11.4.4, 11.4.5, 11.4.8].
+ *
+ * Order of a start, whether firmware left translation off or on:
+ *   1. stale faults dropped, the event masked
+ *   2. the queue that was there is drained and turned off, ours is turned on
+ *   3. the root table pointer is set: tables are complete by then. With translation on this is a
+ *      live change: the unit uses the old table, or ours, until 4 is done
+ *   4. contexts, PASIDs, IOTLB and interrupt entries are invalidated globally
+ *   5. translation on
+ *   6. protected memory regions off: only now, so nothing is reachable in between
+ *   7. fault event on
+ *
+ * Stop: translation off and confirmed, then the queue. Protected regions stay off: they belonged
+ * to firmware, and after stop devices reach all of memory as documented.
+ */
+#include "unit/intel/vtd.h"
+
+/* What was found, to go back to. */
+struct vtd_before {
+    uint32_t status;
+    uint64_t root;
+};
+
+static enum sluice_status look(struct vtd *vtd, struct vtd_before *out)
+{
+    out->status = vtd_read32(vtd, VTD_REG_GSTS);
+    out->root = vtd_read64(vtd, VTD_REG_RTADDR);
+    if (out->status == UINT32_MAX) {
+        log_error(vtd->unit.sluice, "%s: GSTS reads all ones: the unit is gone", vtd->unit.name);
+        return SLUICE_ERR_HARDWARE;
+    }
+    return SLUICE_OK;
+}
+
+static bool was_on(const struct vtd_before *before)
+{
+    return (before->status & VTD_MASK32(GSTS_TES)) != 0;
+}
+
+/*
+ * A live change must keep the table mode, but abort-DMA mode may come between: it refuses
+ * everything [VT-d 11.4.5, TTM].
+ */
+static enum sluice_status leave_other_mode(struct vtd *vtd, const struct vtd_before *before)
+{
+    uint64_t mode = VTD_GET(RTADDR_TTM, before->root);
+
+    if (!was_on(before) || mode == VTD_TTM_LEGACY)
+        return SLUICE_OK;
+    if (VTD_GET(ECAP_ADMS, vtd->capability.ecap) == 0) {
+        log_error(vtd->unit.sluice,
+                  "%s: firmware left translation on in mode %u, which cannot be left without a "
+                  "gap: refused",
+                  vtd->unit.name, (unsigned)mode);
+        return SLUICE_ERR_UNSUPPORTED;
+    }
+    if (mode == VTD_TTM_ABORT)
+        return SLUICE_OK;
+    return vtd_command_set_root(vtd, vtd->root.phys | VTD_PREP(RTADDR_TTM, VTD_TTM_ABORT));
+}
+
+static enum sluice_status set_root_and_invalidate(struct vtd *vtd)
+{
+    enum sluice_status status = vtd_command_flush_writes(vtd);
+
+    if (status == SLUICE_OK)
+        status = vtd_command_set_root(vtd, vtd->root.phys | VTD_PREP(RTADDR_TTM, VTD_TTM_LEGACY));
+    if (status == SLUICE_OK)
+        status = vtd_invalidate_all(vtd);
+    return status;
+}
+
+/* A register-based invalidation of before must end before a queue begins [VT-d 6.5.2]. */
+static enum sluice_status finish_commands(struct vtd *vtd)
+{
+    enum sluice_status status =
+        vtd_wait32(vtd, VTD_REG_CCMD + 4, 0x80000000u, 0, "context invalidation of before");
+
+    if (status == SLUICE_OK)
+        status = vtd_wait32(vtd, vtd->capability.iotlb_offset + 12, 0x80000000u, 0,
+                            "IOTLB invalidation of before");
+    return status;
+}
+
+static enum sluice_status bring_up(struct vtd *vtd, const struct vtd_before *before)
+{
+    enum sluice_status status;
+
+    vtd_fault_event_off(vtd, false);
+    vtd_fault_clear(vtd);
+    status = finish_commands(vtd);
+    if (status == SLUICE_OK)
+        status = vtd_queue_off(vtd);
+    if (status == SLUICE_OK && vtd->use_queue)
+        status = vtd_queue_on(vtd);
+    if (status == SLUICE_OK)
+        status = leave_other_mode(vtd, before);
+    if (status == SLUICE_OK)
+        status = set_root_and_invalidate(vtd);
+    if (status == SLUICE_OK && !was_on(before))
+        status = vtd_command_lasting(vtd, VTD_MASK32(GSTS_TES), true, "translation on");
+    if (status == SLUICE_OK)
+        status = vtd_protected_memory_off(vtd);
+    return status;
+}
+
+/* Back to what firmware left: its table, or off. Our memory counts as exposed until that worked. */
+static void take_down(struct vtd *vtd, const struct vtd_before *before)
+{
+    enum sluice_status status = vtd_queue_off(vtd);
+    const struct vtd_iotlb_request all = {.granularity = VTD_GLOBAL};
+
+    if (status == SLUICE_OK && was_on(before)) {
+        status = vtd_command_set_root(vtd, before->root);
+        if (status == SLUICE_OK)
+            status = vtd_registers_context(vtd, VTD_GLOBAL, 0, 0);
+        if (status == SLUICE_OK)
+            status = vtd_registers_iotlb(vtd, &all);
+    } else if (status == SLUICE_OK) {
+        status = vtd_command_lasting(vtd, VTD_MASK32(GSTS_TES), false, "translation off");
+    }
+    vtd->exposed = status != SLUICE_OK;
+    if (vtd->exposed)
+        unit_degrade(&vtd->unit, "start failed, and the unit could not be put back");
+}
+
+enum sluice_status vtd_start(struct unit *unit)
+{
+    struct vtd *vtd = vtd_of(unit);
+    struct vtd_before before;
+    enum sluice_status status = look(vtd, &before);
+
+    if (status != SLUICE_OK)
+        return status;
+    if (was_on(&before) && VTD_GET(RTADDR_TTM, before.root) != VTD_TTM_LEGACY &&
+        VTD_GET(ECAP_ADMS, vtd->capability.ecap) == 0)
+        return leave_other_mode(vtd, &before); /* refuses, before anything was written */
+    if (was_on(&before))
+        log_info(unit->sluice, "%s: firmware left translation on; taking over", unit->name);
+    status = bring_up(vtd, &before);
+    if (status != SLUICE_OK) {
+        take_down(vtd, &before);
+        return status;
+    }
+    unit->started = true;
+    vtd_fault_event_on(vtd);
+    log_info(unit->sluice, "%s: translation on, %u-bit IOVA, invalidation by %s", unit->name,
+             unit->caps.iova_bits, vtd->use_queue ? "queue" : "registers");
+    return SLUICE_OK;
+}
+
+enum sluice_status vtd_stop(struct unit *unit)
+{
+    struct vtd *vtd = vtd_of(unit);
+    enum sluice_status status;
+
+    vtd_fault_event_off(vtd, true);
+    status = vtd_command_lasting(vtd, VTD_MASK32(GSTS_TES), false, "translation off");
+    if (status == SLUICE_OK)
+        status = vtd_queue_off(vtd);
+    vtd->exposed = status != SLUICE_OK;
+    if (status != SLUICE_OK) {
+        unit_degrade(unit, "it did not turn off");
+        return status;
+    }
+    unit->started = false;
+    return SLUICE_OK;
+}
+
+/*
+ * Translation stays on: turning it off would open memory until power is lost. All that has to be
+ * so is that nothing is in flight.
+ */
+enum sluice_status vtd_suspend(struct unit *unit)
+{
+    struct vtd *vtd = vtd_of(unit);
+    enum sluice_status status;
+
+    if (!unit->started)
+        return SLUICE_ERR_STATE;
+    vtd_fault_event_off(vtd, false);
+    (void)vtd_faults_drain(unit, unit_fault_deliver, unit);
+    status = vtd_command_flush_writes(vtd);
+    if (status == SLUICE_OK)
+        status = vtd_invalidate_all(vtd);
+    if (status != SLUICE_OK)
+        unit_degrade(unit, "it did not come to rest before suspend");
+    return status;
+}
+
+enum sluice_status vtd_resume(struct unit *unit)
+{
+    struct vtd *vtd = vtd_of(unit);
+    struct vtd_before before;
+    enum sluice_status status = look(vtd, &before);
+
+    if (status == SLUICE_OK)
+        status = bring_up(vtd, &before);
+    if (status != SLUICE_OK) {
+        unit_degrade(unit, "it could not be programmed again after suspend");
+        return status;
+    }
+    vtd_fault_event_on(vtd);
+    return SLUICE_OK;
+}
