@@ -126,11 +126,15 @@ static void iqe(void **state)
 {
     struct world_config config = world_defaults();
     struct world world;
+    struct vtd_model_stats before, after;
 
     (void)state;
     begin(&world, &config);
     inject(&world, (struct vtd_model_injection){.iqe_at = 1});
+    vtd_model_stats(world.model, &before);
     unmap_fails(&world, SLUICE_ERR_HARDWARE);
+    vtd_model_stats(world.model, &after);
+    assert_int_equal(after.iotlb_page, before.iotlb_page); /* the refused one was taken out */
     assert_true(model_host_logged(world.host, "IOTLB invalidation refused"));
     /* What came later goes on: the queue recovered. */
     assert_int_equal(world_map(&world, &world.domains[0]), SLUICE_OK);
@@ -316,6 +320,11 @@ static void faults_overflow(void **state)
     assert_int_equal(world_drain(&world), 6);
     assert_int_equal(world.fault.address, WORLD_IOVA + 5 * SLUICE_PAGE_BYTES);
     assert_false(world.fault.records_lost);
+    for (unsigned i = 0; i < 4; i++)
+        assert_false(
+            dma_device_read(world.devices[1], WORLD_IOVA + i * SLUICE_PAGE_BYTES, &byte, 1, NULL));
+    assert_int_equal(world_drain(&world), 4);
+    assert_int_equal(world.fault.address, WORLD_IOVA + 3 * SLUICE_PAGE_BYTES);
     world_finish(&world);
 }
 
