@@ -59,7 +59,7 @@ sluice_domain_create(struct sluice *sluice, const struct sluice_domain_config *c
 
 /**
  * Destroys a domain and frees its tables.
- * Returns: OK; BUSY (a device is attached).
+ * Returns: OK; BUSY (a device is attached); STATE (the instance is being started or stopped).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_domain_destroy(struct sluice_domain *domain);
 
@@ -69,7 +69,7 @@ SLUICE_API void sluice_domain_info(struct sluice_domain *domain, struct sluice_d
 /**
  * Attaches a device, or moves it here from the domain it is in. At no moment does the device
  * reach more than the old domain or the new one allows; on an error it is left where it was, or,
- * when the hardware no longer answers, blocked.
+ * when the hardware no longer answers, blocked and in no domain.
  *
  * Reserved regions that firmware demands are mapped one to one into the domain first.
  * Returns: OK (also when it is attached here already); DENIED (shares its requester ID with a

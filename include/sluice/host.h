@@ -123,7 +123,8 @@ struct sluice_host_ops {
     /**
      * Installs a unit's own event interrupt (faults, page requests) and returns the message that
      * raises it. The message must not pass through that unit's own interrupt remapping. The handler
-     * may be called as soon as this returns. NULL or false: events are only seen by polling
+     * may be called as soon as this returns; `handler` is valid only during the call, so the host
+     * copies what it points at. NULL or false: events are only seen by polling
      * (sluice_fault_poll). May sleep.
      */
     bool (*event_install)(void *ctx, const char *unit, const struct sluice_event_handler *handler,

@@ -98,20 +98,23 @@ SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_start(struct sluice *slui
  * Turns every unit off and frees all domains and devices: their pointers are invalid after OK.
  * Devices should be quiet by then: afterwards they reach all of memory, as before start.
  * Returns: OK; STATE (not started); BUSY (a device is attached to a domain: detach it first);
- * TIMEOUT or HARDWARE (a unit did not turn off; nothing was freed, and stop may be called again).
+ * TIMEOUT or HARDWARE (a unit did not turn off; nothing was freed, and only stop may be called
+ * again: until it is OK every other call is refused with STATE).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_stop(struct sluice *sluice);
 
 /**
- * Before the platform sleeps: saves what the hardware will lose. Devices must be quiet.
- * Returns: OK; STATE; TIMEOUT; HARDWARE.
+ * Before the platform sleeps: saves what the hardware will lose. Devices must be quiet, and nothing
+ * may be mapped or unmapped until resume.
+ * Returns: OK; STATE; TIMEOUT or HARDWARE (suspended all the same; only resume leads on).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_suspend(struct sluice *sluice);
 
 /**
  * After wake-up, before any device is let loose: programs the units again and drops every stale
- * cached entry. On an error the units that failed are degraded and their devices stay blocked.
- * Returns: OK; STATE; TIMEOUT; HARDWARE.
+ * cached entry.
+ * Returns: OK; STATE; TIMEOUT or HARDWARE (the units that failed are degraded; still suspended, and
+ * resume may be called again: do not let devices loose before it is OK).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_resume(struct sluice *sluice);
 

@@ -45,6 +45,9 @@ uint64_t arch_virt_to_phys(const void *virt);
 /** Maps device registers uncached. Never fails: no memory for page tables ends the run. */
 volatile void *arch_map_mmio(uint64_t phys, uint64_t bytes);
 
+/** Writes caches back to memory over [virt, virt + bytes), and waits until that is done. */
+void arch_cache_clean(const void *virt, size_t bytes);
+
 /** Monotonic nanoseconds since the kernel started. */
 uint64_t arch_now_ns(void);
 void arch_pause(void);

@@ -11,7 +11,7 @@
 #define DEFERRED_LIMIT 16u
 
 struct event {
-    const struct sluice_event_handler *handler;
+    struct sluice_event_handler handler;
     unsigned irq;
     bool used;
 };
@@ -76,6 +76,12 @@ static void *host_phys_to_virt(void *ctx, sluice_phys_t phys)
 {
     (void)ctx;
     return arch_phys_to_virt(phys);
+}
+
+static void host_cache_clean(void *ctx, const void *virt, size_t bytes)
+{
+    (void)ctx;
+    arch_cache_clean(virt, bytes);
 }
 
 static bool host_mmio_map(void *ctx, sluice_phys_t phys, uint64_t bytes, void **out_handle)
@@ -162,7 +168,7 @@ static void on_event(void *context)
 {
     const struct event *event = context;
     event_count++;
-    event->handler->handler(event->handler->arg);
+    event->handler.handler(event->handler.arg);
 }
 
 static bool host_event_install(void *ctx, const char *unit,
@@ -175,7 +181,7 @@ static bool host_event_install(void *ctx, const char *unit,
         struct event *event = &events[i];
         if (event->used)
             continue;
-        event->handler = handler;
+        event->handler = *handler;
         if (!arch_irq_alloc(on_event, event, &event->irq))
             return false;
         event->used = true;
@@ -248,6 +254,7 @@ const struct sluice_host_ops machine_host_ops = {
     .pages_alloc = host_pages_alloc,
     .pages_free = host_pages_free,
     .phys_to_virt = host_phys_to_virt,
+    .cache_clean = host_cache_clean,
     .mmio_map = host_mmio_map,
     .mmio_unmap = host_mmio_unmap,
     .mmio_read32 = host_mmio_read32,

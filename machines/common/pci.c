@@ -91,7 +91,7 @@ uint16_t pci_source_rid(const struct pci_device *device)
     uint16_t source = pci_rid(device);
     const struct pci_device *bridge = device->behind;
     for (unsigned depth = 0; bridge != NULL && depth < 8; depth++, bridge = bridge->behind) {
-        unsigned cap = pci_find_capability(bridge, PCI_CAP_PCIE, 0);
+        unsigned cap = pci_device_capability(bridge, PCI_CAP_PCIE, 0);
         if (cap == 0)
             source = pci_rid(bridge);
         else if (((pci_read(bridge, cap + 2, 2) >> 4) & 15) == PCIE_TYPE_PCI_BRIDGE)
@@ -110,7 +110,7 @@ void pci_write(const struct pci_device *device, unsigned offset, unsigned bytes,
     pci_config_write(device->segment, pci_rid(device), offset, bytes, value);
 }
 
-unsigned pci_find_capability(const struct pci_device *device, uint8_t id, unsigned after)
+unsigned pci_device_capability(const struct pci_device *device, uint8_t id, unsigned after)
 {
     if ((pci_read(device, STATUS, 2) & STATUS_CAPS) == 0)
         return 0;
@@ -160,10 +160,10 @@ static bool set_msix(struct pci_device *device, unsigned cap, uint64_t address, 
 
 bool pci_set_message(struct pci_device *device, uint64_t address, uint32_t data)
 {
-    unsigned cap = pci_find_capability(device, PCI_CAP_MSIX, 0);
+    unsigned cap = pci_device_capability(device, PCI_CAP_MSIX, 0);
     if (cap != 0)
         return set_msix(device, cap, address, data);
-    cap = pci_find_capability(device, PCI_CAP_MSI, 0);
+    cap = pci_device_capability(device, PCI_CAP_MSI, 0);
     if (cap == 0)
         return false;
     uint32_t control = pci_read(device, cap + MSI_CONTROL, 2);
@@ -177,10 +177,10 @@ bool pci_set_message(struct pci_device *device, uint64_t address, uint32_t data)
 
 void pci_clear_message(struct pci_device *device)
 {
-    unsigned cap = pci_find_capability(device, PCI_CAP_MSIX, 0);
+    unsigned cap = pci_device_capability(device, PCI_CAP_MSIX, 0);
     if (cap != 0)
         pci_write(device, cap + MSIX_CONTROL, 2, 0);
-    cap = pci_find_capability(device, PCI_CAP_MSI, 0);
+    cap = pci_device_capability(device, PCI_CAP_MSI, 0);
     if (cap != 0) {
         uint32_t control = pci_read(device, cap + MSI_CONTROL, 2);
         pci_write(device, cap + MSI_CONTROL, 2, control & ~MSI_ENABLE);

@@ -70,7 +70,7 @@ uint32_t pci_read(const struct pci_device *device, unsigned offset, unsigned byt
 void pci_write(const struct pci_device *device, unsigned offset, unsigned bytes, uint32_t value);
 
 /** Offset of the first capability with this ID after `after` (0: from the start), 0 for none. */
-unsigned pci_find_capability(const struct pci_device *device, uint8_t id, unsigned after);
+unsigned pci_device_capability(const struct pci_device *device, uint8_t id, unsigned after);
 
 /** Memory decoding and bus mastering on. */
 void pci_enable(const struct pci_device *device);

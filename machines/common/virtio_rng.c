@@ -61,7 +61,7 @@ struct used {
 static volatile uint8_t *find_structure(struct virtio_rng *rng, unsigned type)
 {
     unsigned cap = 0;
-    while ((cap = pci_find_capability(rng->pci, PCI_CAP_VENDOR, cap)) != 0) {
+    while ((cap = pci_device_capability(rng->pci, PCI_CAP_VENDOR, cap)) != 0) {
         if (pci_read(rng->pci, cap + CAP_TYPE, 1) != type)
             continue;
         volatile uint8_t *base = pci_map_bar(rng->pci, pci_read(rng->pci, cap + CAP_BAR, 1));

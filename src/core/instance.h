@@ -18,8 +18,14 @@
 
 enum instance_state {
     INSTANCE_STOPPED = 0, /**< tables may be added */
+    /**
+     * Somebody is in start, stop, suspend or resume, without the lock, because hooks may sleep
+     * there. Everybody else is refused or waits, so what the lock guards is that caller's.
+     */
+    INSTANCE_CHANGING,
     INSTANCE_STARTED,
     INSTANCE_SUSPENDED,
+    INSTANCE_HALF_STOPPED, /**< a unit did not turn off: only stop may be called */
 };
 
 #define SOURCE_BUCKETS 64u /**< hash of (unit, source ID); power of two */
@@ -29,6 +35,7 @@ struct sluice {
     struct sluice_config config; /**< with defaults filled in */
     enum instance_state state;   /**< guarded by `lock` */
     unsigned cpu_count;
+    atomic_uint pollers; /**< in sluice_fault_poll now; raised under `lock` in a started state */
 
     /**
      * Guards everything that changes rarely: state, units, sources, devices, domains' lists,

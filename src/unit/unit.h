@@ -8,9 +8,11 @@
  * includes another driver, and nothing above src/unit names one, except the registration table
  * in drivers.c.
  *
- * Locking: unless said otherwise, operations are called with sluice->lock held, so they are
- * serialised over the instance. invalidate_submit, invalidate_wait and faults_drain are called
- * from any CPU, also beside all others and from interrupts, and take the driver's own locks.
+ * Locking: probe, release, start, stop, suspend and resume are called without a lock, one at a time
+ * over the instance, and may call the hooks that sleep. The other operations are called with
+ * sluice->lock held, so they are serialised over the instance and never beside those.
+ * invalidate_submit, invalidate_wait and faults_drain are called from any CPU, also beside all
+ * others and from interrupts, and take the driver's own locks.
  *
  * Every wait inside an operation is bounded by host_deadline_ns(). A driver that misses a
  * deadline calls unit_degrade() and returns SLUICE_ERR_TIMEOUT.
@@ -50,6 +52,9 @@ struct unit {
     char name[16]; /**< "vtd0": driver's prefix and number */
     struct unit_caps caps;
     bool started;
+    /** Its hardware may still walk our tables after a start or stop that failed: a start that put
+     * everything back, or a stop that worked, clears it. What it may reach is withheld. */
+    bool exposed;
     /** 1: missed a deadline or reported an error that recovery did not clear. A word, because
      * exchanging a byte is a library call on RISC-V. */
     atomic_uint degraded;
@@ -64,6 +69,7 @@ struct source {
     uint32_t id; /**< requester ID, stream ID, endpoint */
     uint16_t segment;
     unsigned users;           /**< devices that use it (aliases are shared) */
+    unsigned attached;        /**< how many of those are in a domain now */
     bool ats_enabled;         /**< its device TLB must be invalidated too */
     uint8_t ats_queue_depth;  /**< outstanding invalidations it takes; 0 is 32 [PCIe 10.5.1.2] */
     struct domain_link *link; /**< what its entry points at now; NULL: blocked */
@@ -82,6 +88,7 @@ struct domain_link {
     uint32_t tag;         /**< domain ID, VMID or ASID on this unit; set by link_open */
     unsigned sources;     /**< how many entries point at it */
     unsigned ats_sources; /**< how many of them have a device TLB */
+    unsigned idle_users;  /**< sources that fall back to it, whether they are there now or not */
     atomic_uint holds;    /**< invalidations in flight that use it */
     unsigned order;       /**< position in the domain's list, rising */
 };

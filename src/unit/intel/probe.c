@@ -90,7 +90,7 @@ static void give_back(struct vtd *vtd, struct sluice_pages *pages)
 
     if (pages->virt == NULL)
         return;
-    if (vtd->exposed)
+    if (vtd->unit.exposed)
         atomic_fetch_add_explicit(&sluice->withheld_pages, 1, memory_order_relaxed);
     else
         host_pages_free(sluice, *pages, 0);

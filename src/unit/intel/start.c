@@ -121,8 +121,8 @@ static void take_down(struct vtd *vtd, const struct vtd_before *before)
     } else if (status == SLUICE_OK) {
         status = vtd_command_lasting(vtd, VTD_MASK32(GSTS_TES), false, "translation off");
     }
-    vtd->exposed = status != SLUICE_OK;
-    if (vtd->exposed)
+    vtd->unit.exposed = status != SLUICE_OK;
+    if (vtd->unit.exposed)
         unit_degrade(&vtd->unit, "start failed, and the unit could not be put back");
 }
 
@@ -160,7 +160,7 @@ enum sluice_status vtd_stop(struct unit *unit)
     status = vtd_command_lasting(vtd, VTD_MASK32(GSTS_TES), false, "translation off");
     if (status == SLUICE_OK)
         status = vtd_queue_off(vtd);
-    vtd->exposed = status != SLUICE_OK;
+    vtd->unit.exposed = status != SLUICE_OK;
     if (status != SLUICE_OK) {
         unit_degrade(unit, "it did not turn off");
         return status;

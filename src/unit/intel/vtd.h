@@ -104,8 +104,6 @@ struct vtd {
     uint32_t *domains; /**< bit set: the ID is in use or must not be used */
     uint32_t domain_next;
 
-    /** Hardware may still read our tables or ring: release() keeps them. */
-    bool exposed;
     bool has_event;
     void *event;
     struct sluice_msi msi;

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Attaching devices: every requester ID of a device is switched, each so that it never reaches
+ * more than the old domain or the new one allows (invariant 2).
+ */
+#include "domain/domain.h"
+
+enum sluice_status source_switch_locked(struct source *source, struct domain_link *to)
+{
+    struct domain_link *from = source->link;
+    enum sluice_status status;
+
+    if (from == to)
+        return SLUICE_OK;
+    status = source->unit->ops->attach(source->unit, source, SLUICE_NO_PASID, to);
+    if (status == SLUICE_ERR_TIMEOUT || status == SLUICE_ERR_HARDWARE) {
+        /* The entry is blocked, but the unit may still use what it cached of the old domain. */
+        if (from != NULL && from->pt != NULL)
+            atomic_store_explicit(&from->domain->tables_withheld, true, memory_order_release);
+        to = NULL;
+    } else if (status != SLUICE_OK) {
+        return status;
+    }
+    if (from != NULL) {
+        from->sources--;
+        from->ats_sources -= source->ats_enabled ? 1u : 0u;
+    }
+    source->link = to;
+    if (to != NULL) {
+        to->sources++;
+        to->ats_sources += source->ats_enabled ? 1u : 0u;
+    }
+    return status;
+}
+
+/** Whether another device already put a shared requester ID into another domain. */
+static bool shared_elsewhere(const struct sluice_device *device, const struct sluice_domain *domain)
+{
+    unsigned own = device->domain != NULL ? 1 : 0;
+
+    for (unsigned i = 0; i < device->source_count; i++) {
+        const struct source *source = device->sources[i];
+
+        if (source->attached > own && source->link != NULL && source->link->domain != domain)
+            return true;
+        if (source->attached > own && source->link == NULL &&
+            domain->kind != SLUICE_DOMAIN_BLOCKING)
+            return true;
+    }
+    return false;
+}
+
+/** Puts back what a half-done switch has changed. Returns: OK; TIMEOUT or HARDWARE. */
+static enum sluice_status switch_back(struct sluice_device *device, struct domain_link *const *old,
+                                      unsigned count)
+{
+    enum sluice_status status = SLUICE_OK;
+
+    for (unsigned i = 0; i < count && status == SLUICE_OK; i++)
+        status = source_switch_locked(device->sources[i], old[i]);
+    return status;
+}
+
+static bool hardware_failed(enum sluice_status status)
+{
+    return status == SLUICE_ERR_TIMEOUT || status == SLUICE_ERR_HARDWARE;
+}
+
+/** Drops the links that lost their last source. */
+static void settle_links(struct domain_link **links, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct domain_link *link = links[i];
+
+        if (link == NULL)
+            continue;
+        for (unsigned j = i; j < count; j++)
+            links[j] = links[j] == link ? NULL : links[j];
+        domain_link_put_locked(link);
+    }
+}
+
+static void count_device(struct sluice_device *device, struct sluice_domain *to)
+{
+    if (device->domain != NULL) {
+        device->domain->devices--;
+        for (unsigned i = 0; i < device->source_count; i++)
+            device->sources[i]->attached--;
+    }
+    device->domain = to;
+    if (to != NULL) {
+        to->devices++;
+        for (unsigned i = 0; i < device->source_count; i++)
+            device->sources[i]->attached++;
+    }
+}
+
+/**
+ * The hardware no longer answers: the device ends up blocked and in no domain. Requester IDs that
+ * another attached device shares stay as they are.
+ */
+static void block_device(struct sluice_device *device)
+{
+    count_device(device, NULL);
+    for (unsigned i = 0; i < device->source_count; i++) {
+        /* What it returns adds nothing: the entry is blocked either way. */
+        if (device->sources[i]->attached == 0 &&
+            source_switch_locked(device->sources[i], NULL) != SLUICE_OK)
+            continue;
+    }
+    log_error(device->sluice, LOG_RID " '%s': its unit does not answer: left blocked",
+              LOG_RID_ARGS(device->segment, device->rid), device->name);
+}
+
+/**
+ * Moves every source of a device: to `link`, or with a NULL domain each to its idle link. On an
+ * error everything is as before, or the device is blocked.
+ */
+static enum sluice_status move_device(struct sluice_device *device, struct sluice_domain *domain,
+                                      struct domain_link *link)
+{
+    struct domain_link *old[PCI_MAX_ALIASES];
+    enum sluice_status status = SLUICE_OK;
+    enum sluice_status undone;
+    unsigned done;
+
+    for (unsigned i = 0; i < device->source_count; i++)
+        old[i] = device->sources[i]->link;
+    for (done = 0; done < device->source_count && status == SLUICE_OK; done++) {
+        struct source *source = device->sources[done];
+
+        /* A requester ID that another attached device shares stays where that device is. */
+        if (domain == NULL && source->attached > 1)
+            continue;
+        status = source_switch_locked(source, domain == NULL ? source->idle : link);
+    }
+    undone = status == SLUICE_OK || hardware_failed(status) ? status
+                                                            : switch_back(device, old, done - 1);
+    if (status == SLUICE_OK)
+        count_device(device, domain);
+    else if (undone != SLUICE_OK)
+        block_device(device);
+    settle_links(old, device->source_count);
+    return undone != SLUICE_OK ? undone : status;
+}
+
+static enum sluice_status attach_locked(struct sluice_domain *domain, struct sluice_device *device)
+{
+    struct domain_link *link = NULL;
+    enum sluice_status status;
+
+    if (device->domain == domain)
+        return SLUICE_OK;
+    if (shared_elsewhere(device, domain))
+        return SLUICE_ERR_DENIED;
+    if (domain->kind != SLUICE_DOMAIN_BLOCKING) {
+        status = domain_link_get_locked(domain, device->unit, &link);
+        if (status != SLUICE_OK)
+            return status;
+        status = link->pt != NULL
+                     ? firmware_regions_map_locked(domain, device->segment, device->rid)
+                     : SLUICE_OK;
+        if (status != SLUICE_OK)
+            goto out;
+    }
+    status = move_device(device, domain, link);
+out:
+    if (link != NULL)
+        domain_link_put_locked(link);
+    return status;
+}
+
+enum sluice_status sluice_domain_attach(struct sluice_domain *domain, struct sluice_device *device)
+{
+    enum sluice_status status;
+    struct sluice *sluice;
+    sluice_irqstate_t irq;
+
+    if (domain == NULL || device == NULL || domain->sluice != device->sluice)
+        return SLUICE_ERR_INVALID;
+    sluice = domain->sluice;
+    irq = sluice_spin_lock(&sluice->lock);
+    status = sluice->state == INSTANCE_STARTED ? attach_locked(domain, device) : SLUICE_ERR_STATE;
+    sluice_spin_unlock(&sluice->lock, irq);
+    if (status != SLUICE_OK)
+        log_error(sluice, LOG_RID " '%s': not attached to domain '%s': %s",
+                  LOG_RID_ARGS(device->segment, device->rid), device->name, domain->name,
+                  sluice_status_text(status));
+    else
+        log_debug(sluice, LOG_RID " '%s': attached to domain '%s'",
+                  LOG_RID_ARGS(device->segment, device->rid), device->name, domain->name);
+    return status;
+}
+
+enum sluice_status device_detach_locked(struct sluice_device *device)
+{
+    return device->domain == NULL ? SLUICE_OK : move_device(device, NULL, NULL);
+}
+
+enum sluice_status sluice_domain_detach(struct sluice_device *device)
+{
+    enum sluice_status status = SLUICE_ERR_STATE;
+    struct sluice *sluice;
+    sluice_irqstate_t irq;
+
+    if (device == NULL)
+        return SLUICE_ERR_INVALID;
+    sluice = device->sluice;
+    irq = sluice_spin_lock(&sluice->lock);
+    if (sluice->state == INSTANCE_STARTED)
+        status = device_detach_locked(device);
+    sluice_spin_unlock(&sluice->lock, irq);
+    return status;
+}

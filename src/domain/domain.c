@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Domains: create, destroy, describe.
+ */
+#include "domain/domain.h"
+
+/** Narrows a table configuration by every unit that the domain must work on. */
+static enum sluice_status narrow_geometry(struct sluice *sluice, struct unit *unit,
+                                          struct pt_config *config)
+{
+    enum sluice_status status = SLUICE_ERR_UNSUPPORTED;
+
+    if (unit != NULL)
+        return unit->ops->geometry(unit, config);
+    list_for_each(node, &sluice->units)
+    {
+        struct unit *each = container_of(node, struct unit, node);
+
+        status = each->ops->geometry(each, config);
+        if (status != SLUICE_OK)
+            return status;
+    }
+    return status;
+}
+
+/** Whether some unit of the domain cannot pass transactions through. */
+static bool identity_needs_tables(struct sluice *sluice, struct unit *unit)
+{
+    if (unit != NULL)
+        return !unit->caps.pass_through;
+    list_for_each(node, &sluice->units)
+    {
+        if (!container_of(node, struct unit, node)->caps.pass_through)
+            return true;
+    }
+    return false;
+}
+
+static bool needs_tables(struct sluice *sluice, enum sluice_domain_kind kind, struct unit *unit)
+{
+    switch (kind) {
+    case SLUICE_DOMAIN_BLOCKING:
+        return false;
+    case SLUICE_DOMAIN_IDENTITY:
+        return identity_needs_tables(sluice, unit);
+    default:
+        return true;
+    }
+}
+
+static void copy_name(char target[DOMAIN_NAME_BYTES], const char *name)
+{
+    format_text(target, DOMAIN_NAME_BYTES, "%s", name != NULL ? name : "");
+}
+
+static enum sluice_status create_tables(struct sluice_domain *domain, struct unit *unit,
+                                        unsigned iova_bits)
+{
+    struct pt_config config = {.iova_bits = iova_bits, .node = -1};
+    enum sluice_status status = narrow_geometry(domain->sluice, unit, &config);
+
+    if (status != SLUICE_OK)
+        return status;
+    status = config.format->create(domain->sluice, &config, &domain->pt);
+    domain->has_tables = status == SLUICE_OK;
+    return status;
+}
+
+enum sluice_status domain_create_locked(struct sluice *sluice,
+                                        const struct sluice_domain_config *config,
+                                        struct unit *unit, struct sluice_domain **out)
+{
+    struct sluice_domain *domain = host_alloc(sluice, sizeof(*domain));
+    enum sluice_status status = SLUICE_OK;
+
+    if (domain == NULL)
+        return SLUICE_ERR_NO_MEMORY;
+    domain->sluice = sluice;
+    domain->kind = config->kind;
+    copy_name(domain->name, config->name);
+    list_init(&domain->links);
+    list_append(&sluice->domains, &domain->node);
+    if (needs_tables(sluice, config->kind, unit))
+        status = create_tables(domain, unit, config->iova_bits);
+    if (status == SLUICE_OK && config->kind == SLUICE_DOMAIN_IDENTITY && domain->has_tables)
+        status = identity_map_locked(domain);
+    if (status != SLUICE_OK) {
+        domain_free_locked(domain);
+        return status;
+    }
+    *out = domain;
+    return SLUICE_OK;
+}
+
+void domain_free_locked(struct sluice_domain *domain)
+{
+    struct sluice *sluice = domain->sluice;
+
+    if (domain->has_tables) {
+        if (atomic_load_explicit(&domain->tables_withheld, memory_order_acquire)) {
+            uint64_t pages = atomic_load_explicit(&domain->pt.table_pages, memory_order_relaxed);
+
+            atomic_fetch_add_explicit(&sluice->withheld_pages, pages, memory_order_relaxed);
+            log_error(sluice,
+                      "domain '%s': %llu pages of tables are withheld: a unit never "
+                      "confirmed that it let go of them",
+                      domain->name, (unsigned long long)pages);
+        } else {
+            domain->pt.format->destroy(&domain->pt);
+        }
+    }
+    list_remove(&domain->node);
+    host_free(sluice, domain, sizeof(*domain));
+}
+
+enum sluice_status sluice_domain_create(struct sluice *sluice,
+                                        const struct sluice_domain_config *config,
+                                        struct sluice_domain **out)
+{
+    enum sluice_status status = SLUICE_ERR_STATE;
+    sluice_irqstate_t irq;
+
+    if (sluice == NULL || config == NULL || out == NULL ||
+        (unsigned)config->kind > SLUICE_DOMAIN_BLOCKING || config->iova_bits > 64)
+        return SLUICE_ERR_INVALID;
+    irq = sluice_spin_lock(&sluice->lock);
+    if (sluice->state == INSTANCE_STARTED)
+        status = domain_create_locked(sluice, config,
+                                      config->device != NULL ? config->device->unit : NULL, out);
+    sluice_spin_unlock(&sluice->lock, irq);
+    if (status == SLUICE_OK && config->kind == SLUICE_DOMAIN_IDENTITY)
+        log_warning(sluice, "domain '%s': identity: its devices reach all of memory unprotected",
+                    (*out)->name);
+    return status;
+}
+
+enum sluice_status sluice_domain_destroy(struct sluice_domain *domain)
+{
+    enum sluice_status status = SLUICE_OK;
+    struct sluice *sluice;
+    sluice_irqstate_t irq;
+
+    if (domain == NULL)
+        return SLUICE_ERR_INVALID;
+    sluice = domain->sluice;
+    irq = sluice_spin_lock(&sluice->lock);
+    if (sluice->state == INSTANCE_CHANGING)
+        status = SLUICE_ERR_STATE;
+    else if (domain->devices != 0 || !list_empty(&domain->links))
+        status = SLUICE_ERR_BUSY;
+    else
+        domain_free_locked(domain);
+    sluice_spin_unlock(&sluice->lock, irq);
+    return status;
+}
+
+void sluice_domain_info(struct sluice_domain *domain, struct sluice_domain_info *out)
+{
+    *out = (struct sluice_domain_info){.kind = domain->kind, .device_count = domain->devices};
+    if (!domain->has_tables)
+        return;
+    out->last = domain->pt.config.iova_bits >= 64
+                    ? UINT64_MAX
+                    : ((uint64_t)1 << domain->pt.config.iova_bits) - 1;
+    out->page_sizes = domain->pt.config.page_sizes;
+    out->table_bytes =
+        atomic_load_explicit(&domain->pt.table_pages, memory_order_relaxed) * SLUICE_PAGE_BYTES;
+}

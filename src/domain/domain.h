@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Domains and devices as the library itself sees them.
+ *
+ *   domain.c    create, destroy, info            device.c    devices and their sources
+ *   mapping.c   map, unmap, lookup, reserved     attach.c    attach, detach, moving between domains
+ *   flush.c     invalidate and release           link.c      a domain on one unit
+ *   identity.c  identity maps                    firmware.c  regions that firmware demands
+ *
+ * Locking: everything that changes who is attached where runs under sluice->lock. Mapping and
+ * flushing take only domain->links_lock, for as long as it takes to pick up the links; see
+ * docs/LOCKING.md.
+ */
+#ifndef SLUICE_DOMAIN_DOMAIN_H
+#define SLUICE_DOMAIN_DOMAIN_H
+
+#include "core/instance.h"
+#include "pagetable/pagetable.h"
+#include "pci/pci.h"
+#include "unit/unit.h"
+
+#include <sluice/domain.h>
+
+#define DOMAIN_NAME_BYTES 32u
+
+/** Reserved ranges a domain can hold: one a unit for interrupts, one a firmware region. */
+#define DOMAIN_RESERVED_MAX 32u
+
+struct domain_reserved {
+    sluice_iova_t first;
+    sluice_iova_t last; /**< inclusive */
+    enum sluice_reserved_kind kind;
+};
+
+struct sluice_domain {
+    struct list_node node; /**< in sluice->domains */
+    struct sluice *sluice;
+    enum sluice_domain_kind kind;
+    char name[DOMAIN_NAME_BYTES];
+    bool internal; /**< made by the library for firmware regions, not by a caller */
+
+    bool has_tables; /**< identity through pass-through and blocking have none */
+    struct pagetable pt;
+    struct sluice_spinlock tables_lock; /**< keeps lookups away from tables while they are freed */
+
+    struct sluice_spinlock links_lock; /**< guards `links`, and nothing slow is done under it */
+    struct list_node links;            /**< struct domain_link.node, by rising order */
+    unsigned next_order;
+    atomic_uint flush_on_map; /**< links whose unit caches entries that are not present */
+
+    unsigned devices; /**< attached; guarded by sluice->lock */
+
+    /**
+     * Ranges that callers may neither map nor unmap. Append-only while the domain lives: an entry
+     * is written, then counted with release, so readers need no lock.
+     */
+    atomic_uint reserved_count;
+    struct domain_reserved reserved[DOMAIN_RESERVED_MAX];
+
+    /**
+     * A unit did not confirm that it let go of this domain's tables: they are never freed.
+     */
+    atomic_bool tables_withheld;
+};
+
+struct sluice_device {
+    struct list_node node; /**< in sluice->devices */
+    struct sluice *sluice;
+    uint16_t segment;
+    uint16_t rid;
+    char name[DOMAIN_NAME_BYTES];
+    struct unit *unit;
+    struct sluice_domain *domain; /**< NULL: in none */
+    unsigned source_count;
+    struct source *sources[PCI_MAX_ALIASES];
+};
+
+/* ---- domain.c ---- */
+
+/** Creates a domain with sluice->lock held; `units` are all of the instance, or the device's one.
+ */
+SLUICE_MUST_CHECK enum sluice_status domain_create_locked(struct sluice *sluice,
+                                                          const struct sluice_domain_config *config,
+                                                          struct unit *unit,
+                                                          struct sluice_domain **out);
+/** Frees a domain without links. */
+void domain_free_locked(struct sluice_domain *domain);
+
+/* ---- mapping.c ---- */
+
+/** Looks an address up, kept apart from the freeing of tables. Returns: OK; NOT_FOUND. */
+SLUICE_MUST_CHECK enum sluice_status domain_lookup(struct sluice_domain *domain, sluice_iova_t iova,
+                                                   struct sluice_mapping *out);
+
+/** Maps without looking at reserved ranges; else as sluice_domain_map. */
+SLUICE_MUST_CHECK enum sluice_status domain_map_unchecked(struct sluice_domain *domain,
+                                                          sluice_iova_t iova, sluice_phys_t phys,
+                                                          uint64_t bytes, uint32_t prot);
+
+/**
+ * First phase of an unmap: clears entries and gathers what has to be invalidated and released.
+ * The caller must pass the gather to domain_flush before memory or IOVA is reused. One gather may
+ * collect several calls. out_unmapped_bytes may be NULL, which is much faster for large ranges.
+ */
+SLUICE_MUST_CHECK enum sluice_status domain_clear(struct sluice_domain *domain, sluice_iova_t iova,
+                                                  uint64_t bytes, struct pt_gather *gather,
+                                                  uint64_t *out_unmapped_bytes);
+
+/** Adds a reserved range; NO_SPACE when there are too many. Under sluice->lock. */
+SLUICE_MUST_CHECK enum sluice_status domain_reserve_locked(struct sluice_domain *domain,
+                                                           enum sluice_reserved_kind kind,
+                                                           sluice_iova_t first, sluice_iova_t last);
+
+/* ---- flush.c ---- */
+
+/**
+ * Second phase: invalidates on every unit of the domain, waits, and frees the gathered tables.
+ * When a unit does not confirm, the tables are withheld and counted, and the error says that the
+ * memory behind the range must not be reused.
+ * Returns: OK; TIMEOUT; HARDWARE.
+ */
+SLUICE_MUST_CHECK enum sluice_status domain_flush(struct sluice_domain *domain,
+                                                  struct pt_gather *gather);
+
+/** As domain_flush, but drops everything cached for the domain, whatever was gathered. */
+SLUICE_MUST_CHECK enum sluice_status domain_flush_all(struct sluice_domain *domain,
+                                                      struct pt_gather *gather);
+
+/* ---- link.c ---- */
+
+/** Finds the domain's link on a unit or makes one. Under sluice->lock. */
+SLUICE_MUST_CHECK enum sluice_status
+domain_link_get_locked(struct sluice_domain *domain, struct unit *unit, struct domain_link **out);
+/**
+ * Takes a link away when no source uses it any more. When the unit does not confirm, its tag is
+ * not used again, the domain's tables are withheld, and the unit is degraded.
+ */
+void domain_link_put_locked(struct domain_link *link);
+
+/* ---- attach.c ---- */
+
+/** Points a source at a link (NULL: blocked) and keeps the counts. Under sluice->lock. */
+SLUICE_MUST_CHECK enum sluice_status source_switch_locked(struct source *source,
+                                                          struct domain_link *to);
+SLUICE_MUST_CHECK enum sluice_status device_detach_locked(struct sluice_device *device);
+
+/* ---- device.c ---- */
+
+/** Finds a source or makes one, blocked. Under sluice->lock. */
+SLUICE_MUST_CHECK enum sluice_status source_get_locked(struct sluice *sluice, struct unit *unit,
+                                                       uint16_t segment, uint32_t id,
+                                                       struct source **out);
+struct unit *unit_for_description(struct sluice *sluice, const struct platform_unit *desc);
+/** Frees every device, source and domain; units are stopped. Under sluice->lock. */
+void domain_layer_clear_locked(struct sluice *sluice);
+
+/* ---- identity.c ---- */
+
+/** Maps every address the platform has to itself, for units that cannot pass through. */
+SLUICE_MUST_CHECK enum sluice_status identity_map_locked(struct sluice_domain *domain);
+
+/* ---- firmware.c ---- */
+
+/**
+ * Gives every source that firmware reserves memory for a domain of its own with just that memory,
+ * and attaches it. Called before the units are started (invariant 2).
+ * Returns: OK; FIRMWARE (a region is absurd); NO_MEMORY; others of attach.
+ */
+SLUICE_MUST_CHECK enum sluice_status firmware_regions_prepare_locked(struct sluice *sluice);
+
+/** The index-th firmware region that applies to a function; false past the last. */
+bool firmware_region_at(struct sluice *sluice, uint16_t segment, uint16_t rid, unsigned index,
+                        const struct platform_reserved **out);
+
+/** Makes the idle domain of a device's own source where firmware reserves memory for it. */
+SLUICE_MUST_CHECK enum sluice_status
+firmware_idle_domain_locked(struct sluice *sluice, struct source *source, uint16_t rid);
+
+/** Maps a device's firmware regions one to one into a domain that it is about to join. */
+SLUICE_MUST_CHECK enum sluice_status firmware_regions_map_locked(struct sluice_domain *domain,
+                                                                 uint16_t segment, uint16_t rid);
+
+#endif

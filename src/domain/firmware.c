@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Memory that firmware says a device uses on its own (RMRR, IVMD, RMR).
+ *
+ * Before a unit is started, each such device gets an idle domain with just that memory, so that
+ * neither the device loses it nor anybody else gets it. When the device joins a domain later, the
+ * regions are mapped there first.
+ */
+#include "domain/domain.h"
+
+static sluice_phys_t region_begin(const struct platform_reserved *region)
+{
+    return region->first & ~(SLUICE_PAGE_BYTES - 1);
+}
+
+static sluice_phys_t region_last(const struct platform_reserved *region)
+{
+    return region->last | (SLUICE_PAGE_BYTES - 1);
+}
+
+static bool region_covers(struct sluice *sluice, const struct platform_reserved *region,
+                          uint16_t segment, uint16_t rid)
+{
+    list_for_each(node, &region->scopes)
+    {
+        if (pci_scope_covers(sluice, container_of(node, struct platform_scope, node), segment, rid))
+            return true;
+    }
+    return false;
+}
+
+bool firmware_region_at(struct sluice *sluice, uint16_t segment, uint16_t rid, unsigned index,
+                        const struct platform_reserved **out)
+{
+    list_for_each(node, &sluice->platform.reserved)
+    {
+        const struct platform_reserved *region = container_of(node, struct platform_reserved, node);
+
+        if (region_covers(sluice, region, segment, rid) && index-- == 0) {
+            *out = region;
+            return true;
+        }
+    }
+    return false;
+}
+
+/** Whether a page is mapped to itself already, by a region that overlaps this one. */
+static bool mapped_to_itself(struct sluice_domain *domain, sluice_phys_t page)
+{
+    struct sluice_mapping mapping;
+
+    return domain_lookup(domain, page, &mapping) == SLUICE_OK && mapping.phys == page;
+}
+
+static void unmap_region(struct sluice_domain *domain, sluice_phys_t begin, sluice_phys_t end)
+{
+    struct pt_gather gather;
+
+    pt_gather_init(&gather);
+    if (begin == end)
+        return;
+    if (domain_clear(domain, begin, end - begin, &gather, NULL) != SLUICE_OK ||
+        domain_flush(domain, &gather) != SLUICE_OK)
+        log_error(domain->sluice, "domain '%s': reserved memory %#llx-%#llx stays mapped",
+                  domain->name, (unsigned long long)begin, (unsigned long long)end - 1);
+}
+
+/** Maps a region one to one, run by run around what an overlapping region has mapped. */
+static enum sluice_status map_region(struct sluice_domain *domain,
+                                     const struct platform_reserved *region)
+{
+    sluice_phys_t begin = region_begin(region);
+    sluice_phys_t last = region_last(region);
+    enum sluice_status status;
+
+    if (domain->pt.config.iova_bits < 64 && (last >> domain->pt.config.iova_bits) != 0)
+        return SLUICE_ERR_RANGE;
+    status = domain_map_unchecked(domain, begin, begin, last - begin + 1, region->prot);
+    if (status != SLUICE_ERR_EXISTS)
+        return status;
+    for (sluice_phys_t page = begin; page - begin <= last - begin; page += SLUICE_PAGE_BYTES) {
+        if (mapped_to_itself(domain, page))
+            continue;
+        status = domain_map_unchecked(domain, page, page, SLUICE_PAGE_BYTES, region->prot);
+        if (status != SLUICE_OK) {
+            log_error(domain->sluice,
+                      "domain '%s': reserved memory %#llx-%#llx collides with a mapping at %#llx",
+                      domain->name, (unsigned long long)region->first,
+                      (unsigned long long)region->last, (unsigned long long)page);
+            return status;
+        }
+        if (page > last - SLUICE_PAGE_BYTES)
+            break;
+    }
+    return SLUICE_OK;
+}
+
+/** Whether this region was mapped into the domain for a device that joined before. */
+static bool already_reserved(struct sluice_domain *domain, const struct platform_reserved *region)
+{
+    unsigned count = atomic_load_explicit(&domain->reserved_count, memory_order_relaxed);
+
+    for (unsigned i = 0; i < count; i++) {
+        if (domain->reserved[i].kind == SLUICE_RESERVED_FIRMWARE &&
+            domain->reserved[i].first <= region_begin(region) &&
+            domain->reserved[i].last >= region_last(region))
+            return true;
+    }
+    return false;
+}
+
+static enum sluice_status add_region(struct sluice_domain *domain,
+                                     const struct platform_reserved *region)
+{
+    enum sluice_status status;
+
+    if (already_reserved(domain, region))
+        return SLUICE_OK;
+    status = map_region(domain, region);
+    if (status != SLUICE_OK)
+        return status;
+    status = domain_reserve_locked(domain, SLUICE_RESERVED_FIRMWARE, region_begin(region),
+                                   region_last(region));
+    if (status != SLUICE_OK)
+        unmap_region(domain, region_begin(region), region_last(region) + 1);
+    return status;
+}
+
+enum sluice_status firmware_regions_map_locked(struct sluice_domain *domain, uint16_t segment,
+                                               uint16_t rid)
+{
+    const struct platform_reserved *region;
+
+    for (unsigned i = 0; firmware_region_at(domain->sluice, segment, rid, i, &region); i++) {
+        enum sluice_status status = add_region(domain, region);
+
+        if (status != SLUICE_OK)
+            return status;
+    }
+    return SLUICE_OK;
+}
+
+/** A domain of the library's own, linked to the source's unit. */
+static enum sluice_status create_idle(struct sluice *sluice, struct source *source)
+{
+    const struct sluice_domain_config config = {.kind = SLUICE_DOMAIN_DMA, .name = "firmware"};
+    struct sluice_domain *domain;
+    enum sluice_status status = domain_create_locked(sluice, &config, source->unit, &domain);
+
+    if (status != SLUICE_OK)
+        return status;
+    domain->internal = true;
+    status = domain_link_get_locked(domain, source->unit, &source->idle);
+    if (status != SLUICE_OK) {
+        domain_free_locked(domain);
+        return status;
+    }
+    source->idle->idle_users++;
+    return SLUICE_OK;
+}
+
+static void destroy_idle(struct source *source)
+{
+    struct sluice_domain *domain = source->idle->domain;
+
+    source->idle->idle_users--;
+    domain_link_put_locked(source->idle);
+    source->idle = NULL;
+    domain_free_locked(domain);
+}
+
+enum sluice_status firmware_idle_domain_locked(struct sluice *sluice, struct source *source,
+                                               uint16_t rid)
+{
+    const struct platform_reserved *region;
+    bool fresh = source->idle == NULL;
+    enum sluice_status status;
+
+    if (!firmware_region_at(sluice, source->segment, rid, 0, &region))
+        return SLUICE_OK;
+    if (fresh) {
+        status = create_idle(sluice, source);
+        if (status != SLUICE_OK)
+            return status;
+    }
+    status = firmware_regions_map_locked(source->idle->domain, source->segment, rid);
+    if (status == SLUICE_OK && source->link == NULL)
+        status = source_switch_locked(source, source->idle);
+    if (status != SLUICE_OK && fresh && source->link == NULL)
+        destroy_idle(source);
+    return status;
+}
+
+/** What is done for each function that a region names. */
+struct prepare {
+    struct sluice *sluice;
+    const struct platform_reserved *region;
+    enum sluice_status status;
+};
+
+static bool prepare_function(void *arg, uint16_t segment, uint16_t rid)
+{
+    struct prepare *prepare = arg;
+    struct sluice *sluice = prepare->sluice;
+    const struct platform_unit *desc = pci_find_unit(sluice, segment, rid);
+    struct unit *unit = desc != NULL ? unit_for_description(sluice, desc) : NULL;
+    uint16_t rids[PCI_MAX_ALIASES];
+    unsigned count;
+
+    if (unit == NULL) {
+        log_warning(sluice, "reserved memory %#llx-%#llx: no unit covers " LOG_RID,
+                    (unsigned long long)prepare->region->first,
+                    (unsigned long long)prepare->region->last, LOG_RID_ARGS(segment, rid));
+        return true;
+    }
+    count = pci_requester_ids(sluice, segment, rid, rids);
+    for (unsigned i = 0; i < count && prepare->status == SLUICE_OK; i++) {
+        struct source *source;
+
+        prepare->status = source_get_locked(sluice, unit, segment, rids[i], &source);
+        if (prepare->status == SLUICE_OK)
+            prepare->status = firmware_idle_domain_locked(sluice, source, rid);
+    }
+    if (prepare->status == SLUICE_OK)
+        log_info(sluice, LOG_RID ": keeps reserved memory %#llx-%#llx", LOG_RID_ARGS(segment, rid),
+                 (unsigned long long)prepare->region->first,
+                 (unsigned long long)prepare->region->last);
+    return prepare->status == SLUICE_OK;
+}
+
+static enum sluice_status prepare_scope(struct prepare *prepare, const struct platform_scope *scope)
+{
+    struct sluice *sluice = prepare->sluice;
+    enum sluice_status status;
+    uint16_t rid;
+
+    status = pci_scope_resolve(sluice, scope, &rid);
+    if (status == SLUICE_ERR_NOT_FOUND) {
+        /* Firmware names devices that are disabled; if it appears, sluice_device_add sees to it. */
+        log_info(sluice, "reserved memory %#llx-%#llx: its device does not answer",
+                 (unsigned long long)prepare->region->first,
+                 (unsigned long long)prepare->region->last);
+        return SLUICE_OK;
+    }
+    if (status != SLUICE_OK) {
+        log_error(sluice,
+                  "reserved memory %#llx-%#llx (table offset %#x): its device cannot be found: %s",
+                  (unsigned long long)prepare->region->first,
+                  (unsigned long long)prepare->region->last, (unsigned)scope->table_offset,
+                  sluice_status_text(status));
+        return status;
+    }
+    (void)prepare_function(prepare, scope->segment, rid);
+    if (prepare->status == SLUICE_OK && scope->kind == PLATFORM_SCOPE_PCI_BRIDGE &&
+        pci_is_bridge(sluice, scope->segment, rid)) {
+        uint8_t first = (uint8_t)pci_read(sluice, scope->segment, rid, PCI_SECONDARY_BUS, 1);
+        uint8_t last = (uint8_t)pci_read(sluice, scope->segment, rid, PCI_SUBORDINATE_BUS, 1);
+
+        if (first > SLUICE_RID_BUS(rid) && first <= last)
+            pci_visit_buses(sluice, scope->segment, first, last, prepare_function, prepare);
+    }
+    return prepare->status;
+}
+
+enum sluice_status firmware_regions_prepare_locked(struct sluice *sluice)
+{
+    list_for_each(node, &sluice->platform.reserved)
+    {
+        struct prepare prepare = {.sluice = sluice,
+                                  .region = container_of(node, struct platform_reserved, node)};
+
+        list_for_each(scope_node, &prepare.region->scopes)
+        {
+            enum sluice_status status =
+                prepare_scope(&prepare, container_of(scope_node, struct platform_scope, node));
+
+            if (status != SLUICE_OK) {
+                log_error(sluice, "reserved memory %#llx-%#llx cannot be kept: %s",
+                          (unsigned long long)prepare.region->first,
+                          (unsigned long long)prepare.region->last, sluice_status_text(status));
+                return status;
+            }
+        }
+    }
+    return SLUICE_OK;
+}

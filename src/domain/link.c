@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Links: one domain on one unit, with the tag under which the unit caches it.
+ */
+#include "domain/domain.h"
+
+static struct domain_link *find_link(struct sluice_domain *domain, const struct unit *unit)
+{
+    list_for_each(node, &domain->links)
+    {
+        struct domain_link *link = container_of(node, struct domain_link, node);
+
+        if (link->unit == unit)
+            return link;
+    }
+    return NULL;
+}
+
+/** The unit's interrupt window is nobody's to map. */
+static enum sluice_status reserve_interrupts(struct sluice_domain *domain, const struct unit *unit)
+{
+    sluice_iova_t first = unit->caps.interrupt_first;
+    sluice_iova_t last = unit->caps.interrupt_last;
+    struct sluice_mapping mapping;
+
+    if (last == 0 || domain->kind == SLUICE_DOMAIN_IDENTITY)
+        return SLUICE_OK;
+    /* Mapped before this unit joined: the device would never reach what was mapped there. */
+    for (sluice_iova_t iova = first; iova <= last; iova += SLUICE_PAGE_BYTES) {
+        if (domain_lookup(domain, iova, &mapping) == SLUICE_OK)
+            return SLUICE_ERR_EXISTS;
+    }
+    return domain_reserve_locked(domain, SLUICE_RESERVED_INTERRUPT, first, last);
+}
+
+static void publish_link(struct domain_link *link)
+{
+    struct sluice_domain *domain = link->domain;
+    sluice_irqstate_t irq;
+
+    /* Before the first source can walk, so that no map misses its flush. */
+    if (link->unit->caps.flush_on_map)
+        atomic_fetch_add_explicit(&domain->flush_on_map, 1, memory_order_acq_rel);
+    irq = sluice_spin_lock(&domain->links_lock);
+    link->order = domain->next_order++;
+    list_append(&domain->links, &link->node);
+    sluice_spin_unlock(&domain->links_lock, irq);
+}
+
+enum sluice_status domain_link_get_locked(struct sluice_domain *domain, struct unit *unit,
+                                          struct domain_link **out)
+{
+    struct domain_link *link = find_link(domain, unit);
+    enum sluice_status status;
+
+    if (link != NULL) {
+        *out = link;
+        return SLUICE_OK;
+    }
+    link = host_alloc(domain->sluice, sizeof(*link));
+    if (link == NULL)
+        return SLUICE_ERR_NO_MEMORY;
+    list_init(&link->node);
+    link->domain = domain;
+    link->unit = unit;
+    if (domain->has_tables && !(domain->kind == SLUICE_DOMAIN_IDENTITY && unit->caps.pass_through))
+        link->pt = &domain->pt;
+    status = link->pt != NULL ? reserve_interrupts(domain, unit) : SLUICE_OK;
+    if (status == SLUICE_OK)
+        status = unit->ops->link_open(unit, link);
+    if (status != SLUICE_OK) {
+        host_free(domain->sluice, link, sizeof(*link));
+        return status;
+    }
+    publish_link(link);
+    *out = link;
+    return SLUICE_OK;
+}
+
+void domain_link_put_locked(struct domain_link *link)
+{
+    struct sluice_domain *domain = link->domain;
+    enum sluice_status status;
+    sluice_irqstate_t irq;
+
+    if (link->sources != 0 || link->idle_users != 0)
+        return;
+    irq = sluice_spin_lock(&domain->links_lock);
+    list_remove(&link->node);
+    sluice_spin_unlock(&domain->links_lock, irq);
+    /*
+     * Acquire: flushes that picked the link up are through with it; pairs with flush.c. Each is
+     * bounded by the hardware deadline, and no new one finds the link.
+     */
+    while (atomic_load_explicit(&link->holds, memory_order_acquire) != 0)
+        sluice_cpu_pause();
+    status = link->unit->ops->link_close(link->unit, link);
+    if (link->unit->caps.flush_on_map)
+        atomic_fetch_sub_explicit(&domain->flush_on_map, 1, memory_order_acq_rel);
+    if (status != SLUICE_OK && link->pt != NULL)
+        atomic_store_explicit(&domain->tables_withheld, true, memory_order_release);
+    host_free(domain->sluice, link, sizeof(*link));
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Mapping, unmapping, looking up: argument checks, reserved ranges, and the two phases of an unmap.
+ */
+#include "domain/domain.h"
+
+/** Checks a range against the smallest page and the aperture. */
+static enum sluice_status check_range(const struct sluice_domain *domain, sluice_iova_t iova,
+                                      uint64_t bytes)
+{
+    const struct pt_config *config = &domain->pt.config;
+    uint64_t smallest = config->page_sizes & (0 - config->page_sizes);
+
+    if (bytes == 0)
+        return SLUICE_ERR_INVALID;
+    if (((iova | bytes) & (smallest - 1)) != 0)
+        return SLUICE_ERR_ALIGNMENT;
+    if (iova + (bytes - 1) < iova)
+        return SLUICE_ERR_RANGE;
+    if (config->iova_bits < 64 && ((iova + (bytes - 1)) >> config->iova_bits) != 0)
+        return SLUICE_ERR_RANGE;
+    return SLUICE_OK;
+}
+
+static enum sluice_status check_target(const struct sluice_domain *domain, sluice_phys_t phys,
+                                       uint64_t bytes, uint32_t prot)
+{
+    const struct pt_config *config = &domain->pt.config;
+    uint64_t smallest = config->page_sizes & (0 - config->page_sizes);
+
+    if ((prot & (SLUICE_PROT_READ | SLUICE_PROT_WRITE)) == 0)
+        return SLUICE_ERR_INVALID;
+    if ((phys & (smallest - 1)) != 0)
+        return SLUICE_ERR_ALIGNMENT;
+    if (phys + (bytes - 1) < phys)
+        return SLUICE_ERR_RANGE;
+    if (config->phys_bits < 64 && ((phys + (bytes - 1)) >> config->phys_bits) != 0)
+        return SLUICE_ERR_RANGE;
+    return SLUICE_OK;
+}
+
+/** Whether callers may map and unmap in this domain at all. */
+static bool takes_mappings(const struct sluice_domain *domain)
+{
+    return domain->kind == SLUICE_DOMAIN_DMA || domain->kind == SLUICE_DOMAIN_UNMANAGED;
+}
+
+static bool hits_reserved(struct sluice_domain *domain, sluice_iova_t first, sluice_iova_t last)
+{
+    /* Acquire: pairs with the release in domain_reserve_locked. */
+    unsigned count = atomic_load_explicit(&domain->reserved_count, memory_order_acquire);
+
+    for (unsigned i = 0; i < count; i++) {
+        if (first <= domain->reserved[i].last && last >= domain->reserved[i].first)
+            return true;
+    }
+    return false;
+}
+
+enum sluice_status domain_reserve_locked(struct sluice_domain *domain,
+                                         enum sluice_reserved_kind kind, sluice_iova_t first,
+                                         sluice_iova_t last)
+{
+    unsigned count = atomic_load_explicit(&domain->reserved_count, memory_order_relaxed);
+
+    for (unsigned i = 0; i < count; i++) {
+        if (domain->reserved[i].first <= first && domain->reserved[i].last >= last)
+            return SLUICE_OK;
+    }
+    if (count == DOMAIN_RESERVED_MAX)
+        return SLUICE_ERR_NO_SPACE;
+    domain->reserved[count] = (struct domain_reserved){.first = first, .last = last, .kind = kind};
+    /* Release: the entry is whole before it is counted; pairs with hits_reserved. */
+    atomic_store_explicit(&domain->reserved_count, count + 1, memory_order_release);
+    return SLUICE_OK;
+}
+
+/** Clears what was mapped when a unit did not confirm: the caller is told that it failed. */
+static void take_back(struct sluice_domain *domain, sluice_iova_t iova, uint64_t bytes)
+{
+    struct pt_gather gather;
+
+    pt_gather_init(&gather);
+    if (domain_clear(domain, iova, bytes, &gather, NULL) != SLUICE_OK ||
+        domain_flush(domain, &gather) != SLUICE_OK)
+        log_error(domain->sluice, "domain '%s': %#llx, %#llx bytes: a unit may still use it",
+                  domain->name, (unsigned long long)iova, (unsigned long long)bytes);
+}
+
+enum sluice_status domain_map_unchecked(struct sluice_domain *domain, sluice_iova_t iova,
+                                        sluice_phys_t phys, uint64_t bytes, uint32_t prot)
+{
+    struct pt_gather gather;
+    enum sluice_status status;
+    enum sluice_status flushed;
+
+    pt_gather_init(&gather);
+    status = domain->pt.format->map(&domain->pt, iova, phys, bytes, prot, &gather);
+    if (status == SLUICE_OK &&
+        atomic_load_explicit(&domain->flush_on_map, memory_order_acquire) != 0) {
+        const struct pt_range range = {
+            .first = iova, .last = iova + (bytes - 1), .page_lg2 = SLUICE_PAGE_LG2, .tables = true};
+
+        pt_gather_add(&gather, &range);
+    }
+    /* Also when the map failed: what was there for a moment and taken back may be cached. */
+    flushed = domain_flush(domain, &gather);
+    if (flushed != SLUICE_OK && status == SLUICE_OK)
+        take_back(domain, iova, bytes);
+    return flushed != SLUICE_OK ? flushed : status;
+}
+
+enum sluice_status sluice_domain_map(struct sluice_domain *domain, sluice_iova_t iova,
+                                     sluice_phys_t phys, uint64_t bytes, uint32_t prot)
+{
+    enum sluice_status status;
+
+    if (domain == NULL)
+        return SLUICE_ERR_INVALID;
+    if (!takes_mappings(domain))
+        return SLUICE_ERR_DENIED;
+    status = check_range(domain, iova, bytes);
+    if (status == SLUICE_OK)
+        status = check_target(domain, phys, bytes, prot);
+    if (status != SLUICE_OK)
+        return status;
+    if (hits_reserved(domain, iova, iova + (bytes - 1)))
+        return SLUICE_ERR_DENIED;
+    return domain_map_unchecked(domain, iova, phys, bytes, prot);
+}
+
+enum sluice_status domain_clear(struct sluice_domain *domain, sluice_iova_t iova, uint64_t bytes,
+                                struct pt_gather *gather, uint64_t *out_unmapped_bytes)
+{
+    return domain->pt.format->unmap(&domain->pt, iova, bytes, gather, out_unmapped_bytes);
+}
+
+enum sluice_status sluice_domain_unmap(struct sluice_domain *domain, sluice_iova_t iova,
+                                       uint64_t bytes, uint64_t *out_unmapped_bytes)
+{
+    struct pt_gather gather;
+    enum sluice_status status;
+
+    if (domain == NULL)
+        return SLUICE_ERR_INVALID;
+    if (!takes_mappings(domain))
+        return SLUICE_ERR_DENIED;
+    status = check_range(domain, iova, bytes);
+    if (status != SLUICE_OK)
+        return status;
+    if (hits_reserved(domain, iova, iova + (bytes - 1)))
+        return SLUICE_ERR_DENIED;
+    pt_gather_init(&gather);
+    status = domain_clear(domain, iova, bytes, &gather, out_unmapped_bytes);
+    if (status == SLUICE_OK)
+        status = domain_flush(domain, &gather);
+    return status;
+}
+
+enum sluice_status domain_lookup(struct sluice_domain *domain, sluice_iova_t iova,
+                                 struct sluice_mapping *out)
+{
+    sluice_irqstate_t irq = sluice_spin_lock(&domain->tables_lock);
+    enum sluice_status status = domain->pt.format->lookup(&domain->pt, iova, out);
+
+    sluice_spin_unlock(&domain->tables_lock, irq);
+    return status;
+}
+
+enum sluice_status sluice_domain_lookup(struct sluice_domain *domain, sluice_iova_t iova,
+                                        struct sluice_mapping *out)
+{
+    if (domain == NULL || out == NULL)
+        return SLUICE_ERR_INVALID;
+    if (!domain->has_tables) {
+        if (domain->kind != SLUICE_DOMAIN_IDENTITY)
+            return SLUICE_ERR_NOT_FOUND;
+        *out = (struct sluice_mapping){.phys = iova,
+                                       .page_bytes = SLUICE_PAGE_BYTES,
+                                       .prot = SLUICE_PROT_READ | SLUICE_PROT_WRITE};
+        return SLUICE_OK;
+    }
+    if (domain->pt.config.iova_bits < 64 && (iova >> domain->pt.config.iova_bits) != 0)
+        return SLUICE_ERR_RANGE;
+    return domain_lookup(domain, iova, out);
+}

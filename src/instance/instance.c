@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The instance: created with a host, fed with tables, destroyed.
+ */
+#include "instance/units.h"
+
+#include <sluice/sluice.h>
+
+/** Default of sluice_config.hardware_timeout_ns. */
+#define DEFAULT_TIMEOUT_NS ((uint64_t)1000000000)
+
+static bool has_memory_hooks(const struct sluice_host_ops *ops, bool linear_map)
+{
+    return ops->alloc != NULL && ops->free != NULL && ops->pages_alloc != NULL &&
+           ops->pages_free != NULL && (linear_map || ops->phys_to_virt != NULL);
+}
+
+static bool has_device_hooks(const struct sluice_host_ops *ops)
+{
+    return ops->mmio_map != NULL && ops->mmio_unmap != NULL && ops->mmio_read32 != NULL &&
+           ops->mmio_read64 != NULL && ops->mmio_write32 != NULL && ops->mmio_write64 != NULL &&
+           ops->now_ns != NULL;
+}
+
+/** An event that could be installed and never removed would call into freed memory. */
+static bool hooks_are_paired(const struct sluice_host_ops *ops)
+{
+    return ops->event_install == NULL || ops->event_remove != NULL;
+}
+
+static void init_lists(struct sluice *sluice)
+{
+    platform_init(&sluice->platform);
+    list_init(&sluice->units);
+    list_init(&sluice->devices);
+    list_init(&sluice->domains);
+    for (unsigned i = 0; i < SOURCE_BUCKETS; i++)
+        list_init(&sluice->sources[i]);
+}
+
+enum sluice_status sluice_create(const struct sluice_config *config, struct sluice **out)
+{
+    const struct sluice_host_ops *ops;
+    struct sluice *sluice;
+
+    if (config == NULL || out == NULL || config->ops == NULL)
+        return SLUICE_ERR_INVALID;
+    ops = config->ops;
+    if (!has_memory_hooks(ops, config->linear_map) || !has_device_hooks(ops) ||
+        !hooks_are_paired(ops))
+        return SLUICE_ERR_INVALID;
+    sluice = ops->alloc(config->ctx, sizeof(*sluice));
+    if (sluice == NULL)
+        return SLUICE_ERR_NO_MEMORY;
+    sluice->ops = ops;
+    sluice->config = *config;
+    if (sluice->config.hardware_timeout_ns == 0)
+        sluice->config.hardware_timeout_ns = DEFAULT_TIMEOUT_NS;
+    sluice->cpu_count = ops->cpu_count != NULL ? ops->cpu_count(config->ctx) : 1;
+    if (sluice->cpu_count == 0)
+        sluice->cpu_count = 1;
+    init_lists(sluice);
+    *out = sluice;
+    return SLUICE_OK;
+}
+
+enum sluice_status sluice_destroy(struct sluice *sluice)
+{
+    enum instance_state state;
+    sluice_irqstate_t irq;
+
+    if (sluice == NULL)
+        return SLUICE_OK;
+    irq = sluice_spin_lock(&sluice->lock);
+    state = sluice->state;
+    sluice_spin_unlock(&sluice->lock, irq);
+    if (state != INSTANCE_STOPPED)
+        return SLUICE_ERR_BUSY;
+    platform_clear(sluice, &sluice->platform);
+    host_free(sluice, sluice, sizeof(*sluice));
+    return SLUICE_OK;
+}
+
+enum sluice_status sluice_add_table(struct sluice *sluice, const void *table, size_t bytes)
+{
+    enum sluice_status status = SLUICE_ERR_STATE;
+    sluice_irqstate_t irq;
+
+    if (sluice == NULL || table == NULL)
+        return SLUICE_ERR_INVALID;
+    irq = sluice_spin_lock(&sluice->lock);
+    if (sluice->state == INSTANCE_STOPPED)
+        status = platform_add_table(sluice, &sluice->platform, table, bytes);
+    sluice_spin_unlock(&sluice->lock, irq);
+    return status;
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Start and resume: what firmware's devices may reach is mapped first, then every unit is turned
+ * on; all or none (invariant 2).
+ */
+#include "instance/units.h"
+
+static enum sluice_status start_units(struct sluice *sluice)
+{
+    list_for_each(node, &sluice->units)
+    {
+        struct unit *unit = container_of(node, struct unit, node);
+        enum sluice_status status = unit->ops->start(unit);
+
+        if (status != SLUICE_OK) {
+            log_error(sluice, "%s: not started: %s", unit->name, sluice_status_text(status));
+            return status;
+        }
+    }
+    return SLUICE_OK;
+}
+
+/** Two units at one address would be programmed twice, each undoing the other. */
+static enum sluice_status check_addresses(struct sluice *sluice)
+{
+    list_for_each(node, &sluice->platform.units)
+    {
+        const struct platform_unit *unit = container_of(node, struct platform_unit, node);
+
+        for (struct list_node *other = node->next; other != &sluice->platform.units;
+             other = other->next) {
+            if (container_of(other, struct platform_unit, node)->base == unit->base) {
+                log_error(sluice, "firmware describes two units with registers at %#llx",
+                          (unsigned long long)unit->base);
+                return SLUICE_ERR_FIRMWARE;
+            }
+        }
+    }
+    return SLUICE_OK;
+}
+
+static void undo_start(struct sluice *sluice)
+{
+    if (units_stop(sluice) != SLUICE_OK)
+        log_error(sluice, "start failed, and not every unit could be turned off again");
+    units_clear(sluice);
+}
+
+enum sluice_status sluice_start(struct sluice *sluice)
+{
+    enum sluice_status status;
+    enum instance_state was;
+
+    if (sluice == NULL)
+        return SLUICE_ERR_INVALID;
+    status = instance_change_begin(sluice, INSTANCE_STOPPED, INSTANCE_STOPPED, &was);
+    if (status != SLUICE_OK)
+        return status;
+    status = check_addresses(sluice);
+    if (status == SLUICE_OK)
+        status = units_probe(sluice);
+    if (status == SLUICE_OK)
+        status = firmware_regions_prepare_locked(sluice);
+    if (status == SLUICE_OK)
+        status = start_units(sluice);
+    if (status != SLUICE_OK)
+        undo_start(sluice);
+    instance_change_end(sluice, status == SLUICE_OK ? INSTANCE_STARTED : INSTANCE_STOPPED);
+    return status;
+}
+
+enum sluice_status sluice_resume(struct sluice *sluice)
+{
+    enum sluice_status status;
+    enum instance_state was;
+
+    if (sluice == NULL)
+        return SLUICE_ERR_INVALID;
+    status = instance_change_begin(sluice, INSTANCE_SUSPENDED, INSTANCE_SUSPENDED, &was);
+    if (status != SLUICE_OK)
+        return status;
+    list_for_each(node, &sluice->units)
+    {
+        struct unit *unit = container_of(node, struct unit, node);
+        enum sluice_status resumed = unit->ops->resume(unit);
+
+        if (resumed == SLUICE_OK)
+            continue;
+        log_error(sluice, "%s: not resumed: %s", unit->name, sluice_status_text(resumed));
+        status = status == SLUICE_OK ? resumed : status;
+    }
+    instance_change_end(sluice, status == SLUICE_OK ? INSTANCE_STARTED : INSTANCE_SUSPENDED);
+    return status;
+}

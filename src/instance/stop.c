@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Stop and suspend.
+ */
+#include "instance/units.h"
+
+static bool any_attached(struct sluice *sluice)
+{
+    list_for_each(node, &sluice->devices)
+    {
+        const struct sluice_device *device = container_of(node, struct sluice_device, node);
+
+        if (device->domain != NULL) {
+            log_error(sluice, LOG_RID " '%s' is still attached to domain '%s': not stopped",
+                      LOG_RID_ARGS(device->segment, device->rid), device->name,
+                      device->domain->name);
+            return true;
+        }
+    }
+    return false;
+}
+
+enum sluice_status sluice_stop(struct sluice *sluice)
+{
+    enum sluice_status status;
+    enum instance_state was;
+
+    if (sluice == NULL)
+        return SLUICE_ERR_INVALID;
+    status = instance_change_begin(sluice, INSTANCE_STARTED, INSTANCE_HALF_STOPPED, &was);
+    if (status != SLUICE_OK)
+        return status;
+    if (any_attached(sluice)) {
+        instance_change_end(sluice, was);
+        return SLUICE_ERR_BUSY;
+    }
+    status = units_stop(sluice);
+    if (status == SLUICE_OK)
+        units_clear(sluice);
+    instance_change_end(sluice, status == SLUICE_OK ? INSTANCE_STOPPED : INSTANCE_HALF_STOPPED);
+    return status;
+}
+
+enum sluice_status sluice_suspend(struct sluice *sluice)
+{
+    enum sluice_status status;
+    enum instance_state was;
+
+    if (sluice == NULL)
+        return SLUICE_ERR_INVALID;
+    status = instance_change_begin(sluice, INSTANCE_STARTED, INSTANCE_STARTED, &was);
+    if (status != SLUICE_OK)
+        return status;
+    list_for_each(node, &sluice->units)
+    {
+        struct unit *unit = container_of(node, struct unit, node);
+        enum sluice_status suspended = unit->ops->suspend(unit);
+
+        if (suspended == SLUICE_OK)
+            continue;
+        log_error(sluice, "%s: not quiet: %s", unit->name, sluice_status_text(suspended));
+        status = status == SLUICE_OK ? suspended : status;
+    }
+    /* Suspended also after an error: only resume programs every unit again. */
+    instance_change_end(sluice, INSTANCE_SUSPENDED);
+    return status;
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What starting and stopping share: the state an instance is in, and its units as a list.
+ *
+ *   instance.c  create, destroy, tables     start.c   start, resume
+ *   units.c     state changes, probe        stop.c    stop, suspend
+ *   report.c    what there is, for people
+ */
+#ifndef SLUICE_INSTANCE_UNITS_H
+#define SLUICE_INSTANCE_UNITS_H
+
+#include "core/instance.h"
+#include "domain/domain.h"
+#include "unit/unit.h"
+
+/**
+ * Enters INSTANCE_CHANGING from `from` (or from `also`) and waits until nobody polls for faults:
+ * from then on, the instance is the caller's alone.
+ * Returns: OK; STATE.
+ */
+SLUICE_MUST_CHECK enum sluice_status instance_change_begin(struct sluice *sluice,
+                                                           enum instance_state from,
+                                                           enum instance_state also,
+                                                           enum instance_state *out_was);
+/** Leaves INSTANCE_CHANGING. */
+void instance_change_end(struct sluice *sluice, enum instance_state to);
+
+/**
+ * Probes every unit of the platform description, in its order, and lists them. On an error those
+ * that were probed before stay listed.
+ * Returns: OK; NOT_FOUND (none is described); UNSUPPORTED (no driver in this build); others of
+ * the driver.
+ */
+SLUICE_MUST_CHECK enum sluice_status units_probe(struct sluice *sluice);
+
+/** Stops every started unit, the last one first; returns the first error and goes on. */
+SLUICE_MUST_CHECK enum sluice_status units_stop(struct sluice *sluice);
+
+/**
+ * Frees devices, domains, sources and units. Tables that a unit which did not turn off may still
+ * walk are withheld.
+ */
+void units_clear(struct sluice *sluice);
+
+#endif

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "scene.h"
+
+struct scene_config scene_defaults(void)
+{
+    return (struct scene_config){.machine = machine_defaults()};
+}
+
+static void on_fault(void *arg, const struct sluice_fault *fault)
+{
+    struct scene *scene = arg;
+
+    scene->faults++;
+    scene->fault = *fault;
+}
+
+void scene_init(struct scene *scene, const struct scene_config *config)
+{
+    struct sluice_config sluice_config = {0};
+
+    memset(scene, 0, sizeof(*scene));
+    scene->machine = machine_create(&config->machine);
+    model_host_configure(scene->machine->host, &sluice_config);
+    sluice_config.hardware_timeout_ns = 1000000;
+    sluice_config.avoid_queues = config->avoid_queues;
+    sluice_config.on_fault = on_fault;
+    sluice_config.on_fault_arg = scene;
+    assert_int_equal(sluice_create(&sluice_config, &scene->sluice), SLUICE_OK);
+    if (config->no_tables)
+        return;
+    assert_int_equal(
+        sluice_add_table(scene->sluice, scene->machine->dmar, scene->machine->dmar_bytes),
+        SLUICE_OK);
+    assert_int_equal(
+        sluice_add_table(scene->sluice, scene->machine->mcfg, scene->machine->mcfg_bytes),
+        SLUICE_OK);
+}
+
+void scene_start(struct scene *scene, const struct scene_config *config)
+{
+    scene_init(scene, config);
+    assert_int_equal(sluice_start(scene->sluice), SLUICE_OK);
+}
+
+void scene_finish(struct scene *scene)
+{
+    scene_finish_withheld(scene, 0);
+}
+
+void scene_finish_withheld(struct scene *scene, uint64_t withheld)
+{
+    if (sluice_unit_count(scene->sluice) != 0)
+        assert_int_equal(sluice_stop(scene->sluice), SLUICE_OK);
+    assert_int_equal(sluice_destroy(scene->sluice), SLUICE_OK);
+    assert_int_equal(model_host_violations_print(scene->machine->host), 0);
+    assert_int_equal(machine_destroy(scene->machine), withheld);
+}
+
+struct sluice_device *scene_device(struct scene *scene, uint16_t rid)
+{
+    const struct sluice_device_config config = {.rid = rid, .name = "device"};
+    struct sluice_device *device = NULL;
+
+    assert_int_equal(sluice_device_add(scene->sluice, &config, &device), SLUICE_OK);
+    return device;
+}
+
+struct sluice_domain *scene_domain(struct scene *scene, enum sluice_domain_kind kind)
+{
+    const struct sluice_domain_config config = {.kind = kind, .name = "domain"};
+    struct sluice_domain *domain = NULL;
+
+    assert_int_equal(sluice_domain_create(scene->sluice, &config, &domain), SLUICE_OK);
+    return domain;
+}
+
+struct sluice_pages scene_page(struct scene *scene, uint8_t fill)
+{
+    struct sluice_pages pages = model_host_buffer(scene->machine->host, 0, false);
+
+    memset(pages.virt, fill, SLUICE_PAGE_BYTES);
+    return pages;
+}
+
+void scene_page_free(struct scene *scene, struct sluice_pages pages)
+{
+    model_host_buffer_free(scene->machine->host, pages, 0);
+}
+
+void scene_map(struct sluice_domain *domain, sluice_iova_t iova, const struct sluice_pages *page)
+{
+    assert_int_equal(
+        sluice_domain_map(domain, iova, page->phys, SLUICE_PAGE_BYTES, SCENE_READWRITE), SLUICE_OK);
+}
+
+int scene_reads(struct scene *scene, unsigned device, sluice_iova_t iova)
+{
+    uint8_t byte = 0;
+
+    return dma_device_read(scene->machine->devices[device], iova, &byte, 1, NULL) ? byte : -1;
+}
+
+bool scene_writes(struct scene *scene, unsigned device, sluice_iova_t iova,
+                  const struct sluice_pages *page)
+{
+    uint8_t *at = (uint8_t *)page->virt + (iova & (SLUICE_PAGE_BYTES - 1));
+    uint8_t was = *at;
+    uint8_t byte = (uint8_t)~was;
+    bool moved = dma_device_write(scene->machine->devices[device], iova, &byte, 1, NULL);
+    bool changed = *at == byte;
+
+    assert_true(moved == changed);
+    *at = was;
+    return changed;
+}
+
+void scene_forget(struct sluice_device *device)
+{
+    assert_int_equal(sluice_domain_detach(device), SLUICE_OK);
+    assert_int_equal(sluice_device_remove(device), SLUICE_OK);
+}
