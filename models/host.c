@@ -12,6 +12,8 @@
 
 /* Before each object: its size, and a word that tells a live object from anything else. */
 struct object_head {
+    struct object_head *next;
+    struct object_head *prev;
     uint64_t bytes;
     uint64_t magic;
 };
@@ -157,6 +159,10 @@ static void *host_alloc(void *ctx, size_t bytes)
         head = model_zalloc(sizeof(*head) + bytes);
         head->bytes = bytes;
         head->magic = OBJECT_LIVE;
+        head->next = host->objects;
+        if (head->next != NULL)
+            head->next->prev = head;
+        host->objects = head;
         host->objects_in_use++;
     }
     pthread_mutex_unlock(&host->lock);
@@ -182,6 +188,12 @@ static void host_free(void *ctx, void *memory, size_t bytes)
                            (unsigned long long)head->bytes);
     head->magic = OBJECT_DEAD;
     pthread_mutex_lock(&host->lock);
+    if (head->next != NULL)
+        head->next->prev = head->prev;
+    if (head->prev != NULL)
+        head->prev->next = head->next;
+    else
+        host->objects = head->next;
     host->objects_in_use--;
     pthread_mutex_unlock(&host->lock);
     free(head);
@@ -337,6 +349,16 @@ struct model_host *model_host_create(const struct model_host_config *config)
     return host;
 }
 
+static void release_objects(struct model_host *host)
+{
+    struct object_head *head;
+
+    while ((head = host->objects) != NULL) {
+        host->objects = head->next;
+        free(head);
+    }
+}
+
 unsigned model_host_destroy(struct model_host *host)
 {
     unsigned violations;
@@ -345,6 +367,8 @@ unsigned model_host_destroy(struct model_host *host)
     violations = model_host_violations(host);
     if (violations != 0)
         model_host_violations_print(host);
+    /* What a test that breaks the library on purpose leaves behind was counted by it before. */
+    release_objects(host);
     host_io_release(host);
     host_pci_release(host);
     host_memory_release(host);

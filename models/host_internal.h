@@ -44,7 +44,11 @@ struct mmio_region {
     void *arg;
 };
 
+struct object_head;
+
 struct mmio_map {
+    struct mmio_map *next;
+    struct mmio_map *prev;
     struct mmio_region *region;
     uint64_t offset;
     uint64_t bytes;
@@ -91,6 +95,7 @@ struct model_host {
 
     uint64_t pages_in_use;
     uint64_t objects_in_use;
+    struct object_head *objects; /**< those in use */
     uint64_t allocations;
     uint64_t fail_at; /**< index of the allocation that fails; UINT64_MAX: none */
     bool fail_all_after;
@@ -99,6 +104,7 @@ struct model_host {
 
     struct mmio_region *regions;
     unsigned mmio_maps;
+    struct mmio_map *maps; /**< those in use */
     model_mmio_hook *hook;
     void *hook_arg;
 

@@ -42,8 +42,12 @@ bool host_mmio_map(void *ctx, sluice_phys_t phys, uint64_t bytes, void **out_han
     if (region == NULL || host->fail_mmio_map)
         return false;
     map = model_zalloc(sizeof(*map));
-    *map = (struct mmio_map){region, phys - region->base, bytes};
+    *map = (struct mmio_map){.region = region, .offset = phys - region->base, .bytes = bytes};
     pthread_mutex_lock(&host->lock);
+    map->next = host->maps;
+    if (map->next != NULL)
+        map->next->prev = map;
+    host->maps = map;
     host->mmio_maps++;
     pthread_mutex_unlock(&host->lock);
     *out_handle = map;
@@ -59,6 +63,12 @@ void host_mmio_unmap(void *ctx, void *handle, uint64_t bytes)
         model_host_violate(host, "mmio_unmap: of %llu bytes, but %llu were mapped",
                            (unsigned long long)bytes, (unsigned long long)map->bytes);
     pthread_mutex_lock(&host->lock);
+    if (map->next != NULL)
+        map->next->prev = map->prev;
+    if (map->prev != NULL)
+        map->prev->next = map->next;
+    else
+        host->maps = map->next;
     host->mmio_maps--;
     pthread_mutex_unlock(&host->lock);
     free(map);
@@ -316,9 +326,14 @@ unsigned model_host_events_installed(struct model_host *host)
 void host_io_release(struct model_host *host)
 {
     struct mmio_region *region;
+    struct mmio_map *map;
     struct event *event;
     struct deferred *item;
 
+    while ((map = host->maps) != NULL) {
+        host->maps = map->next;
+        free(map);
+    }
     while ((region = host->regions) != NULL) {
         host->regions = region->next;
         free(region);

@@ -41,6 +41,8 @@ static inline void sluice_device_fence(void)
     __asm__ volatile("dsb sy" ::: "memory");
 #elif defined(__riscv)
     __asm__ volatile("fence iorw, iorw" ::: "memory");
+#elif defined(__x86_64__) || defined(__SSE2__)
+    __asm__ volatile("mfence" ::: "memory");
 #else
     atomic_thread_fence(memory_order_seq_cst);
 #endif

@@ -79,7 +79,8 @@ static void rebalance(struct extent **link)
     unsigned side = lean > 0 ? 1 : 0;
     struct extent *child = node->child[side];
 
-    if (lean >= -1 && lean <= 1) {
+    /* A node that leans has a child on that side. */
+    if ((lean >= -1 && lean <= 1) || child == NULL) {
         extent_update(node);
         return;
     }
@@ -369,8 +370,8 @@ static void remove_at(struct extents *extents, uint64_t first)
 {
     struct extent_path path;
 
-    (void)path_find(extents, first, &path);
-    path_remove(extents, &path);
+    if (path_find(extents, first, &path) != NULL)
+        path_remove(extents, &path);
 }
 
 bool extents_give(struct extents *extents, uint64_t first, uint64_t pages)

@@ -5,6 +5,17 @@
  */
 #include "domain/domain.h"
 
+/** Counts a source's device TLB on a link; what is flushed meanwhile must not miss it. */
+static void count_device_tlb(const struct source *source, struct domain_link *link, bool there)
+{
+    if (link == NULL || !source->ats_enabled)
+        return;
+    if (there)
+        atomic_fetch_add_explicit(&link->ats_sources, 1, memory_order_acq_rel);
+    else
+        atomic_fetch_sub_explicit(&link->ats_sources, 1, memory_order_acq_rel);
+}
+
 enum sluice_status source_switch_locked(struct source *source, struct domain_link *to)
 {
     struct domain_link *from = source->link;
@@ -12,7 +23,10 @@ enum sluice_status source_switch_locked(struct source *source, struct domain_lin
 
     if (from == to)
         return SLUICE_OK;
+    count_device_tlb(source, to, true);
     status = source->unit->ops->attach(source->unit, source, SLUICE_NO_PASID, to);
+    if (status != SLUICE_OK)
+        count_device_tlb(source, to, false);
     if (status == SLUICE_ERR_TIMEOUT || status == SLUICE_ERR_HARDWARE) {
         /* The entry is blocked, but the unit may still use what it cached of the old domain. */
         if (from != NULL && from->pt != NULL)
@@ -21,15 +35,12 @@ enum sluice_status source_switch_locked(struct source *source, struct domain_lin
     } else if (status != SLUICE_OK) {
         return status;
     }
-    if (from != NULL) {
+    if (from != NULL)
         from->sources--;
-        from->ats_sources -= source->ats_enabled ? 1u : 0u;
-    }
+    count_device_tlb(source, from, false);
     source->link = to;
-    if (to != NULL) {
+    if (to != NULL)
         to->sources++;
-        to->ats_sources += source->ats_enabled ? 1u : 0u;
-    }
     return status;
 }
 
@@ -119,7 +130,7 @@ static void block_device(struct sluice_device *device)
 static enum sluice_status move_device(struct sluice_device *device, struct sluice_domain *domain,
                                       struct domain_link *link)
 {
-    struct domain_link *old[PCI_MAX_ALIASES];
+    struct domain_link *old[PCI_MAX_ALIASES] = {NULL};
     enum sluice_status status = SLUICE_OK;
     enum sluice_status undone;
     unsigned done;

@@ -13,7 +13,7 @@ enum sluice_status pci_scope_resolve(struct sluice *sluice, const struct platfor
          scope->kind != PLATFORM_SCOPE_IOAPIC && scope->kind != PLATFORM_SCOPE_HPET) ||
         scope->path_length == 0)
         return SLUICE_ERR_INVALID;
-    for (unsigned i = 0; i < scope->path_length && i < PCI_MAX_DEPTH; i++) {
+    for (size_t i = 0; i < scope->path_length && i < PCI_MAX_DEPTH; i++) {
         uint16_t rid = SLUICE_RID(bus, scope->path[2 * i], scope->path[2 * i + 1]);
         uint8_t secondary;
 

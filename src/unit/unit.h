@@ -87,10 +87,11 @@ struct domain_link {
     struct pagetable *pt; /**< tables to walk; NULL: pass through */
     uint32_t tag;         /**< domain ID, VMID or ASID on this unit; set by link_open */
     unsigned sources;     /**< how many entries point at it */
-    unsigned ats_sources; /**< how many of them have a device TLB */
-    unsigned idle_users;  /**< sources that fall back to it, whether they are there now or not */
-    atomic_uint holds;    /**< invalidations in flight that use it */
-    unsigned order;       /**< position in the domain's list, rising */
+    /** How many of them have a device TLB; raised before such an entry points here. */
+    atomic_uint ats_sources;
+    unsigned idle_users; /**< sources that fall back to it, whether they are there now or not */
+    atomic_uint holds;   /**< invalidations in flight that use it */
+    unsigned order;      /**< position in the domain's list, rising */
 };
 
 /** What to invalidate: everything of a link, or a gathered set of ranges. */

@@ -85,7 +85,8 @@ enum sluice_status vtd_invalidate_submit(struct unit *unit,
     vtd_batch_begin(vtd, &batch);
     for (unsigned i = 0; i < plan.count; i++)
         vtd_batch_add(&batch, vtd_desc_iotlb(&plan.requests[i]));
-    if (invalidation->link->ats_sources > 0)
+    /* Acquire: pairs with source_switch_locked, which counts before it lets the unit walk. */
+    if (atomic_load_explicit(&invalidation->link->ats_sources, memory_order_acquire) > 0)
         add_device_tlbs(&batch, invalidation);
     return vtd_batch_end(&batch, out_ticket);
 }
