@@ -64,6 +64,8 @@ SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_destroy(struct sluice *sl
 
 /**
  * Reads one ACPI table (DMAR, MCFG; others are ignored with OK) into the platform description.
+ * A wrong checksum is logged and the table used all the same, as firmware that gets only that
+ * wrong is better than no protection.
  * The table is copied, so the caller may unmap it. It is checked whole before anything is kept.
  * @param bytes    how many bytes are readable at `table`; the table's own length must fit
  * Returns: OK; STATE (already started); FIRMWARE (malformed: the log names table and offset,

@@ -5,6 +5,7 @@
 #ifndef SLUICE_SLUICE_H
 #define SLUICE_SLUICE_H
 
+#include <sluice/acpi.h>
 #include <sluice/device.h>
 #include <sluice/domain.h>
 #include <sluice/fault.h>

@@ -2,9 +2,7 @@
 /*
  * The platform description: tables in, units and regions out; all or nothing a table.
  */
-#include "firmware/table.h"
-
-#include "core/instance.h"
+#include "firmware/platform_table.h"
 
 void platform_init(struct platform *platform)
 {
@@ -63,39 +61,56 @@ void platform_clear(struct sluice *sluice, struct platform *platform)
     platform_init(platform);
 }
 
-typedef enum sluice_status table_parser(struct sluice *sluice, struct platform *platform,
-                                        const struct platform_table *table);
-
 static const struct {
-    char signature[5];
-    table_parser *parse;
-} parsers[] = {
-    {"DMAR", dmar_parse},
-    {"MCFG", mcfg_parse},
+    const char *signature;
+    enum sluice_status (*read)(const struct platform_reader *reader);
+} readers[] = {
+    {"DMAR", platform_read_dmar},
+    {"MCFG", platform_read_mcfg},
 };
 
-static table_parser *parser_for(const uint8_t *table)
+static bool same_signature(const char *one, const char *other)
 {
-    for (unsigned i = 0; i < sizeof(parsers) / sizeof(parsers[0]); i++) {
-        if (memcmp(table, parsers[i].signature, 4) == 0)
-            return parsers[i].parse;
+    for (unsigned i = 0; i < 4; i++) {
+        if (one[i] != other[i])
+            return false;
     }
-    return NULL;
+    return true;
 }
 
-bool platform_knows_table(const uint8_t *header)
+static unsigned reader_for(const char *signature)
 {
-    return parser_for(header) != NULL;
+    unsigned i = 0;
+
+    while (i < sizeof(readers) / sizeof(readers[0]) &&
+           !same_signature(signature, readers[i].signature))
+        i++;
+    return i;
 }
 
-static bool is_there(const struct platform *platform, const uint8_t *table)
+bool platform_knows_table(const char *signature)
+{
+    return reader_for(signature) < sizeof(readers) / sizeof(readers[0]);
+}
+
+static bool is_there(const struct platform *platform, const char *signature)
 {
     list_for_each(node, &platform->tables)
     {
-        if (memcmp(container_of(node, struct platform_table, node)->data, table, 4) == 0)
+        const struct platform_table *table = container_of(node, struct platform_table, node);
+
+        if (same_signature((const char *)table->data, signature))
             return true;
     }
     return false;
+}
+
+enum sluice_status platform_malformed(const struct platform_reader *reader,
+                                      const struct sluice_acpi_error *error)
+{
+    log_error(reader->sluice, "%s: offset %#x: %s", reader->table->signature,
+              (unsigned)error->offset, error->what);
+    return SLUICE_ERR_FIRMWARE;
 }
 
 /** Moves what one table described to the end of the platform's lists. */
@@ -122,56 +137,57 @@ static void merge(struct platform *platform, struct platform *added)
     platform->dma_opt_in = platform->dma_opt_in || added->dma_opt_in;
 }
 
-/** Checks the header [ACPI 6.5, 5.2.6]; *out_length is the table's own length. */
-static enum sluice_status check_header(struct sluice *sluice, const uint8_t *table, size_t bytes,
-                                       uint32_t *out_length)
+/** Opens a table and says what is odd about its header. */
+static enum sluice_status open_table(struct sluice *sluice, const void *data, size_t bytes,
+                                     struct sluice_acpi_table *out)
 {
-    uint8_t sum = 0;
+    struct sluice_acpi_error error;
+    enum sluice_status status = sluice_acpi_open(data, bytes, out, &error);
 
-    if (bytes < ACPI_HEADER_BYTES) {
-        log_error(sluice, "ACPI table of %zu bytes: shorter than its header", bytes);
-        return SLUICE_ERR_FIRMWARE;
-    }
-    *out_length = table_get32(table + 4);
-    if (*out_length < ACPI_HEADER_BYTES || *out_length > bytes) {
-        log_error(sluice, "%c%c%c%c: offset 4: length %u, but %zu bytes are there", table[0],
-                  table[1], table[2], table[3], (unsigned)*out_length, bytes);
-        return SLUICE_ERR_FIRMWARE;
-    }
-    for (uint32_t i = 0; i < *out_length; i++)
-        sum = (uint8_t)(sum + table[i]);
-    if (sum != 0)
-        log_warning(sluice, "%c%c%c%c: offset 9: checksum is wrong by %#x: used all the same",
-                    table[0], table[1], table[2], table[3], (unsigned)sum);
-    return SLUICE_OK;
+    if (status != SLUICE_OK)
+        log_error(sluice, "ACPI table of %zu bytes: offset %#x: %s", bytes, (unsigned)error.offset,
+                  error.what);
+    return status;
+}
+
+/** Copies a table, so that its owner may take it away. */
+static struct platform_table *keep(struct sluice *sluice, const struct sluice_acpi_table *from)
+{
+    struct platform_table *table = host_alloc(sluice, sizeof(*table) + from->bytes);
+
+    if (table == NULL)
+        return NULL;
+    table->bytes = from->bytes;
+    for (uint32_t i = 0; i < from->bytes; i++)
+        table->data[i] = from->data[i];
+    return table;
 }
 
 enum sluice_status platform_add_table(struct sluice *sluice, struct platform *platform,
                                       const void *data, size_t bytes)
 {
-    const uint8_t *from = data;
-    struct platform_table *table;
     struct platform added;
-    enum sluice_status status;
-    table_parser *parse;
-    uint32_t length;
+    struct sluice_acpi_table table;
+    const struct platform_reader reader = {sluice, &added, &table};
+    enum sluice_status status = open_table(sluice, data, bytes, &table);
+    struct platform_table *copy;
 
-    status = check_header(sluice, from, bytes, &length);
-    if (status != SLUICE_OK)
+    if (status != SLUICE_OK || !platform_knows_table(table.signature))
         return status;
-    parse = parser_for(from);
-    if (parse == NULL)
-        return SLUICE_OK;
-    if (is_there(platform, from))
+    if (is_there(platform, table.signature))
         return SLUICE_ERR_EXISTS;
-    table = host_alloc(sluice, sizeof(*table) + length);
-    if (table == NULL)
+    copy = keep(sluice, &table);
+    if (copy == NULL)
         return SLUICE_ERR_NO_MEMORY;
-    table->bytes = length;
-    memcpy(table->data, from, length);
     platform_init(&added);
-    list_append(&added.tables, &table->node);
-    status = parse(sluice, &added, table);
+    list_append(&added.tables, &copy->node);
+    /* From here on only the copy is read: its owner cannot change it any more. */
+    status = open_table(sluice, copy->data, copy->bytes, &table);
+    if (status == SLUICE_OK && table.checksum_sum != 0)
+        log_warning(sluice, "%s: offset 9: checksum is wrong by %#x: used all the same",
+                    table.signature, (unsigned)table.checksum_sum);
+    if (status == SLUICE_OK)
+        status = readers[reader_for(table.signature)].read(&reader);
     if (status == SLUICE_OK)
         merge(platform, &added);
     else

@@ -1,41 +1,21 @@
 // SPDX-License-Identifier: MIT
 /*
- * From the RSDP to the tables: XSDT, or RSDT where there is none [ACPI 6.5, 5.2.5, 5.2.7, 5.2.8].
+ * From the RSDP to the tables, with the caller's mapping of physical memory.
  */
-#include "core/instance.h"
-#include "firmware/table.h"
+#include "firmware/platform_table.h"
 
-#include <sluice/instance.h>
+/** Root tables hold tens of entries, and no table about IOMMUs is longer than this. */
+#define TABLE_MAX_BYTES ((uint32_t)16 << 20)
 
+/** What is readable at an RSDP, by its revision [ACPI 5.2.5.3]. */
 #define RSDP_V1_BYTES 20u
 #define RSDP_V2_BYTES 36u
-
-/** Root tables hold tens of entries; a length beyond this is not one. */
-#define ROOT_MAX_BYTES ((uint32_t)1 << 20)
-
-/** Nor is a table that describes IOMMUs longer than this. */
-#define TABLE_MAX_BYTES ((uint32_t)16 << 20)
 
 struct mapper {
     struct sluice *sluice;
     const void *(*map)(void *ctx, sluice_phys_t phys, size_t bytes);
     void (*unmap)(void *ctx, const void *virt, size_t bytes);
 };
-
-struct root {
-    sluice_phys_t phys;
-    unsigned entry_bytes;
-    const char *signature;
-};
-
-static uint8_t sum_of(const uint8_t *data, size_t bytes)
-{
-    uint8_t sum = 0;
-
-    for (size_t i = 0; i < bytes; i++)
-        sum = (uint8_t)(sum + data[i]);
-    return sum;
-}
 
 static const uint8_t *map(const struct mapper *mapper, sluice_phys_t phys, size_t bytes)
 {
@@ -48,54 +28,35 @@ static void unmap(const struct mapper *mapper, const uint8_t *virt, size_t bytes
         mapper->unmap(mapper->sluice->config.ctx, virt, bytes);
 }
 
-static enum sluice_status find_root(struct sluice *sluice, const uint8_t *rsdp, struct root *out)
+static enum sluice_status bad_table(const struct mapper *mapper, sluice_phys_t phys,
+                                    const char *what)
 {
-    if (memcmp(rsdp, "RSD PTR ", 8) != 0) {
-        log_error(sluice, "RSDP: offset 0: not its signature");
-        return SLUICE_ERR_FIRMWARE;
-    }
-    if (sum_of(rsdp, RSDP_V1_BYTES) != 0) {
-        log_error(sluice, "RSDP: offset 8: checksum of the first 20 bytes is wrong");
-        return SLUICE_ERR_FIRMWARE;
-    }
-    *out = (struct root){.phys = table_get32(rsdp + 16), .entry_bytes = 4, .signature = "RSDT"};
-    if (rsdp[15] == 0)
-        return SLUICE_OK;
-    if (sum_of(rsdp, RSDP_V2_BYTES) != 0) {
-        log_error(sluice, "RSDP: offset 32: checksum of the whole is wrong");
-        return SLUICE_ERR_FIRMWARE;
-    }
-    if (table_get64(rsdp + 24) != 0)
-        *out = (struct root){.phys = table_get64(rsdp + 24), .entry_bytes = 8, .signature = "XSDT"};
-    return SLUICE_OK;
+    log_error(mapper->sluice, "ACPI table at %#llx: %s", (unsigned long long)phys, what);
+    return SLUICE_ERR_FIRMWARE;
 }
 
-/** Maps a table whole; its length is its own word, and at most `limit`. */
-static const uint8_t *map_table(const struct mapper *mapper, sluice_phys_t phys, uint32_t limit,
-                                uint32_t *out_bytes)
+/** Maps a table whole: its header first, which says how long it is. */
+static enum sluice_status map_table(const struct mapper *mapper, sluice_phys_t phys,
+                                    const uint8_t **out_data, uint32_t *out_bytes)
 {
-    const uint8_t *header = map(mapper, phys, ACPI_HEADER_BYTES);
+    const uint8_t *header = map(mapper, phys, SLUICE_ACPI_HEADER_BYTES);
     uint32_t bytes;
 
-    if (header == NULL) {
-        log_error(mapper->sluice, "ACPI table at %#llx could not be mapped",
-                  (unsigned long long)phys);
-        return NULL;
-    }
-    bytes = table_get32(header + 4);
-    unmap(mapper, header, ACPI_HEADER_BYTES);
-    if (bytes < ACPI_HEADER_BYTES || bytes > limit) {
-        log_error(mapper->sluice, "ACPI table at %#llx: offset 4: length %u is absurd",
-                  (unsigned long long)phys, (unsigned)bytes);
-        return NULL;
-    }
+    if (header == NULL)
+        return bad_table(mapper, phys, "could not be mapped");
+    bytes = header[4] | (uint32_t)header[5] << 8 | (uint32_t)header[6] << 16 |
+            (uint32_t)header[7] << 24;
+    unmap(mapper, header, SLUICE_ACPI_HEADER_BYTES);
+    if (bytes < SLUICE_ACPI_HEADER_BYTES || bytes > TABLE_MAX_BYTES)
+        return bad_table(mapper, phys, "offset 0x4: its length is absurd");
+    *out_data = map(mapper, phys, bytes);
     *out_bytes = bytes;
-    return map(mapper, phys, bytes);
+    return *out_data != NULL ? SLUICE_OK : bad_table(mapper, phys, "could not be mapped whole");
 }
 
 static enum sluice_status add_table_at(const struct mapper *mapper, sluice_phys_t phys)
 {
-    const uint8_t *table = map(mapper, phys, ACPI_HEADER_BYTES);
+    const uint8_t *table = map(mapper, phys, SLUICE_ACPI_HEADER_BYTES);
     enum sluice_status status;
     uint32_t bytes;
     bool wanted;
@@ -105,36 +66,37 @@ static enum sluice_status add_table_at(const struct mapper *mapper, sluice_phys_
                     (unsigned long long)phys);
         return SLUICE_OK;
     }
-    wanted = platform_knows_table(table);
-    unmap(mapper, table, ACPI_HEADER_BYTES);
+    wanted = platform_knows_table((const char *)table);
+    unmap(mapper, table, SLUICE_ACPI_HEADER_BYTES);
     if (!wanted)
         return SLUICE_OK;
-    table = map_table(mapper, phys, TABLE_MAX_BYTES, &bytes);
-    if (table == NULL)
-        return SLUICE_ERR_FIRMWARE;
+    status = map_table(mapper, phys, &table, &bytes);
+    if (status != SLUICE_OK)
+        return status;
     status = sluice_add_table(mapper->sluice, table, bytes);
     unmap(mapper, table, bytes);
     return status;
 }
 
-static enum sluice_status add_entries(const struct mapper *mapper, const struct root *root,
-                                      const uint8_t *table, uint32_t bytes)
+static enum sluice_status add_entries(const struct mapper *mapper, sluice_phys_t phys,
+                                      const uint8_t *data, uint32_t bytes)
 {
-    if (memcmp(table, root->signature, 4) != 0 || sum_of(table, bytes) != 0) {
-        log_error(mapper->sluice, "%s at %#llx: signature or checksum is wrong", root->signature,
-                  (unsigned long long)root->phys);
-        return SLUICE_ERR_FIRMWARE;
-    }
-    for (uint32_t at = ACPI_HEADER_BYTES; bytes - at >= root->entry_bytes;
-         at += root->entry_bytes) {
-        sluice_phys_t phys =
-            root->entry_bytes == 8 ? table_get64(table + at) : table_get32(table + at);
-        enum sluice_status status = phys != 0 ? add_table_at(mapper, phys) : SLUICE_OK;
+    struct sluice_acpi_cursor at = {0};
+    struct sluice_acpi_table table;
+    struct sluice_acpi_error error = {0, NULL};
+    enum sluice_status status = sluice_acpi_open(data, bytes, &table, &error);
+    sluice_phys_t entry;
 
-        if (status != SLUICE_OK)
-            return status;
-    }
-    return SLUICE_OK;
+    if (status == SLUICE_OK && table.checksum_sum != 0)
+        return bad_table(mapper, phys, "checksum of the root table is wrong");
+    while (status == SLUICE_OK &&
+           (status = sluice_acpi_root_next(&table, &at, &entry, &error)) == SLUICE_OK)
+        status = add_table_at(mapper, entry);
+    if (status == SLUICE_ERR_FIRMWARE && error.what != NULL)
+        return bad_table(mapper, phys, error.what);
+    if (status == SLUICE_ERR_NOT_FOUND)
+        return list_empty(&mapper->sluice->platform.units) ? status : SLUICE_OK;
+    return status;
 }
 
 enum sluice_status sluice_add_acpi(struct sluice *sluice, const void *rsdp,
@@ -143,22 +105,24 @@ enum sluice_status sluice_add_acpi(struct sluice *sluice, const void *rsdp,
                                    void (*unmap_hook)(void *ctx, const void *virt, size_t bytes))
 {
     const struct mapper mapper = {.sluice = sluice, .map = map_hook, .unmap = unmap_hook};
+    struct sluice_acpi_error error;
+    struct sluice_acpi_root root;
     enum sluice_status status;
-    const uint8_t *table;
-    struct root root;
+    const uint8_t *data;
     uint32_t bytes;
 
     if (sluice == NULL || rsdp == NULL || map_hook == NULL)
         return SLUICE_ERR_INVALID;
-    status = find_root(sluice, rsdp, &root);
+    status = sluice_acpi_rsdp(
+        rsdp, ((const uint8_t *)rsdp)[15] == 0 ? RSDP_V1_BYTES : RSDP_V2_BYTES, &root, &error);
+    if (status != SLUICE_OK) {
+        log_error(sluice, "offset %#x: %s", (unsigned)error.offset, error.what);
+        return status;
+    }
+    status = map_table(&mapper, root.phys, &data, &bytes);
     if (status != SLUICE_OK)
         return status;
-    table = map_table(&mapper, root.phys, ROOT_MAX_BYTES, &bytes);
-    if (table == NULL)
-        return SLUICE_ERR_FIRMWARE;
-    status = add_entries(&mapper, &root, table, bytes);
-    unmap(&mapper, table, bytes);
-    if (status == SLUICE_OK && list_empty(&sluice->platform.units))
-        status = SLUICE_ERR_NOT_FOUND;
+    status = add_entries(&mapper, root.phys, data, bytes);
+    unmap(&mapper, data, bytes);
     return status;
 }

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Reading ACPI tables: little-endian fields at any alignment, and the parsers that fill in the
- * platform description from a table whose header was checked.
+ * Reading ACPI tables: little-endian fields at any alignment, and walks over structures that say
+ * their own length. Used by the parsers of sluice/acpi.h.
  */
 #ifndef SLUICE_FIRMWARE_TABLE_H
 #define SLUICE_FIRMWARE_TABLE_H
 
-#include "firmware/platform.h"
-
-#define ACPI_HEADER_BYTES 36u
+#include <sluice/acpi.h>
 
 static inline uint16_t table_get16(const uint8_t *at)
 {
@@ -25,15 +23,23 @@ static inline uint64_t table_get64(const uint8_t *at)
     return table_get32(at) | (uint64_t)table_get32(at + 4) << 32;
 }
 
-/** Whether there is a parser for a table; `header` is ACPI_HEADER_BYTES long. */
-bool platform_knows_table(const uint8_t *header);
+/** Sum of bytes modulo 256; 0 where a checksum is right. */
+static inline uint8_t table_sum(const uint8_t *data, size_t bytes)
+{
+    unsigned sum = 0;
 
-enum sluice_status dmar_parse(struct sluice *sluice, struct platform *platform,
-                              const struct platform_table *table);
-enum sluice_status mcfg_parse(struct sluice *sluice, struct platform *platform,
-                              const struct platform_table *table);
+    for (size_t i = 0; i < bytes; i++)
+        sum += data[i];
+    return (uint8_t)sum;
+}
 
-void *memcpy(void *to, const void *from, size_t bytes);
-int memcmp(const void *one, const void *other, size_t bytes);
+/** Returns FIRMWARE, and says why where somebody wants to know. */
+static inline enum sluice_status table_bad(struct sluice_acpi_error *error, uint32_t offset,
+                                           const char *what)
+{
+    if (error != NULL)
+        *error = (struct sluice_acpi_error){.offset = offset, .what = what};
+    return SLUICE_ERR_FIRMWARE;
+}
 
 #endif

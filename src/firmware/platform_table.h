@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+/*
+ * From a table to the platform description: one function a table, called by platform.c with a
+ * description of its own to append to, which is thrown away on an error.
+ */
+#ifndef SLUICE_FIRMWARE_PLATFORM_TABLE_H
+#define SLUICE_FIRMWARE_PLATFORM_TABLE_H
+
+#include "core/instance.h"
+
+#include <sluice/acpi.h>
+
+/** What the readers share. */
+struct platform_reader {
+    struct sluice *sluice;
+    struct platform *platform;
+    const struct sluice_acpi_table *table;
+};
+
+/** Logs what is wrong with the table and returns FIRMWARE. */
+enum sluice_status platform_malformed(const struct platform_reader *reader,
+                                      const struct sluice_acpi_error *error);
+
+enum sluice_status platform_read_dmar(const struct platform_reader *reader);
+enum sluice_status platform_read_mcfg(const struct platform_reader *reader);
+
+/** Whether any table of this signature is read at all. */
+bool platform_knows_table(const char *signature);
+
+#endif

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+/*
+ * libFuzzer: any bytes as a firmware table. Every walk must end, stay inside, and say where it
+ * stumbled; what the library accepts it must also give back. Seeds: made by tests/tables, and the
+ * corpus where it is there.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "models/host.h"
+
+#include <sluice/sluice.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+
+static void check(bool right)
+{
+    if (!right)
+        abort();
+}
+
+/* Reads what an item points at, so that a sanitizer sees where it points. */
+static unsigned touch(const void *data, size_t bytes)
+{
+    const uint8_t *at = data;
+    unsigned sum = 0;
+
+    for (size_t i = 0; i < bytes; i++)
+        sum += at[i];
+    return sum;
+}
+
+static void walk_scopes(const struct sluice_acpi_table *table,
+                        const struct sluice_dmar_structure *structure)
+{
+    struct sluice_acpi_cursor at = {0};
+    struct sluice_acpi_error error;
+    struct sluice_dmar_scope scope;
+    enum sluice_status status;
+    uint32_t turns = 0;
+
+    while ((status = sluice_dmar_scope_next(table, structure, &at, &scope, &error)) !=
+           SLUICE_ERR_NOT_FOUND) {
+        check(++turns <= table->bytes);
+        if (status == SLUICE_OK)
+            (void)touch(scope.path, (size_t)scope.path_length * 2);
+        else
+            check(status == SLUICE_ERR_FIRMWARE && error.offset < table->bytes);
+    }
+}
+
+static void walk_dmar(const struct sluice_acpi_table *table)
+{
+    struct sluice_dmar_structure structure;
+    struct sluice_acpi_cursor at = {0};
+    struct sluice_acpi_error error;
+    enum sluice_status status;
+    uint32_t turns = 0;
+
+    while ((status = sluice_dmar_next(table, &at, &structure, &error)) != SLUICE_ERR_NOT_FOUND) {
+        check(++turns <= table->bytes);
+        if (status != SLUICE_OK) {
+            check(status == SLUICE_ERR_FIRMWARE && error.offset < table->bytes);
+            continue;
+        }
+        check(structure.offset + structure.bytes <= table->bytes);
+        (void)touch(structure.name, structure.name_bytes);
+        walk_scopes(table, &structure);
+    }
+}
+
+static void walk_mcfg(const struct sluice_acpi_table *table)
+{
+    struct sluice_acpi_cursor at = {0};
+    struct sluice_acpi_error error;
+    struct sluice_mcfg_entry entry;
+    uint32_t turns = 0;
+
+    while (sluice_mcfg_next(table, &at, &entry, &error) != SLUICE_ERR_NOT_FOUND)
+        check(++turns <= table->bytes);
+}
+
+static void walk_root(const struct sluice_acpi_table *table)
+{
+    struct sluice_acpi_cursor at = {0};
+    struct sluice_acpi_error error;
+    uint32_t turns = 0;
+    sluice_phys_t phys;
+
+    while (sluice_acpi_root_next(table, &at, &phys, &error) != SLUICE_ERR_NOT_FOUND)
+        check(++turns <= table->bytes);
+}
+
+static void add_to_library(const uint8_t *data, size_t bytes)
+{
+    const struct model_host_config host_config = {.extents = {{.base = 1 << 20, .bytes = 1 << 20}}};
+    struct model_host *host = model_host_create(&host_config);
+    struct sluice_config config = {0};
+    struct sluice *sluice;
+
+    model_host_configure(host, &config);
+    check(sluice_create(&config, &sluice) == SLUICE_OK);
+    if (sluice_add_table(sluice, data, bytes) != SLUICE_OK)
+        check(sluice_start(sluice) == SLUICE_ERR_NOT_FOUND);
+    check(sluice_destroy(sluice) == SLUICE_OK);
+    check(model_host_objects_in_use(host) == 0);
+    check(model_host_destroy(host) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+{
+    struct sluice_dmar_header header;
+    struct sluice_acpi_table table;
+    struct sluice_acpi_error error;
+    struct sluice_acpi_root root;
+
+    (void)sluice_acpi_rsdp(data, bytes, &root, &error);
+    if (sluice_acpi_open(data, bytes, &table, &error) != SLUICE_OK)
+        return 0;
+    (void)sluice_dmar_header(&table, &header, &error);
+    walk_dmar(&table);
+    walk_mcfg(&table);
+    walk_root(&table);
+    add_to_library(data, bytes);
+    return 0;
+}
