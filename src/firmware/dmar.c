@@ -11,8 +11,8 @@
 /** A type's name, its bytes before scopes or text, and how its fields are read. */
 struct kind {
     const char *name;
-    uint16_t least;
     void (*read)(const uint8_t *from, struct sluice_dmar_structure *out);
+    uint16_t least;
     bool scopes;
 };
 
@@ -65,13 +65,13 @@ static void read_sidp(const uint8_t *from, struct sluice_dmar_structure *out)
 }
 
 static const struct kind kinds[SLUICE_DMAR_TYPE_COUNT] = {
-    [SLUICE_DMAR_DRHD] = {"DRHD", 16, read_drhd, true},
-    [SLUICE_DMAR_RMRR] = {"RMRR", 24, read_rmrr, true},
-    [SLUICE_DMAR_ATSR] = {"ATSR", 8, read_atsr, true},
-    [SLUICE_DMAR_RHSA] = {"RHSA", 20, read_rhsa, false},
-    [SLUICE_DMAR_ANDD] = {"ANDD", 8, read_andd, false},
-    [SLUICE_DMAR_SATC] = {"SATC", 8, read_atsr, true},
-    [SLUICE_DMAR_SIDP] = {"SIDP", 8, read_sidp, true},
+    [SLUICE_DMAR_DRHD] = {"DRHD", read_drhd, 16, true},
+    [SLUICE_DMAR_RMRR] = {"RMRR", read_rmrr, 24, true},
+    [SLUICE_DMAR_ATSR] = {"ATSR", read_atsr, 8, true},
+    [SLUICE_DMAR_RHSA] = {"RHSA", read_rhsa, 20, false},
+    [SLUICE_DMAR_ANDD] = {"ANDD", read_andd, 8, false},
+    [SLUICE_DMAR_SATC] = {"SATC", read_atsr, 8, true},
+    [SLUICE_DMAR_SIDP] = {"SIDP", read_sidp, 8, true},
 };
 
 const char *sluice_dmar_type_text(uint16_t type)

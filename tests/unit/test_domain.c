@@ -449,6 +449,71 @@ static void test_page_for_table(void **state)
     scene_finish(&scene);
 }
 
+/* Domain IDs come again after a while; what was cached under them must not. */
+static void test_domain_ids_come_again(void **state)
+{
+    struct scene_config config = scene_defaults();
+    struct sluice_device *device;
+    struct scene scene;
+
+    (void)state;
+    config.machine.units[0].domain_bits = 4;
+    scene_start(&scene, &config);
+    device = scene_device(&scene, RID_A);
+    for (unsigned i = 0; i < 40; i++) {
+        struct sluice_domain *domain = scene_domain(&scene, SLUICE_DOMAIN_UNMANAGED);
+        struct sluice_pages page = scene_page(&scene, (uint8_t)(0x80 + i));
+
+        scene_map(domain, SCENE_IOVA, &page);
+        assert_int_equal(sluice_domain_attach(domain, device), SLUICE_OK);
+        assert_int_equal(scene_reads(&scene, MACHINE_DEV_A, SCENE_IOVA), 0x80 + (int)i);
+        assert_int_equal(sluice_domain_detach(device), SLUICE_OK);
+        assert_int_equal(sluice_domain_destroy(domain), SLUICE_OK);
+        scene_page_free(&scene, page);
+    }
+    scene_forget(device);
+    scene_finish(&scene);
+}
+
+/* All IDs in use: said, and one that is given back is enough again. */
+static void test_domain_ids_run_out(void **state)
+{
+    struct scene_config config = scene_defaults();
+    struct sluice_device *others[13];
+    struct sluice_device *devices[2];
+    struct sluice_domain *domains[2];
+    struct scene scene;
+
+    (void)state;
+    config.machine.units[0].domain_bits = 4;
+    scene_start(&scene, &config);
+    /* 15 of 16 can be used; 13 are taken by devices that stay. */
+    for (unsigned i = 0; i < 13; i++) {
+        others[i] = scene_device(&scene, SLUICE_RID(0, 10 + i, 0));
+        assert_int_equal(
+            sluice_domain_attach(scene_domain(&scene, SLUICE_DOMAIN_UNMANAGED), others[i]),
+            SLUICE_OK);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        devices[i] = scene_device(&scene, i == 0 ? RID_A : RID_B);
+        domains[i] = scene_domain(&scene, SLUICE_DOMAIN_UNMANAGED);
+        assert_int_equal(sluice_domain_attach(domains[i], devices[i]), SLUICE_OK);
+    }
+    assert_int_equal(
+        sluice_domain_attach(scene_domain(&scene, SLUICE_DOMAIN_UNMANAGED), devices[0]),
+        SLUICE_ERR_NO_SPACE);
+    assert_ptr_equal(sluice_device_domain(devices[0]), domains[0]);
+    assert_int_equal(sluice_domain_detach(devices[1]), SLUICE_OK);
+    assert_int_equal(
+        sluice_domain_attach(scene_domain(&scene, SLUICE_DOMAIN_UNMANAGED), devices[0]), SLUICE_OK);
+    for (unsigned i = 0; i < 2; i++)
+        scene_forget(devices[i]);
+    assert_int_equal(sluice_stop(scene.sluice), SLUICE_ERR_BUSY);
+    for (unsigned i = 0; i < 13; i++)
+        scene_forget(others[i]);
+    scene_finish(&scene);
+}
+
 /* Units that cache what is not present: mapping must reach them too. */
 static void test_caching_mode(void **state)
 {
@@ -527,13 +592,14 @@ static void test_units_differ(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_map_and_unmap),    cmocka_unit_test(test_permissions),
-        cmocka_unit_test(test_refusals),         cmocka_unit_test(test_two_domains),
-        cmocka_unit_test(test_move_under_load),  cmocka_unit_test(test_reserved_window),
-        cmocka_unit_test(test_firmware_memory),  cmocka_unit_test(test_identity),
-        cmocka_unit_test(test_blocking),         cmocka_unit_test(test_shared_requester_id),
-        cmocka_unit_test(test_large_page_split), cmocka_unit_test(test_page_for_table),
-        cmocka_unit_test(test_caching_mode),     cmocka_unit_test(test_units_differ),
+        cmocka_unit_test(test_map_and_unmap),      cmocka_unit_test(test_permissions),
+        cmocka_unit_test(test_refusals),           cmocka_unit_test(test_two_domains),
+        cmocka_unit_test(test_move_under_load),    cmocka_unit_test(test_reserved_window),
+        cmocka_unit_test(test_firmware_memory),    cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_blocking),           cmocka_unit_test(test_shared_requester_id),
+        cmocka_unit_test(test_large_page_split),   cmocka_unit_test(test_page_for_table),
+        cmocka_unit_test(test_caching_mode),       cmocka_unit_test(test_domain_ids_come_again),
+        cmocka_unit_test(test_domain_ids_run_out), cmocka_unit_test(test_units_differ),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -250,6 +250,50 @@ static void attach_not_confirmed(void **state)
     world_abandon(&world);
 }
 
+/*
+ * A source whose context invalidation was lost: the unit still holds its old entry, and
+ * translations with the old domain ID. Neither may be of use to it once it is attached again.
+ */
+static void id_after_lost_invalidation(void **state)
+{
+    struct world_config config = world_defaults();
+    struct domain_link links[16] = {0};
+    struct domain_link *same = NULL;
+    enum sluice_status closed;
+    struct world world;
+    uint32_t lost;
+
+    (void)state;
+    config.avoid_queues = true;
+    config.model.domain_bits = 4;
+    begin(&world, &config);
+    lost = world.domains[0].link.tag;
+    inject(&world,
+           (struct vtd_model_injection){.context_never_done = true, .lost_invalidations = true});
+    assert_int_equal(world_attach(&world, 0, NULL), SLUICE_ERR_TIMEOUT);
+    assert_true(vtd_model_iotlb_entries(world.model) > 0);
+    /* It ends late, and did nothing. */
+    inject(&world, (struct vtd_model_injection){.lost_invalidations = true});
+    for (unsigned i = 0; i < 8; i++)
+        (void)world_drain(&world);
+    assert_true(vtd_model_context_entries(world.model) > 0);
+    inject(&world, (struct vtd_model_injection){0});
+    closed = world.unit->ops->link_close(world.unit, &world.domains[0].link);
+    for (unsigned i = 0; i < 16 && same == NULL; i++) {
+        links[i] = (struct domain_link){.unit = world.unit, .pt = &world.domains[1].pt};
+        if (world.unit->ops->link_open(world.unit, &links[i]) == SLUICE_OK && links[i].tag == lost)
+            same = &links[i];
+    }
+    assert_true((closed == SLUICE_OK) == (same != NULL));
+    if (same != NULL) {
+        assert_int_equal(
+            world.unit->ops->attach(world.unit, &world.sources[0], SLUICE_NO_PASID, same),
+            SLUICE_OK);
+        assert_int_equal(world_reaches(&world, 0), 1);
+    }
+    world_abandon(&world);
+}
+
 static void gone_after_start(void **state)
 {
     struct world_config config = world_defaults();
@@ -454,6 +498,7 @@ int main(void)
         cmocka_unit_test(ice),
         cmocka_unit_test(registers_never_done),
         cmocka_unit_test(attach_not_confirmed),
+        cmocka_unit_test(id_after_lost_invalidation),
         cmocka_unit_test(gone_after_start),
         cmocka_unit_test(start_stuck),
         cmocka_unit_test(stop_stuck),

@@ -167,6 +167,12 @@ static enum sluice_status entry_switch(struct vtd *vtd, struct source *source,
         return was_present ? forget_old(vtd, source, old_ats) : SLUICE_OK;
     }
     if (!was_present) {
+        /* An invalidation was lost before: the unit may hold any entry that was ever there. */
+        if (atomic_load_explicit(&vtd->unit.degraded, memory_order_relaxed) != 0) {
+            status = vtd_invalidate_all(vtd);
+            if (status != SLUICE_OK)
+                return status;
+        }
         entry_fill(vtd, entry, low, high);
         return forget_absent(vtd, source, to);
     }
