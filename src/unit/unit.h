@@ -105,7 +105,10 @@ struct unit_ticket {
     uint64_t value[2];
 };
 
-/** Receives drained faults; fills in nothing itself. */
+/**
+ * Receives drained faults; fills in nothing itself. Context: that of who drains, interrupts
+ * included; no lock of the driver is held, so it may call what takes one.
+ */
 typedef void unit_fault_sink(void *arg, const struct sluice_fault *fault);
 
 struct unit_ops {
@@ -173,7 +176,8 @@ struct unit_ops {
     enum sluice_status (*invalidate_wait)(struct unit *unit, const struct unit_ticket *ticket);
 
     /**
-     * Drains fault records, oldest first, bounded by the size of the log. Returns how many.
+     * Drains fault records, oldest first, bounded by the size of the log. Returns how many. Two
+     * that drain at once get different records; each of them gets its own in order.
      * A driver's own event interrupt drains into unit_fault_deliver().
      */
     unsigned (*faults_drain)(struct unit *unit, unit_fault_sink *sink, void *arg);

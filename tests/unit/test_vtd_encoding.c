@@ -36,7 +36,6 @@ static void descriptors(void **state)
     assert_int_equal(d.low, 0x0000abcd00000025);
     assert_int_equal(d.high, 0x1000);
     assert_int_equal(vtd_desc_interrupt_entries().low, 4);
-    assert_int_equal(vtd_desc_pasid_cache().low, 0x37);
     /* One page: no S. 32 outstanding is written as 0. */
     device.size_lg2 = 12;
     device.address = 0x5000;

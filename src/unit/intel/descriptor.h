@@ -16,7 +16,8 @@ struct vtd_descriptor {
 
 _Static_assert(sizeof(struct vtd_descriptor) == 16, "IQA.DW = 0: 128 bits [VT-d 11.4.9.3]");
 
-/** Types: bits 11:9 and 3:0 together [VT-d 6.5.2]. */
+/** Types: bits 11:9 and 3:0 together [VT-d 6.5.2]. Legacy mode takes only 1 to 5: others are queue
+ * errors there [VT-d 6.5.2.11]. */
 enum vtd_descriptor_type {
     VTD_DESC_CONTEXT = 1,
     VTD_DESC_IOTLB = 2,
@@ -111,12 +112,6 @@ vtd_desc_device_tlb(const struct vtd_device_tlb_request *request)
 static inline struct vtd_descriptor vtd_desc_interrupt_entries(void)
 {
     return (struct vtd_descriptor){.low = VTD_DESC_INTERRUPT_ENTRY};
-}
-
-/** Every PASID-cache entry [VT-d 6.5.2.2]: granularity 3. */
-static inline struct vtd_descriptor vtd_desc_pasid_cache(void)
-{
-    return (struct vtd_descriptor){.low = VTD_DESC_PASID_CACHE | (uint64_t)3 << 4};
 }
 
 /** [VT-d 6.5.2.8] Writes `data` to `status` when what is between it and the last wait is done. */

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: MIT
 /*
- * Fault records and the fault event [VT-d 7.1, 7.2, 7.3, 11.4.7, 11.4.14, appendix A].
+ * Fault records and the fault event [VT-d 7.1, 7.2, 7.3, 11.4.7].
  */
 #include "unit/intel/vtd.h"
 
+#define TAKE_AT_ONCE 16u /* records between two deliveries: what fits on the stack */
+#define EVENT_ROUNDS 8u  /* whole logs that one event drains */
+
 #define FAULT(code, kind, words) [code] = {SLUICE_FAULT_##kind, (words)}
 
-/* Every reason of the table in [VT-d 7.1.3] and appendix A; holes are reserved. */
+/* Every reason of the table in [VT-d 7.1.3], and of interrupts; holes are reserved. */
 static const struct vtd_reason reasons[] = {
-    /* Legacy mode. */
+    /* Legacy mode: LRT, LCT, LSS, LGN. */
     FAULT(0x01, BLOCKED, "root entry not present"),
     FAULT(0x02, BLOCKED, "context entry not present"),
-    FAULT(0x03, BAD_ENTRY, "context entry invalid"),
-    FAULT(0x04, OUT_OF_RANGE, "address beyond the guest address width"),
+    FAULT(0x03, BAD_ENTRY, "context entry invalid, or its top table cannot be read"),
+    FAULT(0x04, OUT_OF_RANGE, "address beyond the width of guest or host addresses"),
     FAULT(0x05, WRITE_DENIED, "no write permission"),
     FAULT(0x06, READ_DENIED, "no read permission"),
     FAULT(0x07, TABLE_ACCESS, "error reading a second-stage table"),
@@ -22,12 +25,7 @@ static const struct vtd_reason reasons[] = {
     FAULT(0x0b, BAD_ENTRY, "reserved bits set in a context entry"),
     FAULT(0x0c, BAD_ENTRY, "reserved bits set in a second-stage entry"),
     FAULT(0x0d, REQUEST_TYPE, "translation or translated request not allowed by the entry"),
-    FAULT(0x0e, OUT_OF_RANGE, "second-stage output in the interrupt range"),
-    FAULT(0x0f, OUT_OF_RANGE, "address of a translated request in the interrupt range"),
-    FAULT(0x10, OUT_OF_RANGE, "pass-through address beyond the host address width"),
-    FAULT(0x11, REQUEST_TYPE, "request with PASID in legacy mode"),
-    FAULT(0x13, BAD_ENTRY, "extended context entry invalid"),
-    FAULT(0x14, REQUEST_TYPE, "execute or supervisor request not enabled"),
+    FAULT(0x0e, OUT_OF_RANGE, "output address in the interrupt range"),
     /* Interrupt remapping [VT-d 5.1.4.1]. */
     FAULT(0x20, INTERRUPT, "reserved bits set in an interrupt request"),
     FAULT(0x21, INTERRUPT, "interrupt index beyond the table"),
@@ -38,18 +36,27 @@ static const struct vtd_reason reasons[] = {
     FAULT(0x26, INTERRUPT, "interrupt entry does not allow this source"),
     FAULT(0x27, INTERRUPT, "error reading a posted-interrupt descriptor"),
     FAULT(0x28, INTERRUPT, "reserved bits set in a posted-interrupt descriptor"),
-    /* Scalable mode. */
-    FAULT(0x30, TABLE_ACCESS, "error reading a root entry"),
-    FAULT(0x38, BLOCKED, "root entry not present"),
-    FAULT(0x39, BAD_ENTRY, "reserved bits set in a root entry"),
-    FAULT(0x3a, BLOCKED, "abort-DMA mode"),
+    /* The root table register: RTA. */
+    FAULT(0x30, BAD_ENTRY, "table mode that the unit does not have"),
+    FAULT(0x31, REQUEST_TYPE, "request with PASID in legacy mode"),
+    FAULT(0x32, REQUEST_TYPE, "page request in legacy mode"),
+    FAULT(0x33, BLOCKED, "abort-DMA mode"),
+    FAULT(0x34, REQUEST_TYPE, "execute request"),
+    /* Scalable mode, requester: SRT, SCT. */
+    FAULT(0x38, TABLE_ACCESS, "error reading a root entry"),
+    FAULT(0x39, BLOCKED, "root entry not present"),
+    FAULT(0x3a, BAD_ENTRY, "reserved bits set in a root entry"),
     FAULT(0x40, TABLE_ACCESS, "error reading a context entry"),
     FAULT(0x41, BLOCKED, "context entry not present"),
     FAULT(0x42, BAD_ENTRY, "reserved bits set in a context entry"),
     FAULT(0x43, BAD_ENTRY, "context entry invalid"),
-    FAULT(0x44, REQUEST_TYPE, "request with PASID not enabled"),
-    FAULT(0x48, OUT_OF_RANGE, "PASID beyond the directory"),
-    FAULT(0x49, REQUEST_TYPE, "privileged request for RID_PASID not allowed"),
+    FAULT(0x44, REQUEST_TYPE, "translation or translated request, device TLB not enabled"),
+    FAULT(0x45, REQUEST_TYPE, "request with PASID, PASIDs not enabled"),
+    FAULT(0x46, OUT_OF_RANGE, "PASID beyond the directory"),
+    FAULT(0x47, REQUEST_TYPE, "page request, page requests not enabled"),
+    FAULT(0x48, REQUEST_TYPE, "PASID that stands for requests without one"),
+    FAULT(0x49, REQUEST_TYPE, "translated request with PASID not enabled"),
+    /* PASID directory and table: SPD, SPT. */
     FAULT(0x50, TABLE_ACCESS, "error reading a PASID directory entry"),
     FAULT(0x51, BLOCKED, "PASID directory entry not present"),
     FAULT(0x52, BAD_ENTRY, "reserved bits set in a PASID directory entry"),
@@ -57,29 +64,43 @@ static const struct vtd_reason reasons[] = {
     FAULT(0x59, BLOCKED, "PASID table entry not present"),
     FAULT(0x5a, BAD_ENTRY, "reserved bits set in a PASID table entry"),
     FAULT(0x5b, BAD_ENTRY, "PASID table entry invalid"),
+    FAULT(0x5c, REQUEST_TYPE, "execute request, which the unit does not have"),
+    FAULT(0x5d, REQUEST_TYPE, "privileged request not enabled"),
+    FAULT(0x60, OUT_OF_RANGE, "translated address beyond the host permission table"),
+    /* First stage: SFS; 0x90 and 0x91 belong to it as well. */
     FAULT(0x70, TABLE_ACCESS, "error reading a first-stage entry"),
     FAULT(0x71, NOT_MAPPED, "first-stage entry not present"),
     FAULT(0x72, BAD_ENTRY, "reserved bits set in a first-stage entry"),
-    FAULT(0x73, TABLE_ACCESS, "error reading a first-stage root"),
-    FAULT(0x74, TABLE_ACCESS, "first-stage tables not reachable through the second stage"),
-    FAULT(0x77, TABLE_ACCESS, "first-stage table beyond the guest address width"),
+    FAULT(0x73, TABLE_ACCESS, "error reading the top first-stage table"),
+    FAULT(0x74, OUT_OF_RANGE, "first-stage table beyond the guest address width"),
+    FAULT(0x75, TABLE_ACCESS, "second stage does not let the top first-stage table be read"),
+    FAULT(0x76, TABLE_ACCESS, "second stage does not let a first-stage table be read"),
+    FAULT(0x77, TABLE_ACCESS, "second stage does not let a first-stage flag be written"),
+    /* Second stage: SSS. */
     FAULT(0x78, TABLE_ACCESS, "error reading a second-stage entry"),
-    FAULT(0x79, BAD_ENTRY, "reserved bits set in a second-stage entry"),
-    FAULT(0x7a, OUT_OF_RANGE, "second-stage output in the interrupt range"),
-    FAULT(0x7b, TABLE_ACCESS, "accessed flag could not be set"),
+    FAULT(0x79, NOT_MAPPED, "second-stage entry allows nothing"),
+    FAULT(0x7a, BAD_ENTRY, "reserved bits set in a second-stage entry"),
+    FAULT(0x7b, TABLE_ACCESS, "error reading the top second-stage table"),
+    FAULT(0x7c, TABLE_ACCESS, "second-stage flag to be set, but tables are not snooped"),
+    FAULT(0x7d, TABLE_ACCESS, "second-stage flag could not be set"),
+    /* General: SGN. */
     FAULT(0x80, OUT_OF_RANGE, "address not canonical"),
-    FAULT(0x81, READ_DENIED, "first stage allows no read"),
-    FAULT(0x82, WRITE_DENIED, "first stage allows no write"),
-    FAULT(0x83, REQUEST_TYPE, "first stage allows no execute"),
+    FAULT(0x81, REQUEST_TYPE, "user access to a privileged page"),
+    FAULT(0x83, OUT_OF_RANGE, "address beyond the host address width"),
     FAULT(0x84, OUT_OF_RANGE, "address beyond the second-stage width"),
-    FAULT(0x85, WRITE_DENIED, "second stage allows no write"),
-    FAULT(0x86, READ_DENIED, "second stage allows no read"),
-    FAULT(0x87, OUT_OF_RANGE, "output in the interrupt range"),
-    FAULT(0x88, REQUEST_TYPE, "privileged access to a user page"),
-    FAULT(0x89, REQUEST_TYPE, "user access to a privileged page"),
-    FAULT(0x8a, REQUEST_TYPE, "second stage allows no execute"),
-    FAULT(0x90, OUT_OF_RANGE, "address in the interrupt range"),
-    FAULT(0x91, OUT_OF_RANGE, "output in the interrupt range"),
+    FAULT(0x85, WRITE_DENIED, "no write permission"),
+    FAULT(0x86, READ_DENIED, "no read permission"),
+    FAULT(0x87, OUT_OF_RANGE, "output address in the interrupt range"),
+    FAULT(0x89, OUT_OF_RANGE, "PASID beyond what the unit has"),
+    FAULT(0x90, TABLE_ACCESS, "first-stage flag to be set, but tables are not snooped"),
+    FAULT(0x91, TABLE_ACCESS, "first-stage flag could not be set"),
+    /* Host permission table: HPT. */
+    FAULT(0xa0, TABLE_ACCESS, "error reading a host permission entry"),
+    FAULT(0xa1, BAD_ENTRY, "reserved bits set in a host permission entry"),
+    FAULT(0xa2, TABLE_ACCESS, "error reading the top host permission table"),
+    FAULT(0xa3, READ_DENIED, "no host permission"),
+    FAULT(0xa4, WRITE_DENIED, "no host permission to write"),
+    FAULT(0xa5, READ_DENIED, "no host permission to read"),
 };
 
 static const struct vtd_reason unknown_reason = {SLUICE_FAULT_OTHER, "reserved reason code"};
@@ -126,7 +147,7 @@ void vtd_fault_decode(uint64_t low, uint64_t high, struct sluice_fault *out)
         .address_valid = true,
         .privileged = pasid && VTD_GET(FRCD_HIGH_PRIV, high) != 0,
     };
-    /* Interrupts: FI has the entry's index in 63:48, and no address [VT-d 11.4.14]. */
+    /* Interrupts: FI has the entry's index in 63:48, and no address [VT-d 11.4.7.6]. */
     if (reason->reason == SLUICE_FAULT_INTERRUPT) {
         out->address = low >> 48;
         out->address_valid = false;
@@ -134,48 +155,117 @@ void vtd_fault_decode(uint64_t low, uint64_t high, struct sluice_fault *out)
     }
 }
 
+/* ---- the log ---- */
+
+struct fault_record {
+    uint64_t low;
+    uint64_t high;
+};
+
 /* Takes the record at `index`; false when it is empty or the unit is gone. */
-static bool record_take(struct vtd *vtd, unsigned index, uint64_t *out_low, uint64_t *out_high)
+static bool record_take(struct vtd *vtd, unsigned index, struct fault_record *out)
 {
     uint32_t offset = vtd->capability.fault_offset + index * VTD_FAULT_RECORD;
 
-    *out_high = vtd_read64(vtd, offset + 8);
-    if (*out_high == UINT64_MAX || VTD_GET(FRCD_HIGH_F, *out_high) == 0)
+    out->high = vtd_read64(vtd, offset + 8);
+    if (out->high == UINT64_MAX || VTD_GET(FRCD_HIGH_F, out->high) == 0)
         return false;
-    *out_low = vtd_read64(vtd, offset);
+    out->low = vtd_read64(vtd, offset);
     vtd_write32(vtd, offset + 12, 1u << 31); /* F, write 1 to clear */
     return true;
+}
+
+/* What is in FSTS; 0 when nothing is, or when the unit is gone. */
+static uint32_t log_status(struct vtd *vtd)
+{
+    uint32_t status = vtd_read32(vtd, VTD_REG_FSTS);
+
+    return status == UINT32_MAX ? 0 : status;
+}
+
+/*
+ * Takes up to `limit` records, oldest first. FRI tells only where the first of a run of pending
+ * ones was recorded [VT-d 11.4.7.1], so the place where the last look ended comes first.
+ */
+static unsigned records_take_locked(struct vtd *vtd, struct fault_record *records, unsigned limit)
+{
+    unsigned total = vtd->capability.fault_count;
+    unsigned count = 0;
+
+    if (!record_take(vtd, vtd->fault_next, &records[0])) {
+        vtd->fault_next = (unsigned)VTD_GET(FSTS_FRI, log_status(vtd)) % total;
+        if (!record_take(vtd, vtd->fault_next, &records[0]))
+            return 0;
+    }
+    do {
+        count++;
+        vtd->fault_next = (vtd->fault_next + 1) % total;
+    } while (count < limit && record_take(vtd, vtd->fault_next, &records[count]));
+    return count;
+}
+
+/*
+ * One look: how many were taken, and whether others were lost. An overflow is cleared when the log
+ * is empty [VT-d 7.2.1], and looked for after the records: one that was left behind would stop
+ * recording, and the event with it.
+ */
+static unsigned log_take(struct vtd *vtd, struct fault_record *records, unsigned limit, bool *lost)
+{
+    sluice_irqstate_t irq = sluice_spin_lock(&vtd->fault_lock);
+    uint32_t before = log_status(vtd);
+    uint32_t after = before;
+    unsigned count = 0;
+
+    if ((before & VTD_MASK32(FSTS_PPF)) != 0) {
+        count = records_take_locked(vtd, records, limit);
+        after = log_status(vtd);
+    }
+    vtd->faults_seen += count;
+    vtd->faults_lost = vtd->faults_lost || ((before | after) & VTD_MASK32(FSTS_PFO)) != 0;
+    *lost = vtd->faults_lost;
+    if ((after & VTD_MASK32(FSTS_PPF)) == 0) {
+        if ((after & VTD_MASK32(FSTS_PFO)) != 0)
+            vtd_write32(vtd, VTD_REG_FSTS, VTD_MASK32(FSTS_PFO));
+        if (count > 0)
+            vtd->faults_lost = false; /* told with these */
+    }
+    sluice_spin_unlock(&vtd->fault_lock, irq);
+    return count;
+}
+
+static void deliver(struct vtd *vtd, const struct fault_record *record, bool lost,
+                    unit_fault_sink *sink, void *arg)
+{
+    struct sluice_fault fault;
+
+    vtd_fault_decode(record->low, record->high, &fault);
+    fault.unit = vtd->unit.name;
+    fault.segment = vtd->unit.desc->segment;
+    fault.records_lost = lost;
+    fault.time_ns = host_now_ns(vtd->unit.sluice);
+    sink(arg, &fault);
 }
 
 unsigned vtd_faults_drain(struct unit *unit, unit_fault_sink *sink, void *arg)
 {
     struct vtd *vtd = vtd_of(unit);
-    sluice_irqstate_t irq = sluice_spin_lock(&vtd->fault_lock);
-    uint32_t status = vtd_read32(vtd, VTD_REG_FSTS);
-    bool lost = status != UINT32_MAX && (status & VTD_MASK32(FSTS_PFO)) != 0;
-    unsigned start = (unsigned)VTD_GET(FSTS_FRI, status);
-    unsigned count = 0;
+    struct fault_record records[TAKE_AT_ONCE];
+    unsigned total = vtd->capability.fault_count;
+    unsigned done = 0;
 
-    while (status != UINT32_MAX && count < vtd->capability.fault_count) {
-        struct sluice_fault fault;
-        uint64_t low = 0, high = 0;
+    while (done < total) {
+        unsigned limit = total - done < TAKE_AT_ONCE ? total - done : TAKE_AT_ONCE;
+        bool lost;
+        unsigned count = log_take(vtd, records, limit, &lost);
 
-        if (!record_take(vtd, (start + count) % vtd->capability.fault_count, &low, &high))
+        /* Without the lock: what the host does with a fault may lead back here. */
+        for (unsigned i = 0; i < count; i++)
+            deliver(vtd, &records[i], lost, sink, arg);
+        done += count;
+        if (count < limit)
             break;
-        count++;
-        vtd->faults_seen++;
-        vtd_fault_decode(low, high, &fault);
-        fault.unit = unit->name;
-        fault.segment = unit->desc->segment;
-        fault.records_lost = lost;
-        fault.time_ns = host_now_ns(unit->sluice);
-        sink(arg, &fault);
     }
-    /* Recording goes on once the overflow is cleared [VT-d 7.2.1]. */
-    if (lost)
-        vtd_write32(vtd, VTD_REG_FSTS, VTD_MASK32(FSTS_PFO));
-    sluice_spin_unlock(&vtd->fault_lock, irq);
-    return count;
+    return done;
 }
 
 static void drop(void *arg, const struct sluice_fault *fault)
@@ -198,11 +288,23 @@ void vtd_fault_clear(struct vtd *vtd)
 static void fault_event(void *arg)
 {
     struct vtd *vtd = arg;
+    const uint32_t causes = VTD_MASK32(FSTS_PPF) | VTD_MASK32(FSTS_PFO) | VTD_MASK32(FSTS_IQE) |
+                            VTD_MASK32(FSTS_ICE) | VTD_MASK32(FSTS_ITE);
 
-    /* The queue's errors raise this event as well, and hold back later ones until cleared. */
-    if (vtd->use_queue && !vtd_queue_check(vtd))
-        return;
-    (void)vtd_faults_drain(&vtd->unit, unit_fault_deliver, &vtd->unit);
+    /*
+     * The next event comes only after all causes were cleared together [VT-d 7.3], so what was
+     * added meanwhile is drained here too. A device that faults without end must not hold the CPU:
+     * after some rounds it is left to polling.
+     */
+    for (unsigned round = 0; round < EVENT_ROUNDS; round++) {
+        if (vtd->use_queue && !vtd_queue_check(vtd))
+            return;
+        (void)vtd_faults_drain(&vtd->unit, unit_fault_deliver, &vtd->unit);
+        if ((log_status(vtd) & causes) == 0)
+            return;
+    }
+    log_warning(vtd->unit.sluice, "%s: faults come faster than they are read; poll for the rest",
+                vtd->unit.name);
 }
 
 void vtd_fault_event_on(struct vtd *vtd)

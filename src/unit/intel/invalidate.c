@@ -100,7 +100,7 @@ enum sluice_status vtd_invalidate_wait(struct unit *unit, const struct unit_tick
     return vtd_queue_wait(vtd, ticket);
 }
 
-static enum sluice_status all_by_registers(struct vtd *vtd)
+enum sluice_status vtd_invalidate_all_by_registers(struct vtd *vtd)
 {
     const struct vtd_iotlb_request request = {
         .granularity = VTD_GLOBAL,
@@ -122,11 +122,9 @@ enum sluice_status vtd_invalidate_all(struct vtd *vtd)
     enum sluice_status status;
 
     if (!vtd->use_queue)
-        return all_by_registers(vtd);
+        return vtd_invalidate_all_by_registers(vtd);
     vtd_batch_begin(vtd, &batch);
     vtd_batch_add(&batch, vtd_desc_context(VTD_GLOBAL, 0, 0, 0));
-    if (VTD_GET(ECAP_SMTS, vtd->capability.ecap) != 0)
-        vtd_batch_add(&batch, vtd_desc_pasid_cache());
     vtd_batch_add(&batch, vtd_desc_iotlb(&request));
     if (VTD_GET(ECAP_IR, vtd->capability.ecap) != 0)
         vtd_batch_add(&batch, vtd_desc_interrupt_entries());

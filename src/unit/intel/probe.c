@@ -31,6 +31,25 @@ static void name_unit(struct sluice *sluice, struct vtd *vtd)
     (void)format_text(vtd->unit.name, sizeof(vtd->unit.name), "vtd%u", number);
 }
 
+static enum sluice_status choose_invalidation(struct vtd *vtd)
+{
+    struct sluice *sluice = vtd->unit.sluice;
+    bool queue = VTD_GET(ECAP_QI, vtd->capability.ecap) != 0;
+
+    vtd->use_queue = queue && !sluice->config.avoid_queues;
+    if (!vtd->use_queue && !vtd_has_register_invalidation(vtd)) {
+        if (!queue) {
+            log_error(sluice, "%s: VER %#x without a queue has no way to invalidate",
+                      vtd->unit.name, (unsigned)vtd->capability.version);
+            return SLUICE_ERR_HARDWARE;
+        }
+        log_info(sluice, "%s: invalidates by queue: this version has no registers for it",
+                 vtd->unit.name);
+        vtd->use_queue = true;
+    }
+    return SLUICE_OK;
+}
+
 static enum sluice_status read_capability(struct vtd *vtd)
 {
     struct sluice *sluice = vtd->unit.sluice;
@@ -58,9 +77,7 @@ static enum sluice_status read_capability(struct vtd *vtd)
     vtd->errata = vtd_errata_find(sluice, vtd->unit.name);
     if ((vtd->errata & VTD_ERRATUM_WRITE_BUFFER) != 0)
         capability->write_buffer = true;
-    vtd->use_queue = VTD_GET(ECAP_QI, ecap) != 0 && !sluice->config.avoid_queues;
-    vtd_capability_publish(vtd);
-    return SLUICE_OK;
+    return choose_invalidation(vtd);
 }
 
 static size_t domain_bytes(const struct vtd *vtd)
@@ -151,6 +168,8 @@ static enum sluice_status vtd_probe(struct sluice *sluice, const struct platform
     }
     if (status == SLUICE_OK)
         status = read_capability(vtd);
+    if (status == SLUICE_OK)
+        vtd_capability_publish(vtd);
     if (status == SLUICE_OK && !allocate(vtd))
         status = SLUICE_ERR_NO_MEMORY;
     if (status != SLUICE_OK) {

@@ -40,25 +40,21 @@ static bool was_on(const struct vtd_before *before)
 }
 
 /*
- * A live change must keep the table mode, but abort-DMA mode may come between: it refuses
- * everything [VT-d 11.4.5, TTM].
+ * With translation on, the table mode may change only where setting the root also drops everything
+ * that is cached: then it is one step from the old tables to ours [VT-d 6.6, 11.4.5]. Elsewhere
+ * translation would have to go off in between.
  */
-static enum sluice_status leave_other_mode(struct vtd *vtd, const struct vtd_before *before)
+static enum sluice_status check_mode(struct vtd *vtd, const struct vtd_before *before)
 {
     uint64_t mode = VTD_GET(RTADDR_TTM, before->root);
 
-    if (!was_on(before) || mode == VTD_TTM_LEGACY)
+    if (!was_on(before) || mode == VTD_TTM_LEGACY || VTD_GET(CAP_ESRTPS, vtd->capability.cap) != 0)
         return SLUICE_OK;
-    if (VTD_GET(ECAP_ADMS, vtd->capability.ecap) == 0) {
-        log_error(vtd->unit.sluice,
-                  "%s: firmware left translation on in mode %u, which cannot be left without a "
-                  "gap: refused",
-                  vtd->unit.name, (unsigned)mode);
-        return SLUICE_ERR_UNSUPPORTED;
-    }
-    if (mode == VTD_TTM_ABORT)
-        return SLUICE_OK;
-    return vtd_command_set_root(vtd, vtd->root.phys | VTD_PREP(RTADDR_TTM, VTD_TTM_ABORT));
+    log_error(vtd->unit.sluice,
+              "%s: firmware left translation on in %s mode, which cannot be left without a gap: "
+              "refused",
+              vtd->unit.name, mode == VTD_TTM_ABORT ? "abort-DMA" : "scalable");
+    return SLUICE_ERR_UNSUPPORTED;
 }
 
 static enum sluice_status set_root_and_invalidate(struct vtd *vtd)
@@ -96,8 +92,6 @@ static enum sluice_status bring_up(struct vtd *vtd, const struct vtd_before *bef
     if (status == SLUICE_OK && vtd->use_queue)
         status = vtd_queue_on(vtd);
     if (status == SLUICE_OK)
-        status = leave_other_mode(vtd, before);
-    if (status == SLUICE_OK)
         status = set_root_and_invalidate(vtd);
     if (status == SLUICE_OK && !was_on(before))
         status = vtd_command_lasting(vtd, VTD_MASK32(GSTS_TES), true, "translation on");
@@ -106,21 +100,38 @@ static enum sluice_status bring_up(struct vtd *vtd, const struct vtd_before *bef
     return status;
 }
 
-/* Back to what firmware left: its table, or off. Our memory counts as exposed until that worked. */
+/* The queue if it still answers; else the registers, which need it off [VT-d 6.5]. */
+static enum sluice_status forget_all(struct vtd *vtd)
+{
+    enum sluice_status status = SLUICE_ERR_HARDWARE;
+
+    if (vtd->queue.enabled && !vtd->queue.dead)
+        status = vtd_invalidate_all(vtd);
+    if (status != SLUICE_OK && vtd_has_register_invalidation(vtd)) {
+        status = vtd_queue_off(vtd);
+        if (status == SLUICE_OK)
+            status = vtd_invalidate_all_by_registers(vtd);
+    }
+    return status;
+}
+
+/*
+ * Back to what firmware left: its table, or off. Firmware's queue stays off: nothing of it runs
+ * that would use it. Our memory counts as exposed until the unit confirmed that it let go.
+ */
 static void take_down(struct vtd *vtd, const struct vtd_before *before)
 {
-    enum sluice_status status = vtd_queue_off(vtd);
-    const struct vtd_iotlb_request all = {.granularity = VTD_GLOBAL};
+    enum sluice_status status;
 
-    if (status == SLUICE_OK && was_on(before)) {
+    if (was_on(before)) {
         status = vtd_command_set_root(vtd, before->root);
-        if (status == SLUICE_OK)
-            status = vtd_registers_context(vtd, VTD_GLOBAL, 0, 0);
-        if (status == SLUICE_OK)
-            status = vtd_registers_iotlb(vtd, &all);
-    } else if (status == SLUICE_OK) {
+        if (status == SLUICE_OK && VTD_GET(CAP_ESRTPS, vtd->capability.cap) == 0)
+            status = forget_all(vtd);
+    } else {
         status = vtd_command_lasting(vtd, VTD_MASK32(GSTS_TES), false, "translation off");
     }
+    if (vtd_queue_off(vtd) != SLUICE_OK)
+        status = SLUICE_ERR_HARDWARE;
     vtd->unit.exposed = status != SLUICE_OK;
     if (vtd->unit.exposed)
         unit_degrade(&vtd->unit, "start failed, and the unit could not be put back");
@@ -132,11 +143,10 @@ enum sluice_status vtd_start(struct unit *unit)
     struct vtd_before before;
     enum sluice_status status = look(vtd, &before);
 
+    if (status == SLUICE_OK)
+        status = check_mode(vtd, &before); /* before anything is written */
     if (status != SLUICE_OK)
         return status;
-    if (was_on(&before) && VTD_GET(RTADDR_TTM, before.root) != VTD_TTM_LEGACY &&
-        VTD_GET(ECAP_ADMS, vtd->capability.ecap) == 0)
-        return leave_other_mode(vtd, &before); /* refuses, before anything was written */
     if (was_on(&before))
         log_info(unit->sluice, "%s: firmware left translation on; taking over", unit->name);
     status = bring_up(vtd, &before);

@@ -7,7 +7,7 @@
  *
  *   queue.lock     the invalidation ring, its records, the list of sources with device TLBs
  *   register_lock  GCMD and the register-based invalidation interface, one command at a time
- *   fault_lock     FSTS.PFO and the fault records
+ *   fault_lock     FSTS.PFO and the fault records; never held while a fault is delivered
  */
 #ifndef SLUICE_UNIT_INTEL_VTD_H
 #define SLUICE_UNIT_INTEL_VTD_H
@@ -107,7 +107,9 @@ struct vtd {
     bool has_event;
     void *event;
     struct sluice_msi msi;
-    uint64_t faults_seen;
+    uint64_t faults_seen; /**< guarded by fault_lock, as the next two */
+    unsigned fault_next;  /**< record that comes after the last one taken */
+    bool faults_lost;     /**< an overflow was seen and not told with a fault yet */
 };
 
 static inline struct vtd *vtd_of(struct unit *unit)
@@ -183,6 +185,11 @@ enum sluice_status vtd_wait32(struct vtd *vtd, uint32_t offset, uint32_t mask, u
                               const char *what);
 
 /* invalidate_registers.c */
+/** From major version 6 on, a unit ignores the registers for invalidation [VT-d 6.5]. */
+static inline bool vtd_has_register_invalidation(const struct vtd *vtd)
+{
+    return VTD_GET(VER_MAX, vtd->capability.version) < 6;
+}
 enum sluice_status vtd_registers_context(struct vtd *vtd, enum vtd_granularity granularity,
                                          uint16_t did, uint16_t sid);
 enum sluice_status vtd_registers_iotlb(struct vtd *vtd, const struct vtd_iotlb_request *request);
@@ -224,8 +231,14 @@ enum sluice_status vtd_invalidate_submit(struct unit *unit,
                                          const struct unit_invalidation *invalidation,
                                          struct unit_ticket *out_ticket);
 enum sluice_status vtd_invalidate_wait(struct unit *unit, const struct unit_ticket *ticket);
-/** Everything of the unit: contexts, PASIDs where there are any, IOTLB, interrupt entries. */
+/**
+ * Everything of the unit: contexts, IOTLB, interrupt entries. There are no cached PASIDs: they
+ * exist in scalable mode only, and leaving that invalidates by itself [VT-d 6.6].
+ */
 enum sluice_status vtd_invalidate_all(struct vtd *vtd);
+/** The same by registers; the queue is off. Interrupt entries are out of their reach [VT-d 6.5.1].
+ */
+enum sluice_status vtd_invalidate_all_by_registers(struct vtd *vtd);
 /** What a changed context entry needs. */
 struct vtd_context_change {
     uint16_t sid;
