@@ -69,6 +69,7 @@ struct vtd_model_config vtd_model_defaults(void)
         .drains = true,
         .zero_length_read = true,
         .latency_reads = 2,
+        .version = 0x10,
     };
 }
 
@@ -104,10 +105,11 @@ static uint64_t extended_capability(const struct vtd_model_config *config)
     if (config->remaps_interrupts)
         value |= (uint64_t)0xf << 20; /* MHMV */
     value |= (uint64_t)config->abort_dma << 52;
+    value |= (uint64_t)config->scalable << 43 | (uint64_t)config->scalable << 46;
     return value;
 }
 
-/* IR needs QI, DT needs QI; the rest must fit its fields [11.4.2, 11.4.3]. */
+/* IR, DT and SMTS need QI; the rest must fit its fields [11.4.2, 11.4.3]. */
 static bool config_possible(const struct vtd_model_config *config)
 {
     uint64_t records_end = config->fault_offset + 16u * (uint64_t)config->fault_records;
@@ -118,7 +120,8 @@ static bool config_possible(const struct vtd_model_config *config)
            config->register_bytes <= sizeof(((struct vtd_model *)NULL)->file) &&
            config->domain_bits >= 4 && config->domain_bits <= 16 && config->domain_bits % 2 == 0 &&
            config->mgaw_bits <= 64 && config->mgaw_bits > 12 &&
-           (config->queued || (!config->device_tlb && !config->remaps_interrupts));
+           (config->queued ||
+            (!config->device_tlb && !config->remaps_interrupts && !config->scalable));
 }
 
 void vtd_registers_reset(struct vtd_model *unit)
@@ -131,7 +134,7 @@ void vtd_registers_reset(struct vtd_model *unit)
     unit->command_pending = unit->context_pending = unit->iotlb_pending = false;
     unit->owes_context_global = unit->owes_iotlb_global = unit->owes_iotlb = false;
     unit->parked.used = false;
-    vtd_set32(unit, R_VER, 0x10);
+    vtd_set32(unit, R_VER, unit->config.version);
     vtd_set64(unit, R_CAP, capability(&unit->config));
     vtd_set64(unit, R_ECAP, extended_capability(&unit->config));
     vtd_set32(unit, R_FECTL, CTL_IM); /* masked after reset [11.4.9.2] */

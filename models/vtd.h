@@ -62,6 +62,8 @@ struct vtd_model_config {
     bool zero_length_read;    /**< CAP.ZLR; true */
     bool enhanced_srtp;       /**< CAP.ESRTPS: SRTP invalidates by itself */
     bool abort_dma;           /**< ECAP.ADMS */
+    bool scalable;            /**< ECAP.SMTS: can be put into that mode, and blocks all in it */
+    uint8_t version;          /**< VER; 0x10. From 0x60 on registers invalidate nothing [6.5] */
     unsigned latency_reads;   /**< a command completes at this register read after it; 2 */
     enum vtd_model_queue_mode queue_mode;
 };
@@ -99,6 +101,8 @@ enum vtd_model_reason {
     VTD_REASON_CONTEXT_RESERVED = 0xb,
     VTD_REASON_TABLE_RESERVED = 0xc,
     VTD_REASON_TYPE_BLOCKED = 0xd,
+    VTD_REASON_ABORT_MODE = 0x33,
+    VTD_REASON_SCALABLE_ROOT_ABSENT = 0x39,
 };
 
 /** How an access ended. */

@@ -68,8 +68,12 @@ static void set_root(struct vtd_model *unit)
     uint64_t root = vtd_get64(unit, R_RTADDR);
     uint64_t mode = FIELD64(root, 11, 10);
 
-    if (mode != 0 && !(mode == 3 && unit->config.abort_dma))
+    if (mode != 0 && !(mode == 3 && unit->config.abort_dma) &&
+        !(mode == 1 && unit->config.scalable))
         vtd_violate(unit, "RTADDR: translation table mode %u is not there", (unsigned)mode);
+    if (mode != FIELD64(unit->root, 11, 10) && (vtd_get32(unit, R_GSTS) & G_TE) != 0 &&
+        !unit->config.enhanced_srtp)
+        vtd_violate(unit, "RTADDR: table mode changed with translation on, without ESRTPS");
     if ((root & ADDRESS_MASK) >> unit->config.host_bits != 0)
         vtd_violate(unit, "RTADDR: %#llx is beyond the host's address width",
                     (unsigned long long)root);
@@ -113,6 +117,10 @@ static bool registers_usable(struct vtd_model *unit, const char *name, bool pend
 {
     if (pending)
         vtd_violate(unit, "%s: written while an invalidation is in progress", name);
+    if (unit->config.version >= 0x60) {
+        vtd_violate(unit, "%s: this version ignores it", name);
+        return false;
+    }
     if ((vtd_get32(unit, R_GSTS) & G_QIE) == 0)
         return true;
     vtd_violate(unit, "%s: used while the queue is enabled", name);

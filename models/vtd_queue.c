@@ -276,6 +276,10 @@ static unsigned do_descriptor(struct vtd_model *unit, uint64_t low, uint64_t hig
 
     if (unit->inject.iqe_at != 0 && --unit->inject.iqe_at == 0)
         return IQE_FETCH;
+    if (FIELD64(unit->root, 11, 10) != 0) { /* 128 bits are for legacy mode only [6.5.2.11] */
+        vtd_violate(unit, "queue: 128-bit descriptor outside legacy mode");
+        return IQE_WIDTH;
+    }
     if (type >= D_TYPES || handlers[type] == NULL) {
         vtd_violate(unit, "queue: descriptor type %u", type);
         return IQE_TYPE;

@@ -176,6 +176,7 @@ static void walk_tables(struct vtd_model *unit, const struct cached_context *con
 {
     struct cached at = {0};
     unsigned level = start_table(unit, context, address, &at);
+    bool top = at.phys == (context->low & ADDRESS_MASK);
 
     at.did = context->did;
     unit->stats.walks++;
@@ -186,7 +187,8 @@ static void walk_tables(struct vtd_model *unit, const struct cached_context *con
 
         if (bad_fetch(unit, where) ||
             !model_host_fetch64(unit->host, where, vtd_path(unit), "vtd: tables", &entry)) {
-            at.reason = VTD_REASON_TABLE_ACCESS;
+            /* The top table is the context entry's own [7.1.3, LCT.4.3]. */
+            at.reason = top ? VTD_REASON_CONTEXT_INVALID : VTD_REASON_TABLE_ACCESS;
             break;
         }
         at.read = at.read && (entry & SS_READ) != 0;
@@ -197,6 +199,7 @@ static void walk_tables(struct vtd_model *unit, const struct cached_context *con
         if (at.reason != VTD_REASON_NONE)
             break;
         at.phys = entry & SS_ADDR;
+        top = false;
         if (is_leaf(entry, level)) {
             at.phys |= address & (BIT64(shift) - 1) & ADDRESS_MASK;
             break;
@@ -300,10 +303,14 @@ static void translate(struct vtd_model *unit, const struct vtd_model_request *re
         out->valid = out->read = out->write = !is_protected(unit, request->address);
         return;
     }
-    if (FIELD64(unit->root, 11, 10) == 3) /* abort DMA: refused, nothing recorded */
-        return;
-    context = get_context(unit, request->rid);
-    out->reason = translate_by_context(unit, &context, request, access, out);
+    if (FIELD64(unit->root, 11, 10) != 0) {
+        context = (struct cached_context){0};
+        out->reason = FIELD64(unit->root, 11, 10) == 3 ? VTD_REASON_ABORT_MODE
+                                                       : VTD_REASON_SCALABLE_ROOT_ABSENT;
+    } else {
+        context = get_context(unit, request->rid);
+        out->reason = translate_by_context(unit, &context, request, access, out);
+    }
     if (out->reason == VTD_REASON_NONE)
         return;
     /* A translation request learns of missing permissions from its answer [4.1.3]. */
