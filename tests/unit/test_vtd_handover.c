@@ -12,126 +12,7 @@
 #include <cmocka.h>
 #include <pthread.h>
 
-#include "vtd_world.h"
-
-#define WRITES_MAX 256u
-
-struct watch {
-    struct world *world;
-    unsigned count;
-    struct model_mmio_event writes[WRITES_MAX];
-    bool translating[WRITES_MAX]; /**< before the write */
-    bool outside;                 /**< a device reached what nobody allowed */
-    uint64_t secret;              /**< physical address that neither tables map */
-    bool both;                    /**< the second domain is allowed as well */
-    bool armed;                   /**< translation or protection is on: look */
-    unsigned old_seen, new_seen, blocked_seen;
-};
-
-static void look(struct watch *watch)
-{
-    struct world *world = watch->world;
-    uint8_t byte = 0;
-
-    /* Untranslated access to memory would move. */
-    if (dma_device_read(world->devices[0], watch->secret, &byte, 1, NULL) ||
-        dma_device_read(world->devices[1], watch->secret, &byte, 1, NULL))
-        watch->outside = true;
-    switch (world_reaches(world, 0)) {
-    case -1:
-        watch->blocked_seen++;
-        break;
-    case 0:
-        watch->new_seen++;
-        break;
-    case 2:
-        watch->old_seen++;
-        break;
-    case 1:
-        watch->new_seen++;
-        watch->outside = watch->outside || !watch->both;
-        break;
-    default:
-        watch->outside = true;
-    }
-}
-
-static void on_write(void *arg, const struct model_mmio_event *event)
-{
-    struct watch *watch = arg;
-
-    if (!event->after && watch->count < WRITES_MAX) {
-        watch->translating[watch->count] = vtd_model_translating(watch->world->model);
-        watch->writes[watch->count++] = *event;
-    }
-    if (watch->armed)
-        look(watch);
-}
-
-static uint64_t reg(struct world *world, unsigned offset, unsigned width)
-{
-    return model_host_mmio_read(world->host, world->desc.base + offset, width);
-}
-
-static void set(struct world *world, unsigned offset, unsigned width, uint64_t value)
-{
-    model_host_mmio_write(world->host, world->desc.base + offset, width, value);
-}
-
-static void command(struct world *world, uint32_t value, uint32_t bit)
-{
-    set(world, 0x18, 4, value);
-    for (unsigned i = 0; i < 8 && (reg(world, 0x1c, 4) & bit) == 0; i++)
-        ;
-    assert_true((reg(world, 0x1c, 4) & bit) != 0);
-}
-
-/* Firmware's tables: device 0 reaches one page of its own at WORLD_IOVA. */
-struct firmware {
-    struct sluice_pages root, context, levels[4], page, queue;
-};
-
-static void firmware_on(struct world *world, struct firmware *firmware, bool queue)
-{
-    struct sluice_pages *all = &firmware->root;
-    uint64_t *entry;
-
-    for (unsigned i = 0; i < sizeof(*firmware) / sizeof(*all); i++)
-        all[i] = model_host_buffer(world->host, 0, false);
-    memset(firmware->page.virt, 0x33, SLUICE_PAGE_BYTES);
-    *(uint64_t *)firmware->root.virt = firmware->context.phys | 1u;
-    entry = (uint64_t *)firmware->context.virt + (size_t)(world->sources[0].id & 0xff) * 2;
-    entry[0] = firmware->levels[0].phys | 1u;
-    entry[1] = 2u | 77u << 8; /* 48 bits */
-    for (unsigned i = 0; i < 4; i++) {
-        uint64_t *table = firmware->levels[i].virt;
-
-        table[WORLD_IOVA >> (39 - 9 * i) & 511] =
-            (i < 3 ? firmware->levels[i + 1].phys : firmware->page.phys) | 3u;
-    }
-    set(world, 0x20, 8, firmware->root.phys);
-    command(world, 1u << 30, 1u << 30);
-    set(world, 0x28, 8, UINT64_C(1) << 63 | UINT64_C(1) << 61);
-    while ((reg(world, 0x28, 8) >> 63) != 0)
-        ;
-    set(world, 0x108, 8, UINT64_C(1) << 63 | UINT64_C(1) << 60);
-    while ((reg(world, 0x108, 8) >> 63) != 0)
-        ;
-    if (queue) {
-        set(world, 0x88, 8, 0);
-        set(world, 0x90, 8, firmware->queue.phys);
-        command(world, 1u << 26, 1u << 26);
-    }
-    command(world, 1u << 31 | (queue ? 1u << 26 : 0), 1u << 31);
-}
-
-static void firmware_free(struct world *world, struct firmware *firmware)
-{
-    struct sluice_pages *all = &firmware->root;
-
-    for (unsigned i = 0; i < sizeof(*firmware) / sizeof(*all); i++)
-        model_host_buffer_free(world->host, all[i], 0);
-}
+#include "vtd_firmware.h"
 
 static void handover(bool queue, bool avoid_queues, bool attach_first)
 {
@@ -151,7 +32,7 @@ static void handover(bool queue, bool avoid_queues, bool attach_first)
     assert_int_equal(world_reaches(&world, 0), 2);
     if (attach_first)
         assert_int_equal(world_attach(&world, 0, &world.domains[0]), SLUICE_OK);
-    model_host_set_mmio_hook(world.host, on_write, &watch);
+    model_host_set_mmio_hook(world.host, watch_on_write, &watch);
     assert_int_equal(world.unit->ops->start(world.unit), SLUICE_OK);
     assert_false(watch.outside);
     assert_true(watch.old_seen > 0); /* the watcher saw firmware's tables work */
@@ -188,17 +69,6 @@ static void handover_blocks_the_rest(void **state)
     handover(true, false, false);
 }
 
-/* Position of the first write of `offset` with all of `bits`, or WRITES_MAX. */
-static unsigned first_write(const struct watch *watch, unsigned offset, uint64_t bits)
-{
-    for (unsigned i = 0; i < watch->count; i++) {
-        if (watch->writes[i].phys == watch->world->desc.base + offset &&
-            (watch->writes[i].value & bits) == bits)
-            return i;
-    }
-    return WRITES_MAX;
-}
-
 /* Set root, invalidate contexts, then the IOTLB, translation on, protected memory off. */
 static void order_of_start(void **state)
 {
@@ -218,26 +88,26 @@ static void order_of_start(void **state)
     /* Firmware protects low memory whole. */
     secret = model_host_buffer(world.host, 0, true);
     watch.secret = secret.phys;
-    set(&world, 0x68, 4, 0);
-    set(&world, 0x6c, 4, 0xffffffffu);
-    set(&world, 0x64, 4, 1u << 31);
-    while ((reg(&world, 0x64, 4) & 1u) == 0)
+    firmware_set(&world, 0x68, 4, 0);
+    firmware_set(&world, 0x6c, 4, 0xffffffffu);
+    firmware_set(&world, 0x64, 4, 1u << 31);
+    while ((firmware_get(&world, 0x64, 4) & 1u) == 0)
         ;
     watch.armed = true;
-    model_host_set_mmio_hook(world.host, on_write, &watch);
+    model_host_set_mmio_hook(world.host, watch_on_write, &watch);
     assert_int_equal(world.unit->ops->start(world.unit), SLUICE_OK);
     model_host_set_mmio_hook(world.host, NULL, NULL);
     assert_false(watch.outside);
-    root = first_write(&watch, 0x18, 1u << 30);
-    context = first_write(&watch, 0x28, UINT64_C(1) << 63);
-    iotlb = first_write(&watch, 0x108, UINT64_C(1) << 63);
-    on = first_write(&watch, 0x18, 1u << 31);
-    protect = first_write(&watch, 0x64, 0);
-    assert_true(first_write(&watch, 0x18, 1u << 27) < root); /* write buffers first */
+    root = watch_first_write(&watch, 0x18, 1u << 30);
+    context = watch_first_write(&watch, 0x28, UINT64_C(1) << 63);
+    iotlb = watch_first_write(&watch, 0x108, UINT64_C(1) << 63);
+    on = watch_first_write(&watch, 0x18, 1u << 31);
+    protect = watch_first_write(&watch, 0x64, 0);
+    assert_true(watch_first_write(&watch, 0x18, 1u << 27) < root); /* write buffers first */
     assert_true(root < context && context < iotlb && iotlb < on && on < protect);
-    assert_true(protect < WRITES_MAX);
+    assert_true(protect < WATCH_WRITES_MAX);
     assert_true(watch.translating[protect]);
-    assert_int_equal(reg(&world, 0x64, 4) & 1u, 0);
+    assert_int_equal(firmware_get(&world, 0x64, 4) & 1u, 0);
     model_host_buffer_free(world.host, secret, 0);
     world_finish(&world);
 }
@@ -258,7 +128,7 @@ static void switch_without_a_gap(void **state)
     assert_int_equal(world.unit->ops->start(world.unit), SLUICE_OK);
     assert_int_equal(world_reaches(&world, 0), 0);
     vtd_model_stats(world.model, &before);
-    model_host_set_mmio_hook(world.host, on_write, &watch);
+    model_host_set_mmio_hook(world.host, watch_on_write, &watch);
     secret = model_host_buffer(world.host, 0, false);
     watch.secret = secret.phys;
     assert_int_equal(world_attach(&world, 0, &world.domains[1]), SLUICE_OK);

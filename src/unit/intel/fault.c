@@ -292,9 +292,9 @@ static void fault_event(void *arg)
                             VTD_MASK32(FSTS_ICE) | VTD_MASK32(FSTS_ITE);
 
     /*
-     * The next event comes only after all causes were cleared together [VT-d 7.3], so what was
+     * The next event comes only after all causes were clear at one moment [VT-d 7.3], so what was
      * added meanwhile is drained here too. A device that faults without end must not hold the CPU:
-     * after some rounds it is left to polling.
+     * after some rounds what is left has an event of its own, or waits for one who polls.
      */
     for (unsigned round = 0; round < EVENT_ROUNDS; round++) {
         if (vtd->use_queue && !vtd_queue_check(vtd))
@@ -303,8 +303,6 @@ static void fault_event(void *arg)
         if ((log_status(vtd) & causes) == 0)
             return;
     }
-    log_warning(vtd->unit.sluice, "%s: faults come faster than they are read; poll for the rest",
-                vtd->unit.name);
 }
 
 void vtd_fault_event_on(struct vtd *vtd)
