@@ -30,7 +30,7 @@
 #define MODEL_EXTENTS_MAX  4u
 #define MODEL_LOG_LEVELS   4u
 #define MODEL_POISON_BYTE  0xdbu                       /**< what freed pages are filled with */
-#define MODEL_WINDOW_FIRST ((sluice_phys_t)0xfee00000) /**< interrupt messages [VT-d 3.14] */
+#define MODEL_WINDOW_FIRST ((sluice_phys_t)0xfee00000) /**< interrupt messages [VT-d 3.15] */
 #define MODEL_WINDOW_LAST  ((sluice_phys_t)0xfeefffff)
 
 struct model_host;

@@ -137,7 +137,7 @@ void vtd_registers_reset(struct vtd_model *unit)
     vtd_set32(unit, R_VER, unit->config.version);
     vtd_set64(unit, R_CAP, capability(&unit->config));
     vtd_set64(unit, R_ECAP, extended_capability(&unit->config));
-    vtd_set32(unit, R_FECTL, CTL_IM); /* masked after reset [11.4.9.2] */
+    vtd_set32(unit, R_FECTL, CTL_IM); /* masked after reset [11.4.7.2] */
     vtd_set32(unit, R_IECTL, CTL_IM);
 }
 

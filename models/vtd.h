@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * A register-level model of an Intel VT-d remapping unit in legacy mode, written from the
- * specification [VT-d revision 4.1] and independent of the driver that is tested on it.
+ * specification [VT-d revision 5.10] and independent of the driver that is tested on it.
  *
  *     struct vtd_model_config config = vtd_model_defaults();
  *
@@ -85,7 +85,7 @@ struct vtd_model_request {
     bool translated; /**< the address came from a device TLB */
 };
 
-/** Fault reasons of legacy mode [VT-d 7.1.3, appendix A]; 0 is none. */
+/** Fault reasons of legacy mode [VT-d 7.1.3]; 0 is none. */
 enum vtd_model_reason {
     VTD_REASON_NONE = 0x0,
     VTD_REASON_ROOT_ABSENT = 0x1,
@@ -141,7 +141,7 @@ void vtd_model_connect(struct vtd_model *unit, uint16_t rid,
                        const struct vtd_model_endpoint *endpoint);
 /** A withheld completion arrives. */
 void vtd_model_endpoint_completed(struct vtd_model *unit, uint16_t rid);
-/** A withheld completion is given up on by the unit: ITE [VT-d 6.5.2.10]. */
+/** A withheld completion is given up on by the unit: ITE [VT-d 6.5.2.11]. */
 void vtd_model_endpoint_timeout(struct vtd_model *unit, uint16_t rid);
 
 /** The unit's lock, recursive: makes a sequence of accesses one. */

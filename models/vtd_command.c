@@ -184,7 +184,7 @@ static void complete_iotlb(struct vtd_model *unit)
     if (unit->inject.iotlb_never_done)
         return;
     if (!vtd_invalidate_iotlb(unit, reach, (uint16_t)(value >> 32), vtd_get64(unit, offset)))
-        reach = REACH_NONE; /* IAIG 0: the request was refused [11.4.6.1] */
+        reach = REACH_NONE; /* IAIG 0: the request was refused [11.4.6.3] */
     value &= ~(BIT64(63) | MASK64(58, 57));
     vtd_set64(unit, offset + 8u, value | (uint64_t)reach << 57);
     unit->iotlb_pending = false;

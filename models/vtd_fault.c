@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The VT-d model's fault recording [7.2, 7.3, 11.4.9]: the ring of records, FSTS, the fault event
+ * The VT-d model's fault recording [7.2, 7.3, 11.4.7]: the ring of records, FSTS, the fault event
  * with its mask and pending bits.
  */
 #include "models/vtd_internal.h"
@@ -43,7 +43,7 @@ void vtd_fault_status_written(struct vtd_model *unit, uint32_t value)
 
     vtd_set32(unit, R_FSTS, vtd_get32(unit, R_FSTS) & ~(value & clearable));
     settle(unit);
-    /* The queue goes on where it stopped [6.5.2.10]. */
+    /* The queue goes on where it stopped [6.5.2.11]. */
     if ((value & (FS_IQE | FS_ITE)) != 0 && unit->config.queue_mode == VTD_MODEL_AT_DOORBELL)
         (void)vtd_queue_run(unit, UINT32_MAX);
 }

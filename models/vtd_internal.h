@@ -4,7 +4,7 @@
  * file), vtd_command.c (GCMD and register-based invalidation), vtd_queue.c (queued invalidation),
  * vtd_cache.c, vtd_walk.c (translation), vtd_fault.c. All of it runs with the unit locked.
  *
- * Section numbers are of the VT-d specification, revision 4.1.
+ * Section numbers are of the VT-d specification, revision 5.10.
  */
 #ifndef MODELS_VTD_INTERNAL_H
 #define MODELS_VTD_INTERNAL_H
@@ -55,7 +55,7 @@ enum {
 #define G_LASTING  (G_TE | G_QIE | G_IRE | G_CFI)
 #define G_ONE_SHOT (G_SRTP | G_WBF | G_SIRTP)
 
-/* FSTS [11.4.9.1]. */
+/* FSTS [11.4.7.1]. */
 #define FS_PFO (1u << 0)
 #define FS_PPF (1u << 1)
 #define FS_IQE (1u << 4)

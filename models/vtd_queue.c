@@ -144,7 +144,7 @@ static bool do_wait(struct vtd_model *unit, uint64_t low, uint64_t high)
         vtd_violate(unit, "wait: with neither status, interrupt nor fence");
     if (unit->timing_out) {
         unit->timing_out = false;
-        raise_ite(unit, unit->timing_out_rid); /* and the wait is aborted [6.5.2.10] */
+        raise_ite(unit, unit->timing_out_rid); /* and the wait is aborted [6.5.2.11] */
         return true;
     }
     if (outstanding(unit) == 0)
@@ -328,7 +328,7 @@ static bool take_one(struct vtd_model *unit)
         raise_iqe(unit, IQE_FETCH);
         return false;
     }
-    /* Without a fence what follows a wait goes on, but for the next wait [6.5.2.8]. */
+    /* Without a fence what follows a wait goes on, but for the next wait [6.5.2.9]. */
     if (unit->parked.used && FIELD64(entry[0], 3, 0) == D_WAIT)
         return false;
     error = do_descriptor(unit, entry[0], entry[1]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The VT-d model's translation: root and context entries [9.1, 9.3], second-stage walk [3.6, 9.8],
- * pass-through, protected memory [6.8], interrupt window [3.14], and the movement of data.
+ * pass-through, protected memory [6.8], interrupt window [3.15], and the movement of data.
  */
 #include "models/vtd_internal.h"
 

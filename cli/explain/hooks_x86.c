@@ -34,7 +34,7 @@ void hook_reason(struct engine *engine, struct message *message)
     problem->fields.present |= 1u << FIELD_REASON;
 }
 
-// [VT-d 11.4.9.1] FSTS_REG: bit 0 is PFO, faults were lost for want of a free record. The status
+// [VT-d 11.4.7.1] FSTS_REG: bit 0 is PFO, faults were lost for want of a free record. The status
 // line comes before the faults, so the entry it belongs to is the next one; what is kept is that
 // records were lost at all.
 void hook_fault_status(struct engine *engine, struct message *message)

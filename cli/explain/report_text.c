@@ -229,7 +229,7 @@ bool report_text(const struct report *report, const struct cli_out *out)
     if (engine->problems.overflow > 0)
         (void)fprintf(out->stream, "\n%llu messages of further problems were counted only.\n",
                       (unsigned long long)engine->problems.overflow);
-    if ((engine->fault_status & 1) != 0) { // [VT-d 11.4.9.1] PFO
+    if ((engine->fault_status & 1) != 0) { // [VT-d 11.4.7.1] PFO
         (void)fputc('\n', out->stream);
         cli_put_wrapped(out, "",
                         "The VT-d unit had no room for all fault records (overflow bit of "

@@ -76,6 +76,72 @@ SHAPE(device_tlb, config.model.device_tlb = true; config.ats = true)
 SHAPE(interrupts, config.model.remaps_interrupts = true)
 SHAPE(few_domains, config.model.domain_bits = 4)
 
+/* ---- errata ---- */
+
+static uint32_t errata_of(uint16_t rid, uint16_t device, uint8_t revision, struct world *world)
+{
+    struct world_config config = world_defaults();
+    struct model_pci_function *function;
+
+    config.model.write_buffer = true; /* else the model has no flush to offer */
+    config.model.remaps_interrupts = true;
+    world_init(world, &config);
+    function = model_pci_add(world->host, 0, rid, 0x8086, device);
+    model_pci_config(function)[8] = revision;
+    world_probe(world);
+    return vtd_of(world->unit)->errata;
+}
+
+static void errata(void **state)
+{
+    static const struct {
+        uint16_t rid, device;
+        uint8_t revision;
+        uint32_t want;
+    } rows[] = {
+        {0x00, 0x2a40, 7, VTD_ERRATUM_WRITE_BUFFER | VTD_ERRATUM_GRAPHICS},
+        {0x00, 0x3405, 0x13, VTD_ERRATUM_NO_INTERRUPT_REMAPPING},
+        {0x00, 0x3405, 0x14, 0},
+        {0x00, 0x3405, 0x22, VTD_ERRATUM_NO_INTERRUPT_REMAPPING},
+        {0x00, 0x3403, 0x22, 0},
+        {0x00, 0x0044, 2, VTD_ERRATUM_GRAPHICS},
+        {0x10, 0x163d, 9, VTD_ERRATUM_GRAPHICS},
+        {0x10, 0x164d, 9, 0},
+        {0x10, 0x29b2, 2, VTD_ERRATUM_GRAPHICS},
+        {0x00, 0x29b2, 2, 0}, /* the graphics' ID elsewhere */
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct world world;
+        uint32_t found = errata_of(rows[i].rid, rows[i].device, rows[i].revision, &world);
+        struct vtd_model_stats stats;
+
+        assert_int_equal(found, rows[i].want);
+        assert_int_equal(model_host_logged(world.host, "known erratum"), found != 0);
+        assert_int_equal(world.unit->ops->start(world.unit), SLUICE_OK);
+        vtd_model_stats(world.model, &stats);
+        assert_int_equal(stats.interrupt_entry,
+                         (found & VTD_ERRATUM_NO_INTERRUPT_REMAPPING) != 0 ? 0 : 1);
+        world_finish(&world);
+    }
+}
+
+/* A chipset that hides that it needs flushes: they are done all the same. */
+static void erratum_write_buffer(void **state)
+{
+    struct world_config config = world_defaults();
+    struct world world;
+
+    (void)state;
+    world_init(&world, &config);
+    (void)model_pci_add(world.host, 0, 0, 0x8086, 0x2e20);
+    world_probe(&world);
+    assert_true(vtd_of(world.unit)->capability.write_buffer);
+    assert_true(world.unit->caps.flush_on_map);
+    world_finish(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -94,6 +160,8 @@ int main(void)
         cmocka_unit_test(shape_device_tlb),
         cmocka_unit_test(shape_interrupts),
         cmocka_unit_test(shape_few_domains),
+        cmocka_unit_test(errata),
+        cmocka_unit_test(erratum_write_buffer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

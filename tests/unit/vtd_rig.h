@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Raw programming of a VT-d model for tests of the model: registers by number, tables by hand, no
- * driver. Numbers are of the VT-d specification, revision 4.1.
+ * driver. Numbers are of the VT-d specification, revision 5.10.
  */
 #ifndef TESTS_UNIT_VTD_RIG_H
 #define TESTS_UNIT_VTD_RIG_H

@@ -123,7 +123,7 @@ void vtd_capability_publish(struct vtd *vtd)
         .ats = vtd->use_queue && VTD_GET(ECAP_DT, capability->ecap) != 0,
         /* A unit with write buffers does not see what is newly mapped until they are flushed. */
         .flush_on_map = capability->caching_mode || capability->write_buffer,
-        .interrupt_first = 0xfee00000u, /* [VT-d 3.14] */
+        .interrupt_first = 0xfee00000u, /* [VT-d 3.15] */
         .interrupt_last = 0xfeefffffu,
     };
 }

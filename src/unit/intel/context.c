@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Root and context tables [VT-d 3.4.2, 3.4.3, 9.1, 9.3]: who each source is translated for.
+ * Root and context tables [VT-d 3.4.2, 9.1, 9.3]: who each source is translated for.
  *
  * An entry changes from one domain to another with one 16-byte store where the CPU has one, so the
  * unit sees the old or the new entry and never a mixture; elsewhere it is taken away first.

@@ -30,7 +30,7 @@ enum vtd_descriptor_type {
     VTD_DESC_PAGE_GROUP_RESPONSE = 9,
 };
 
-#define VTD_WAIT_SW ((uint64_t)1 << 5) /**< write status when done [VT-d 6.5.2.8] */
+#define VTD_WAIT_SW ((uint64_t)1 << 5) /**< write status when done [VT-d 6.5.2.9] */
 #define VTD_WAIT_FN ((uint64_t)1 << 6) /**< fence: what follows waits as well */
 
 /** Everything a device TLB holds: size encoded in address bits, all but bit 63 [VT-d 6.5.2.5]. */
@@ -108,13 +108,13 @@ vtd_desc_device_tlb(const struct vtd_device_tlb_request *request)
     return descriptor;
 }
 
-/** All interrupt entries [VT-d 6.5.2.7]. */
+/** All interrupt entries [VT-d 6.5.2.8]. */
 static inline struct vtd_descriptor vtd_desc_interrupt_entries(void)
 {
     return (struct vtd_descriptor){.low = VTD_DESC_INTERRUPT_ENTRY};
 }
 
-/** [VT-d 6.5.2.8] Writes `data` to `status` when what is between it and the last wait is done. */
+/** [VT-d 6.5.2.9] Writes `data` to `status` when what is between it and the last wait is done. */
 static inline struct vtd_descriptor vtd_desc_wait(uint32_t data, sluice_phys_t status)
 {
     return (struct vtd_descriptor){

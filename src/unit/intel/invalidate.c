@@ -29,7 +29,7 @@ static void add_device_tlb(struct vtd_batch *batch, const struct vtd_ats *ats, u
     vtd_batch_add(batch, vtd_desc_device_tlb(&request));
 }
 
-/* After the IOTLB: the unit keeps that order [VT-d 6.5.2.11]. */
+/* After the IOTLB: the unit keeps that order [VT-d 6.5.2.12]. */
 static void add_device_tlbs(struct vtd_batch *batch, const struct unit_invalidation *invalidation)
 {
     const struct pt_gather *gather = invalidation->gather;
@@ -126,7 +126,8 @@ enum sluice_status vtd_invalidate_all(struct vtd *vtd)
     vtd_batch_begin(vtd, &batch);
     vtd_batch_add(&batch, vtd_desc_context(VTD_GLOBAL, 0, 0, 0));
     vtd_batch_add(&batch, vtd_desc_iotlb(&request));
-    if (VTD_GET(ECAP_IR, vtd->capability.ecap) != 0)
+    if (VTD_GET(ECAP_IR, vtd->capability.ecap) != 0 &&
+        (vtd->errata & VTD_ERRATUM_NO_INTERRUPT_REMAPPING) == 0)
         vtd_batch_add(&batch, vtd_desc_interrupt_entries());
     status = vtd_batch_end(&batch, &ticket);
     return status != SLUICE_OK ? status : vtd_queue_wait(vtd, &ticket);

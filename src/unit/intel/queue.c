@@ -4,7 +4,7 @@
  *
  * A batch is a run of descriptors and one wait descriptor, which has the unit write the batch's
  * sequence number to a word of its own. A wait answers only for what lies between it and the wait
- * before, and waits may complete out of order [VT-d 6.5.2.11], so every batch has its own word.
+ * before, and waits may complete out of order [VT-d 6.5.2.12], so every batch has its own word.
  *
  * Ring space is given back when a batch's completion was seen, never because the head passed it:
  * what an error aborted can be put into the ring again.

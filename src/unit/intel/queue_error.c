@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the invalidation queue reports in FSTS and how it goes on [VT-d 6.5.2.10, 11.4.7.1]:
+ * What the invalidation queue reports in FSTS and how it goes on [VT-d 6.5.2.11, 11.4.7.1]:
  *
  *   IQE  the descriptor at the head was refused: it is logged and replaced by a fence that does
  *        nothing, its batch has failed, whatever its status says later

@@ -4,7 +4,7 @@
  * below yield the offsets and masks that the driver uses and, in registers.c, the tables that
  * reports decode values with.
  *
- * Section numbers are of the VT-d specification, revision 4.1.
+ * Section numbers are of the VT-d specification, revision 5.10.
  */
 #ifndef SLUICE_UNIT_INTEL_REGISTERS_H
 #define SLUICE_UNIT_INTEL_REGISTERS_H

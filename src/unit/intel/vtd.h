@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The inside of the Intel VT-d driver, legacy mode [VT-d 3.4.3].
+ * The inside of the Intel VT-d driver, legacy mode [VT-d 3.4.2].
  *
  * Locks, in order: sluice->lock (held by callers of most operations) > queue.lock >
  * register_lock. fault_lock is taken alone.
@@ -161,12 +161,11 @@ void vtd_describe(struct unit *unit, sluice_emit *emit, void *arg);
 
 /* errata.c */
 enum vtd_erratum {
-    VTD_ERRATUM_WRITE_BUFFER = 1u << 0,
-    VTD_ERRATUM_NO_INTERRUPT_REMAPPING = 1u << 1,
-    VTD_ERRATUM_ISOCH = 1u << 2,
-    VTD_ERRATUM_GRAPHICS = 1u << 3,
+    VTD_ERRATUM_WRITE_BUFFER = 1u << 0,           /**< flush as if CAP.RWBF were set */
+    VTD_ERRATUM_NO_INTERRUPT_REMAPPING = 1u << 1, /**< leave interrupt entries alone */
+    VTD_ERRATUM_GRAPHICS = 1u << 2,               /**< only logged: keep graphics on identity */
 };
-/** Looks at the host bridge and logs what applies; a set of enum vtd_erratum. */
+/** Looks at host bridge and graphics and logs what applies; a set of enum vtd_erratum. */
 uint32_t vtd_errata_find(struct sluice *sluice, const char *name);
 
 /* command.c */
