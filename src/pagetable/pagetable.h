@@ -146,6 +146,7 @@ struct pagetable {
 /* Formats; each is defined in a file of its own. */
 extern const struct pt_format pt_format_riscv_first_stage;  /**< Sv39, Sv48, Sv57 */
 extern const struct pt_format pt_format_riscv_second_stage; /**< their x4 forms */
+extern const struct pt_format pt_format_amd_v1;
 extern const struct pt_format pt_format_vtd_second_stage;
 extern const struct pt_format pt_format_x86; /**< VT-d first stage, AMD v2 */
 

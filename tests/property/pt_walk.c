@@ -145,6 +145,37 @@ static void riscv_walk(struct pt_world *world, const struct pt_config *config, s
     walk_radix512(world, config, table, level, iova, riscv_decode, out);
 }
 
+/* ---- AMD v1 [AMD 2.2.3] ---- */
+
+static struct entry_view amd_decode(const struct pt_config *config, uint64_t entry, unsigned level)
+{
+    const unsigned next = (unsigned)(entry >> 9 & 7);
+    struct entry_view view = {.present = (entry & BIT(0)) != 0, .leaf = next == 0};
+
+    view.address = entry & 0x000ffffffffff000ull;
+    view.prot = ((entry & BIT(61)) != 0 ? SLUICE_PROT_READ : 0) |
+                ((entry & BIT(62)) != 0 ? SLUICE_PROT_WRITE : 0) | SLUICE_PROT_SNOOP;
+    /* Bits 58:52 are reserved, accessed and dirty (6:5) are the unit's to set; U (59) and 63 mean
+     * nothing to memory and have to be clear. */
+    view.broken = (entry & 0x8ff0000000000060ull) != 0;
+    if (!view.leaf) {
+        /* A table is exactly one level down, and FC has no place there. */
+        view.broken = view.broken || next != level - 1 || (entry & BIT(60)) != 0;
+        return view;
+    }
+    if ((entry & BIT(60)) == 0)
+        view.prot &= ~(uint32_t)SLUICE_PROT_SNOOP;
+    view.broken = view.broken || ((entry & BIT(60)) != 0 && !config->snoop) || level > 3 ||
+                  (level > 1 && (config->page_sizes & BIT(12 + 9 * (level - 1))) == 0);
+    return view;
+}
+
+static void amd_walk(struct pt_world *world, const struct pt_config *config, sluice_phys_t table,
+                     unsigned level, sluice_iova_t iova, struct walk *out)
+{
+    walk_radix512(world, config, table, level, iova, amd_decode, out);
+}
+
 unsigned pt_subject_bits(const struct pt_subject *subject, unsigned levels)
 {
     return (unsigned)((int)(12 + 9 * levels) + subject->extra_bits);
@@ -154,6 +185,14 @@ unsigned pt_subject_bits(const struct pt_subject *subject, unsigned levels)
 #define RW  (SLUICE_PROT_READ | SLUICE_PROT_WRITE)
 
 const struct pt_subject pt_subjects[] = {
+    {
+        .name = "amd-v1",
+        .format = &pt_format_amd_v1,
+        .levels_min = 3,
+        .levels_max = 5,
+        .prots = {SLUICE_PROT_READ, SLUICE_PROT_WRITE, RW, RW | SLUICE_PROT_SNOOP},
+        .walk = amd_walk,
+    },
     {
         .name = "vtd-second-stage",
         .format = &pt_format_vtd_second_stage,
