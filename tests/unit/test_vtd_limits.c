@@ -102,6 +102,28 @@ static void switch_no_memory(void **state)
     world_finish(&world);
 }
 
+/* A move that was not confirmed keeps the device TLB in mind as long as its domain lives. */
+static void failed_switch_is_forgotten_with_the_domain(void **state)
+{
+    struct world_config config = device_tlb_config();
+    struct world world;
+    uint64_t objects;
+
+    (void)state;
+    world_init(&world, &config);
+    world_probe(&world);
+    assert_int_equal(world.unit->ops->start(world.unit), SLUICE_OK);
+    assert_int_equal(world_attach(&world, 0, &world.domains[0]), SLUICE_OK);
+    objects = model_host_objects_in_use(world.host);
+    inject(&world, (struct vtd_model_injection){.wait_never_written = true});
+    assert_int_equal(world_attach(&world, 0, &world.domains[1]), SLUICE_ERR_TIMEOUT);
+    assert_int_equal(model_host_objects_in_use(world.host), objects);
+    assert_int_not_equal(world.unit->ops->link_close(world.unit, &world.domains[1].link),
+                         SLUICE_OK);
+    assert_int_equal(model_host_objects_in_use(world.host), objects - 1);
+    world_abandon(&world);
+}
+
 /* ---- domain IDs ---- */
 
 #define FEW_IDS 16u
@@ -355,9 +377,13 @@ static void stuck_full_of_device_tlbs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(attach_no_memory),          cmocka_unit_test(switch_no_memory),
-        cmocka_unit_test(domains_run_out),           cmocka_unit_test(reused_after_invalidation),
-        cmocka_unit_test(unconfirmed_is_lost),       cmocka_unit_test(queue_full_of_device_tlbs),
+        cmocka_unit_test(attach_no_memory),
+        cmocka_unit_test(switch_no_memory),
+        cmocka_unit_test(failed_switch_is_forgotten_with_the_domain),
+        cmocka_unit_test(domains_run_out),
+        cmocka_unit_test(reused_after_invalidation),
+        cmocka_unit_test(unconfirmed_is_lost),
+        cmocka_unit_test(queue_full_of_device_tlbs),
         cmocka_unit_test(stuck_full_of_device_tlbs),
     };
 

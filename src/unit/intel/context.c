@@ -122,6 +122,17 @@ static void ats_remove(struct vtd *vtd, struct vtd_ats *ats)
     host_free(vtd->unit.sluice, ats, sizeof(*ats));
 }
 
+void vtd_ats_forget(struct vtd *vtd, const struct domain_link *link)
+{
+    list_for_each_safe(node, &vtd->ats)
+    {
+        struct vtd_ats *ats = container_of(node, struct vtd_ats, node);
+
+        if (ats->link == link)
+            ats_remove(vtd, ats);
+    }
+}
+
 /* The unit forgets the entry that was there [VT-d 6.5.3.3]. */
 static enum sluice_status forget_old(struct vtd *vtd, const struct source *source,
                                      const struct vtd_ats *ats)

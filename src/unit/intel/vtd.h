@@ -251,6 +251,9 @@ enum sluice_status vtd_invalidate_entry(struct vtd *vtd, const struct vtd_contex
 enum sluice_status vtd_attach(struct unit *unit, struct source *source, uint32_t pasid,
                               struct domain_link *to);
 
+/** Drops what an attach that failed left of the link's device TLBs: the link goes away. */
+void vtd_ats_forget(struct vtd *vtd, const struct domain_link *link);
+
 /* link.c */
 enum sluice_status vtd_geometry(struct unit *unit, struct pt_config *config);
 enum sluice_status vtd_link_open(struct unit *unit, struct domain_link *link);
