@@ -178,6 +178,117 @@ SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_mcfg_next(const struct sluice_acpi_table *table, struct sluice_acpi_cursor *cursor,
                  struct sluice_mcfg_entry *out, struct sluice_acpi_error *error);
 
+/* ---- IVRS: AMD IOMMU [AMD 5.2] ---- */
+
+/** Offset of the first definition block. */
+#define SLUICE_IVRS_FIRST 48u
+
+/** The IVRS header behind the common one: IVinfo [AMD 5.2.1]. */
+struct sluice_ivrs_header {
+    uint32_t info; /**< as stored */
+    bool efr_supported;
+    bool dma_remapping; /**< firmware asks for DMA protection */
+    bool ht_ats_reserved;
+    uint8_t guest_bits; /**< GVASize, encoded: 2 is 48 bits */
+    uint8_t phys_bits;
+    uint8_t virt_bits;
+    bool reserved_clear; /**< the 8 bytes behind IVinfo are zero */
+};
+
+enum sluice_ivrs_type {
+    SLUICE_IVRS_IVHD10 = 0x10, /**< an IOMMU */
+    SLUICE_IVRS_IVHD11 = 0x11, /**< the same, with its extended features */
+    SLUICE_IVRS_IVHD40 = 0x40, /**< the same, and its entries may name ACPI devices */
+    SLUICE_IVRS_IVMD_ALL = 0x20,
+    SLUICE_IVRS_IVMD_ONE = 0x21,
+    SLUICE_IVRS_IVMD_RANGE = 0x22,
+};
+
+/** One definition block; fields that its type does not have are zero. */
+struct sluice_ivrs_block {
+    uint8_t type; /**< enum sluice_ivrs_type, or newer */
+    uint8_t flags;
+    uint16_t device; /**< IVHD: the IOMMU's requester ID; IVMD: the device, or the first */
+    uint32_t offset; /**< in the table */
+    uint32_t bytes;
+    uint16_t capability; /**< IVHD: offset of its capability block */
+    uint16_t segment;    /**< IVHD */
+    uint16_t info;       /**< IVHD: MSI number and unit ID */
+    uint32_t features;   /**< IVHD 10h: feature reporting; 11h, 40h: attributes */
+    uint64_t base;       /**< IVHD: registers; IVMD: first byte */
+    uint64_t length;     /**< IVMD: bytes */
+    uint64_t efr;        /**< IVHD 11h, 40h: extended feature register image */
+    uint64_t efr2;
+    uint64_t reserved; /**< IVMD: its reserved 8 bytes; newer firmware puts the segment there */
+    uint16_t aux;      /**< IVMD: the last device of a range */
+    uint32_t entries;  /**< offset of the first device entry; 0: this type has none */
+};
+
+enum sluice_ivrs_entry_type {
+    SLUICE_IVRS_PAD4 = 0,
+    SLUICE_IVRS_ALL = 1,
+    SLUICE_IVRS_SELECT = 2,
+    SLUICE_IVRS_RANGE = 3,
+    SLUICE_IVRS_RANGE_END = 4,
+    SLUICE_IVRS_PAD8 = 64,
+    SLUICE_IVRS_ALIAS_SELECT = 66,
+    SLUICE_IVRS_ALIAS_RANGE = 67,
+    SLUICE_IVRS_EXTENDED_SELECT = 70,
+    SLUICE_IVRS_EXTENDED_RANGE = 71,
+    SLUICE_IVRS_SPECIAL = 72,
+    SLUICE_IVRS_ACPI_DEVICE = 240,
+};
+
+/** Variety of a special device entry. */
+enum sluice_ivrs_variety {
+    SLUICE_IVRS_IOAPIC = 1,
+    SLUICE_IVRS_HPET = 2,
+};
+
+/** A device entry of an IVHD [AMD 5.2.2.1]; fields that its type does not have are zero. */
+struct sluice_ivrs_entry {
+    uint8_t type; /**< enum sluice_ivrs_entry_type, or newer */
+    uint16_t device;
+    uint8_t settings; /**< bits for the device table entry */
+    uint32_t offset;  /**< in the table */
+    uint32_t bytes;
+    uint16_t source;     /**< alias: what the IOMMU sees; special: the requester ID it uses */
+    uint32_t extended;   /**< extended settings */
+    uint8_t handle;      /**< special: IOAPIC ID or HPET number */
+    uint8_t variety;     /**< special: enum sluice_ivrs_variety */
+    uint8_t reserved[2]; /**< alias: its two reserved bytes */
+    const char *hid;     /**< ACPI device: 8 bytes, not terminated; NULL in other types */
+    const char *cid;     /**< 8 bytes, not terminated */
+    uint8_t uid_format;  /**< 0 none, 1 integer, 2 text */
+    const uint8_t *uid;
+    uint32_t uid_bytes;
+};
+
+/** Returns: OK; FIRMWARE (too short). */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status
+sluice_ivrs_header(const struct sluice_acpi_table *table, struct sluice_ivrs_header *out,
+                   struct sluice_acpi_error *error);
+
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status
+sluice_ivrs_next(const struct sluice_acpi_table *table, struct sluice_acpi_cursor *cursor,
+                 struct sluice_ivrs_block *out, struct sluice_acpi_error *error);
+
+/** The next device entry of an IVHD; NOT_FOUND at once for other blocks. */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status
+sluice_ivrs_entry_next(const struct sluice_acpi_table *table, const struct sluice_ivrs_block *block,
+                       struct sluice_acpi_cursor *cursor, struct sluice_ivrs_entry *out,
+                       struct sluice_acpi_error *error);
+
+static inline bool sluice_ivrs_is_ivhd(uint8_t type)
+{
+    return type == SLUICE_IVRS_IVHD10 || type == SLUICE_IVRS_IVHD11 || type == SLUICE_IVRS_IVHD40;
+}
+
+static inline bool sluice_ivrs_is_ivmd(uint8_t type)
+{
+    return type >= SLUICE_IVRS_IVMD_ALL && type <= SLUICE_IVRS_IVMD_RANGE;
+}
+
 /* ---- the way to the tables ---- */
 
 /** What the RSDP says [ACPI 5.2.5.3]. */
