@@ -10,6 +10,7 @@
 
 // Add a subcommand here; the help text and the dispatch follow from this table.
 const struct cli_command *const cli_commands[] = {
+    &cli_acpi,
     &cli_explain,
     NULL,
 };

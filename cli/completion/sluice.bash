@@ -5,7 +5,7 @@ _sluice() {
     local colours='auto always never'
 
     if [ "$COMP_CWORD" -eq 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W "explain --help --usage --version" -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W "acpi explain --help --usage --version" -- "$cur")
         return
     fi
     case $prev in
@@ -22,6 +22,10 @@ _sluice() {
         ;;
     esac
     case $command:$cur in
+    acpi:-*)
+        mapfile -t COMPREPLY < <(compgen -W "--lint --rules --json --colour --color --help --usage
+            --version" -- "$cur")
+        ;;
     explain:-*)
         mapfile -t COMPREPLY < <(compgen -W "--follow --json --brief --explanations --acpi
             --colour --color --help --usage --version" -- "$cur")

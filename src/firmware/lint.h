@@ -45,7 +45,7 @@
          "The unit has more than one page of registers, which older systems ignore.")              \
     RULE(UNIT_EMPTY, "unit-without-devices", WARNING,                                              \
          "The unit covers nothing: devices that belong to it are left to another, or to none.")    \
-    RULE(INCLUDE_ALL_MISSING, "include-all-missing", WARNING,                                      \
+    RULE(INCLUDE_ALL_MISSING, "include-all-missing", INFO,                                         \
          "Devices that no unit names are not covered by any; check which are left over.")          \
     RULE(INCLUDE_ALL_TWICE, "include-all-twice", ERROR,                                            \
          "Two units of one segment claim the rest of it; which one is right cannot be known.")     \

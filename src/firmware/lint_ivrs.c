@@ -149,7 +149,10 @@ static void check_covered(const struct lint *lint, const struct sluice_ivrs_bloc
     struct sluice_ivrs_block block;
 
     for (unsigned i = 0; i < LINT_COMPARED_MAX && next(lint, &at, &block); i++) {
-        if (sluice_ivrs_is_ivhd(block.type) && unit_covers(lint, &block, ivmd->device))
+        /* Of a range, one end is enough: it may begin with a host bridge that needs no cover. */
+        if (sluice_ivrs_is_ivhd(block.type) &&
+            (unit_covers(lint, &block, ivmd->device) ||
+             (ivmd->type == SLUICE_IVRS_IVMD_RANGE && unit_covers(lint, &block, ivmd->aux))))
             return;
     }
     lint_say(lint, LINT_REGION_UNCOVERED, ivmd->offset + 4, "memory of device %04x",

@@ -69,6 +69,54 @@ static void walk_dmar(const struct sluice_acpi_table *table)
     }
 }
 
+static void walk_entries(const struct sluice_acpi_table *table,
+                         const struct sluice_ivrs_block *block)
+{
+    struct sluice_acpi_cursor at = {0};
+    struct sluice_ivrs_entry entry;
+    struct sluice_acpi_error error;
+    enum sluice_status status;
+    uint32_t turns = 0;
+
+    while ((status = sluice_ivrs_entry_next(table, block, &at, &entry, &error)) !=
+           SLUICE_ERR_NOT_FOUND) {
+        check(++turns <= table->bytes);
+        if (status == SLUICE_OK) {
+            (void)touch(entry.uid, entry.uid_bytes);
+            (void)touch(entry.hid, entry.hid != NULL ? 16 : 0);
+        } else {
+            check(status == SLUICE_ERR_FIRMWARE && error.offset < table->bytes);
+        }
+    }
+}
+
+static void walk_ivrs(const struct sluice_acpi_table *table)
+{
+    struct sluice_ivrs_block block;
+    struct sluice_acpi_cursor at = {0};
+    struct sluice_acpi_error error;
+    enum sluice_status status;
+    uint32_t turns = 0;
+
+    while ((status = sluice_ivrs_next(table, &at, &block, &error)) != SLUICE_ERR_NOT_FOUND) {
+        check(++turns <= table->bytes);
+        if (status != SLUICE_OK) {
+            check(status == SLUICE_ERR_FIRMWARE && error.offset < table->bytes);
+            continue;
+        }
+        check(block.offset + block.bytes <= table->bytes);
+        walk_entries(table, &block);
+    }
+}
+
+static void on_finding(void *arg, const struct sluice_lint_finding *finding)
+{
+    const struct sluice_acpi_table *table = arg;
+
+    check(finding->rule != NULL && finding->advice != NULL && finding->message[0] != '\0');
+    check(finding->offset <= table->bytes || finding->offset < SLUICE_DMAR_FIRST + 1);
+}
+
 static void walk_mcfg(const struct sluice_acpi_table *table)
 {
     struct sluice_acpi_cursor at = {0};
@@ -119,6 +167,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         return 0;
     (void)sluice_dmar_header(&table, &header, &error);
     walk_dmar(&table);
+    walk_ivrs(&table);
+    sluice_lint(&table, on_finding, &table);
     walk_mcfg(&table);
     walk_root(&table);
     add_to_library(data, bytes);
