@@ -133,8 +133,8 @@ static void describe_fields(sluice_emit *emit, void *arg, const char *where, uin
     char line[160];
 
     for (size_t i = 0; i < vtd_field_count; i++) {
-        const struct vtd_field *field = &vtd_fields[i];
-        uint64_t bits = (value & VTD_BITS(field->high, field->low)) >> field->low;
+        const struct unit_field *field = &vtd_fields[i];
+        uint64_t bits = (value & UNIT_BITS(field->high, field->low)) >> field->low;
 
         if (bits == 0 || field->where[0] != where[0] || field->where[1] != where[1] ||
             field->where[2] != where[2])

@@ -9,6 +9,8 @@
 #ifndef SLUICE_UNIT_INTEL_REGISTERS_H
 #define SLUICE_UNIT_INTEL_REGISTERS_H
 
+#include "unit/field.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -168,10 +170,8 @@ enum vtd_field_bits {
 #undef F
 };
 
-/** Mask of bits high:low. */
-#define VTD_BITS(high, low) ((UINT64_MAX >> (63 - ((high) - (low)))) << (low))
 /** Mask of a field, named as VTD_MASK(CAP_ND). */
-#define VTD_MASK(field) VTD_BITS(VTD_##field##_HIGH, VTD_##field##_LOW)
+#define VTD_MASK(field) UNIT_BITS(VTD_##field##_HIGH, VTD_##field##_LOW)
 /** Value of a field in `word`. */
 #define VTD_GET(field, word) (((uint64_t)(word)&VTD_MASK(field)) >> VTD_##field##_LOW)
 /** A word with only this field set to `value`. */
@@ -206,32 +206,12 @@ enum vtd_granularity {
     VTD_NARROW = 3, /**< device for contexts, pages for the IOTLB */
 };
 
-/** One row of the decoder. */
-struct vtd_field {
-    const char *where;
-    const char *name;
-    uint8_t high;
-    uint8_t low;
-    const char *text;
-};
-
-struct vtd_register_row {
-    const char *name;
-    uint16_t offset;
-    uint8_t bytes;
-    const char *section;
-    const char *text;
-};
-
-extern const struct vtd_field vtd_fields[];
+extern const struct unit_field vtd_fields[];
 extern const size_t vtd_field_count;
-extern const struct vtd_register_row vtd_register_rows[];
+extern const struct unit_register vtd_register_rows[];
 extern const size_t vtd_register_count;
 
-/**
- * Writes "NAME=value ..." of every field of `where` ("CAP") that is not zero. Always terminates.
- * Returns the length the whole text would have.
- */
+/** unit_field_decode over these rows. */
 size_t vtd_decode(const char *where, uint64_t value, char *buffer, size_t bytes);
 
 #endif
