@@ -124,6 +124,28 @@ static void failed_switch_is_forgotten_with_the_domain(void **state)
     world_abandon(&world);
 }
 
+/* A detach of which the device did not learn: the next domain is not entered with the old TLB. */
+static void device_tlb_left_over(void **state)
+{
+    struct world_config config = device_tlb_config();
+    struct world world;
+
+    (void)state;
+    world_init(&world, &config);
+    world_probe(&world);
+    assert_int_equal(world.unit->ops->start(world.unit), SLUICE_OK);
+    assert_int_equal(world_attach(&world, 0, &world.domains[0]), SLUICE_OK);
+    assert_int_equal(world_reaches(&world, 0), 0);
+    inject(&world, (struct vtd_model_injection){.iqe_at = 3}); /* context, IOTLB, device TLB */
+    assert_int_equal(world_attach(&world, 0, NULL), SLUICE_ERR_HARDWARE);
+    inject(&world, (struct vtd_model_injection){0});
+    assert_true(dma_device_tlb_entries(world.devices[0]) > 0);
+    assert_int_equal(world_reaches(&world, 0), -1);
+    assert_int_equal(world_attach(&world, 0, &world.domains[1]), SLUICE_OK);
+    assert_int_equal(world_reaches(&world, 0), 1);
+    world_finish(&world);
+}
+
 /* ---- domain IDs ---- */
 
 #define FEW_IDS 16u
@@ -380,6 +402,7 @@ int main(void)
         cmocka_unit_test(attach_no_memory),
         cmocka_unit_test(switch_no_memory),
         cmocka_unit_test(failed_switch_is_forgotten_with_the_domain),
+        cmocka_unit_test(device_tlb_left_over),
         cmocka_unit_test(domains_run_out),
         cmocka_unit_test(reused_after_invalidation),
         cmocka_unit_test(unconfirmed_is_lost),

@@ -164,6 +164,26 @@ static enum sluice_status forget_absent(struct vtd *vtd, const struct source *so
     return vtd_invalidate_entry(vtd, &change);
 }
 
+/*
+ * An invalidation was lost before: the unit may hold any entry that was ever there, and the device
+ * what it was told then, which it can use again as soon as the new entry lets it.
+ */
+static enum sluice_status forget_everything(struct vtd *vtd, const struct source *source,
+                                            const struct domain_link *to)
+{
+    const struct vtd_ats ats = {.sid = (uint16_t)source->id, .depth = source->ats_queue_depth};
+    const struct vtd_context_change change = {
+        .sid = (uint16_t)source->id,
+        .iotlb_did = (uint16_t)to->tag,
+        .ats = &ats,
+    };
+    enum sluice_status status = vtd_invalidate_all(vtd);
+
+    if (status != SLUICE_OK || !source->ats_enabled || !vtd->unit.caps.ats)
+        return status;
+    return vtd_invalidate_entry(vtd, &change);
+}
+
 /* Old entry to new one, with the unit running. */
 static enum sluice_status entry_switch(struct vtd *vtd, struct source *source,
                                        struct domain_link *to, const struct vtd_ats *old_ats,
@@ -178,9 +198,8 @@ static enum sluice_status entry_switch(struct vtd *vtd, struct source *source,
         return was_present ? forget_old(vtd, source, old_ats) : SLUICE_OK;
     }
     if (!was_present) {
-        /* An invalidation was lost before: the unit may hold any entry that was ever there. */
         if (atomic_load_explicit(&vtd->unit.degraded, memory_order_relaxed) != 0) {
-            status = vtd_invalidate_all(vtd);
+            status = forget_everything(vtd, source, to);
             if (status != SLUICE_OK)
                 return status;
         }
