@@ -62,7 +62,8 @@ static const struct argp argp = {
     .options = argp_options,
     .parser = parse_option,
     .args_doc = "[FILE...]",
-    .doc = "Show the firmware tables that describe IOMMUs: DMAR, IVRS, MCFG.\v"
+    .doc = "Show the firmware tables that describe IOMMUs: DMAR, IVRS, IORT, "
+           "RIMT, VIOT, MCFG.\v"
            "FILE is a table as firmware has it, the text of acpidump, a directory of either, or - "
            "for standard input. Without FILE this machine's own tables are read, which takes "
            "root.\n\nExit status: 0 nothing wrong, 1 findings (with --lint: warnings or errors; "
@@ -118,7 +119,7 @@ static bool show_all(struct acpi_view *view, const struct acpi_inputs *inputs, b
         (void)fprintf(view->out.stream, "(%u other files or tables were passed over)\n",
                       inputs->skipped);
     if (inputs->count == 0 && good) {
-        cli_error(NULL, "there is no DMAR, IVRS or MCFG in what was given");
+        cli_error(NULL, "there is no table about IOMMUs in what was given");
         good = false;
     }
     return good && fflush(view->out.stream) == 0;

@@ -16,7 +16,7 @@ enum {
     BLOCK_BYTES = 64 * 1024,
 };
 
-static const char *const own_tables[] = {"DMAR", "IVRS", "MCFG"};
+static const char *const own_tables[] = {"DMAR", "IVRS", "IORT", "RIMT", "VIOT", "MCFG"};
 
 bool acpi_signature_known(const uint8_t *signature)
 {
@@ -193,9 +193,9 @@ static void read_own(struct acpi_inputs *inputs)
         (void)close(fd);
     }
     if (about_iommus == 0)
-        cli_error(OWN_TABLES,
-                  "this machine has neither DMAR nor IVRS: no IOMMU, one that is turned "
-                  "off in the firmware's set-up, or a machine without ACPI");
+        cli_error(OWN_TABLES, "this machine has no table about IOMMUs (DMAR, IVRS, IORT, RIMT, "
+                              "VIOT): no IOMMU, one that is turned "
+                              "off in the firmware's set-up, or a machine without ACPI");
     if (there == 0)
         inputs->failed = true;
 }

@@ -211,6 +211,14 @@ static json_t *header_json(const struct acpi_input *input, const struct sluice_a
                      acpi_json_hex(table->creator_revision));
 }
 
+static const struct {
+    const char *signature;
+    json_t *(*json)(struct acpi_view *view, const struct sluice_acpi_table *table, json_t *errors);
+} bodies[] = {
+    {"DMAR", dmar_json},      {"IVRS", acpi_json_ivrs}, {"MCFG", mcfg_json},
+    {"IORT", acpi_json_iort}, {"RIMT", acpi_json_rimt}, {"VIOT", acpi_json_viot},
+};
+
 json_t *acpi_json(struct acpi_view *view, const struct acpi_input *input,
                   const struct sluice_acpi_table *table)
 {
@@ -218,12 +226,10 @@ json_t *acpi_json(struct acpi_view *view, const struct acpi_input *input,
     json_t *errors = json_array();
     json_t *body = NULL;
 
-    if (strcmp(table->signature, "DMAR") == 0)
-        body = dmar_json(view, table, errors);
-    else if (strcmp(table->signature, "IVRS") == 0)
-        body = acpi_json_ivrs(view, table, errors);
-    else if (strcmp(table->signature, "MCFG") == 0)
-        body = mcfg_json(view, table, errors);
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]) && body == NULL; i++) {
+        if (strcmp(table->signature, bodies[i].signature) == 0)
+            body = bodies[i].json(view, table, errors);
+    }
     if (body != NULL && json_is_object(body))
         (void)json_object_update(object, body);
     json_decref(body);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // `sluice acpi` inside: where tables come from, and the two ways to show them.
 //
-//   acpi.c    the command line           text.c, text_ivrs.c  for people
-//   input.c   files, directories, dumps  json.c, json_ivrs.c  for programs (docs/acpi.schema.json)
+//   acpi.c   the command line            text*.c  for people
+//   input.c  files, directories          json*.c  for programs (docs/acpi.schema.json)
+//   dump.c   the text of acpidump
 #ifndef SLUICE_CLI_ACPI_TABLES_H
 #define SLUICE_CLI_ACPI_TABLES_H
 
@@ -55,6 +56,9 @@ struct acpi_view {
 void acpi_text(struct acpi_view *view, const struct acpi_input *input,
                const struct sluice_acpi_table *table);
 void acpi_text_ivrs(struct acpi_view *view, const struct sluice_acpi_table *table);
+void acpi_text_iort(struct acpi_view *view, const struct sluice_acpi_table *table);
+void acpi_text_rimt(struct acpi_view *view, const struct sluice_acpi_table *table);
+void acpi_text_viot(struct acpi_view *view, const struct sluice_acpi_table *table);
 // A place that a walk refused.
 void acpi_text_malformed(struct acpi_view *view, const struct sluice_acpi_error *error);
 void acpi_text_size(FILE *stream, uint64_t size_bytes);
@@ -63,6 +67,12 @@ void acpi_text_size(FILE *stream, uint64_t size_bytes);
 json_t *acpi_json(struct acpi_view *view, const struct acpi_input *input,
                   const struct sluice_acpi_table *table);
 json_t *acpi_json_ivrs(struct acpi_view *view, const struct sluice_acpi_table *table,
+                       json_t *errors);
+json_t *acpi_json_iort(struct acpi_view *view, const struct sluice_acpi_table *table,
+                       json_t *errors);
+json_t *acpi_json_rimt(struct acpi_view *view, const struct sluice_acpi_table *table,
+                       json_t *errors);
+json_t *acpi_json_viot(struct acpi_view *view, const struct sluice_acpi_table *table,
                        json_t *errors);
 void acpi_json_error(struct acpi_view *view, json_t *errors, const struct sluice_acpi_error *error);
 // A number that may be larger than a double holds: "0x..." text.

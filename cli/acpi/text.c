@@ -231,16 +231,25 @@ static void put_heading(struct acpi_view *view, const struct acpi_input *input,
                       (unsigned long long)(input->size_bytes - table->bytes));
 }
 
+static const struct {
+    const char *signature;
+    void (*put)(struct acpi_view *view, const struct sluice_acpi_table *table);
+} bodies[] = {
+    {"DMAR", put_dmar},       {"IVRS", acpi_text_ivrs}, {"MCFG", put_mcfg},
+    {"IORT", acpi_text_iort}, {"RIMT", acpi_text_rimt}, {"VIOT", acpi_text_viot},
+};
+
 void acpi_text(struct acpi_view *view, const struct acpi_input *input,
                const struct sluice_acpi_table *table)
 {
+    size_t i = 0;
+
     put_heading(view, input, table);
-    if (strcmp(table->signature, "DMAR") == 0)
-        put_dmar(view, table);
-    else if (strcmp(table->signature, "IVRS") == 0)
-        acpi_text_ivrs(view, table);
-    else if (strcmp(table->signature, "MCFG") == 0)
-        put_mcfg(view, table);
+    while (i < sizeof(bodies) / sizeof(bodies[0]) &&
+           strcmp(table->signature, bodies[i].signature) != 0)
+        i++;
+    if (i < sizeof(bodies) / sizeof(bodies[0]))
+        bodies[i].put(view, table);
     else
         (void)fputs("  says nothing about IOMMUs that this command knows\n", view->out.stream);
     if (view->lint)

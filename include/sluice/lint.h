@@ -33,7 +33,8 @@ struct sluice_lint_finding {
 typedef void sluice_lint_sink(void *arg, const struct sluice_lint_finding *finding);
 
 /**
- * Checks one table: DMAR and IVRS by their rules, others only by what all tables share.
+ * Checks one table: DMAR, IVRS, IORT, RIMT and VIOT by their rules, others only by what all tables
+ * share.
  * @param sink     called for each finding, mostly in order of offset
  */
 SLUICE_API void sluice_lint(const struct sluice_acpi_table *table, sluice_lint_sink *sink,

@@ -11,6 +11,7 @@
 #include <sluice/fault.h>
 #include <sluice/host.h>
 #include <sluice/instance.h>
+#include <sluice/iort.h>
 #include <sluice/lint.h>
 #include <sluice/status.h>
 #include <sluice/types.h>

@@ -106,4 +106,10 @@ void sluice_lint(const struct sluice_acpi_table *table, sluice_lint_sink *sink, 
         lint_dmar(&lint);
     else if (is(table, "IVRS"))
         lint_ivrs(&lint);
+    else if (is(table, "IORT"))
+        lint_iort(&lint);
+    else if (is(table, "RIMT"))
+        lint_rimt(&lint);
+    else if (is(table, "VIOT"))
+        lint_viot(&lint);
 }

@@ -5,6 +5,8 @@
  *   lint.c       rules, reporting, what all tables share
  *   lint_dmar.c  DMAR
  *   lint_ivrs.c  IVRS
+ *   lint_iort.c  IORT
+ *   lint_nodes.c RIMT, VIOT
  */
 #ifndef SLUICE_FIRMWARE_LINT_H
 #define SLUICE_FIRMWARE_LINT_H
@@ -95,6 +97,18 @@
          "The range ends before it begins; its devices are not covered.")                          \
     RULE(SPECIAL_DUPLICATE, "special-duplicate", WARNING,                                          \
          "Two requester IDs for one IOAPIC or HPET; systems take the last, or refuse both.")       \
+    RULE(NODE_COUNT, "node-count-wrong", WARNING,                                                  \
+         "Systems that believe the count miss nodes, or read past them.")                          \
+    RULE(REFERENCE_BROKEN, "reference-broken", ERROR,                                              \
+         "It leads to no node; devices that take this way have no IOMMU. Ask for an update.")      \
+    RULE(REFERENCE_KIND, "reference-to-wrong-kind", ERROR,                                         \
+         "It leads to a node that is no IOMMU and no interrupt controller.")                       \
+    RULE(MAPPING_LOOP, "mapping-loop", ERROR,                                                      \
+         "IDs go in a circle and reach nothing; systems without a limit hang.")                    \
+    RULE(MAPPING_OVERLAP, "mapping-overlap", WARNING,                                              \
+         "An ID has two ways; systems take the first, which may be the wrong one.")                \
+    RULE(MAPPING_WRAPS, "mapping-wraps", ERROR,                                                    \
+         "The range of IDs passes the largest number; ask for a firmware update.")                 \
     RULE(ENTRY_UNKNOWN, "entry-unknown", INFO,                                                     \
          "It is skipped; a newer version of this tool may know it.")
 
@@ -126,5 +140,8 @@ void lint_region(const struct lint *lint, uint32_t offset, uint64_t base, uint64
 void lint_dmar(const struct lint *lint);
 void lint_dmar_scopes(const struct lint *lint);
 void lint_ivrs(const struct lint *lint);
+void lint_iort(const struct lint *lint);
+void lint_rimt(const struct lint *lint);
+void lint_viot(const struct lint *lint);
 
 #endif

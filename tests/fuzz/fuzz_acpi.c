@@ -109,6 +109,71 @@ static void walk_ivrs(const struct sluice_acpi_table *table)
     }
 }
 
+static void walk_iort(const struct sluice_acpi_table *table)
+{
+    struct sluice_iort_mapping mapping;
+    struct sluice_iort_region region;
+    struct sluice_iort_node reached;
+    struct sluice_acpi_cursor at = {0};
+    struct sluice_acpi_error error;
+    struct sluice_iort_node node;
+    enum sluice_status status;
+    uint32_t turns = 0;
+    uint32_t id = 0;
+
+    while ((status = sluice_iort_next(table, &at, &node, &error)) != SLUICE_ERR_NOT_FOUND) {
+        check(++turns <= table->bytes);
+        if (status != SLUICE_OK)
+            continue;
+        check(node.offset + node.bytes <= table->bytes);
+        (void)touch(node.name, node.name_bytes);
+        for (uint32_t i = 0; sluice_iort_mapping(table, &node, i, &mapping, &error) == SLUICE_OK;
+             i++)
+            check(mapping.offset + 20 <= table->bytes);
+        for (uint32_t i = 0; sluice_iort_its(table, &node, i, &id, &error) == SLUICE_OK; i++)
+            check(i < table->bytes);
+        for (uint32_t i = 0; sluice_iort_region(table, &node, i, &region, &error) == SLUICE_OK; i++)
+            check(region.offset + 20 <= table->bytes);
+        if (turns < 64)
+            (void)sluice_iort_route(table, &node, &id, SLUICE_IORT_ITS_GROUP, &reached, &error);
+    }
+}
+
+static void walk_rimt(const struct sluice_acpi_table *table)
+{
+    struct sluice_rimt_mapping mapping;
+    struct sluice_acpi_cursor at = {0};
+    struct sluice_acpi_error error;
+    struct sluice_rimt_node node;
+    struct sluice_rimt_wire wire;
+    enum sluice_status status;
+    uint32_t turns = 0;
+
+    while ((status = sluice_rimt_next(table, &at, &node, &error)) != SLUICE_ERR_NOT_FOUND) {
+        check(++turns <= table->bytes);
+        if (status != SLUICE_OK)
+            continue;
+        (void)touch(node.name, node.name_bytes);
+        (void)touch(node.hardware_id, node.hardware_id != NULL ? 8 : 0);
+        for (uint32_t i = 0; sluice_rimt_mapping(table, &node, i, &mapping, &error) == SLUICE_OK;
+             i++)
+            check(mapping.offset + 20 <= table->bytes);
+        for (uint32_t i = 0; sluice_rimt_wire(table, &node, i, &wire, &error) == SLUICE_OK; i++)
+            check(i < table->bytes);
+    }
+}
+
+static void walk_viot(const struct sluice_acpi_table *table)
+{
+    struct sluice_acpi_cursor at = {0};
+    struct sluice_acpi_error error;
+    struct sluice_viot_node node;
+    uint32_t turns = 0;
+
+    while (sluice_viot_next(table, &at, &node, &error) != SLUICE_ERR_NOT_FOUND)
+        check(++turns <= table->bytes);
+}
+
 static void on_finding(void *arg, const struct sluice_lint_finding *finding)
 {
     const struct sluice_acpi_table *table = arg;
@@ -168,6 +233,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     (void)sluice_dmar_header(&table, &header, &error);
     walk_dmar(&table);
     walk_ivrs(&table);
+    walk_iort(&table);
+    walk_rimt(&table);
+    walk_viot(&table);
     sluice_lint(&table, on_finding, &table);
     walk_mcfg(&table);
     walk_root(&table);

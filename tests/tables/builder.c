@@ -301,6 +301,24 @@ void table_build(struct built_table *out, const char *text)
     free(builder);
 }
 
+char *table_text(const char *name)
+{
+    const char *root = getenv("SLUICE_SOURCE_ROOT");
+    char *text = calloc(1, 65536);
+    char path[512];
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "%s/tests/tables/texts/%s.txt", root != NULL ? root : ".",
+                   name);
+    file = fopen(path, "r");
+    if (file == NULL || text == NULL || fread(text, 1, 65535, file) == 0) {
+        (void)fprintf(stderr, "no table text at %s\n", path);
+        abort();
+    }
+    (void)fclose(file);
+    return text;
+}
+
 size_t table_offset(const char *text, const char *field)
 {
     struct builder *builder = calloc(1, sizeof(*builder));

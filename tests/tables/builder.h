@@ -33,6 +33,9 @@ struct built_table {
 /** Builds a table; aborts with the line on text that is not understood. */
 void table_build(struct built_table *out, const char *text);
 
+/** The text of tests/tables/texts/NAME.txt; to be freed. Aborts when it is not there. */
+char *table_text(const char *name);
+
 /** Where a named field is ("drhd#1.length"); aborts when there is none. */
 size_t table_offset(const char *text, const char *field);
 

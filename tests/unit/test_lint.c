@@ -116,6 +116,7 @@ static void lint(const char *text, struct seen *out)
 
 static void test_right_tables(void **state)
 {
+    const char *const files[] = {"iort", "rimt", "viot"};
     struct seen seen;
 
     (void)state;
@@ -125,6 +126,13 @@ static void test_right_tables(void **state)
     assert_int_equal(seen.count, 0);
     lint("table MCFG 1\npad 24\n", &seen);
     assert_int_equal(seen.count, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        char *text = table_text(files[i]);
+
+        lint(text, &seen);
+        assert_int_equal(seen.count, 0);
+        free(text);
+    }
 }
 
 struct breakage {
@@ -205,6 +213,42 @@ static const struct breakage breakages[] = {
     {"table IVRS 2\nu32 info 0\nu64 0\n" IVRS_UNIT("old", "0x10", ""),
      "set apic.variety 2\nset apic#1.variety 2\n", "ioapic-missing", NULL, 48, 0},
     {"table IVRS 2\nu32 info 0\nu64 0\n", "", "no-units", NULL, 48, 0},
+    {"iort", "set count 8\n", "node-count-wrong", "count", 0, 0},
+    {"iort", "set first 40\n", "malformed", "first", 0, 2},
+    {"iort", "set rmr.length 8\n", "malformed", "rmr.length", 0, 2},
+    {"iort", "set rmrmap.reference 74\n", "reference-broken", "rmrmap.reference", 0, 0},
+    {"iort", "set pmcg.reference 1\n", "reference-broken", "pmcg.reference", 0, 0},
+    {"iort", "set rcmap.reference 236\n", "reference-to-wrong-kind", "rcmap.reference", 0, 0},
+    {"iort", "set smmumap.reference 72\n", "mapping-loop", "smmumap.reference", 0, 0},
+    {"iort", "set smmuown.flags 0\n", "mapping-overlap", "smmuown", 0, 0},
+    {"iort", "set rcmap.input 0xffffffff\n", "mapping-wraps", "rcmap", 0, 0},
+    {"iort", "set smmu3.mappings 3\n", "malformed", "smmu3", 0, 0},
+    {"iort", "set smmu3.array 0xfffffff0\n", "malformed", "smmu3", 0, 0},
+    {"iort", "set its.items 0x40000001\n", "malformed", "its", 0, 0},
+    {"iort", "set smmu3.base 0\n", "unit-base-zero", "smmu3.base", 0, 0},
+    {"iort", "set smmu2.base 0x10\n", "unit-base-absurd", "smmu2.base", 0, 0},
+    {"iort", "set smmu2.base 0x9050000\n", "unit-duplicate", "smmu2", 0, 0},
+    {"iort", "set rmr.base 0x80000800\n", "region-unaligned", "rmr.base", 0, 0},
+    {"iort", "set rmr.bytes 0\n", "region-empty", "rmr.bytes", 0, 0},
+    {"iort", "set rmr.mappings 0\n", "region-without-devices", "rmr", 0, 0},
+    {"iort", "set pmcg.type 9\n", "structure-unknown", "pmcg", 0, 0},
+    {"rimt", "set count 3\n", "node-count-wrong", "count", 0, 0},
+    {"rimt", "set devmap.reference 50\n", "reference-broken", "devmap.reference", 0, 0},
+    {"rimt", "set devmap.reference 176\n", "mapping-loop", "devmap.reference", 0, 0},
+    {"rimt", "set rcmap.source 0xffff8000\n", "mapping-wraps", "rcmap", 0, 0},
+    {"rimt", "set iommu.base 0\n", "unit-base-zero", "iommu.base", 0, 0},
+    {"rimt", "set iommu.base 0x3010001\n", "unit-base-absurd", "iommu.base", 0, 0},
+    {"rimt", "set iommu.wires 2\n", "malformed", "iommu", 0, 0},
+    {"rimt", "set device.mappings 2\n", "malformed", "device", 0, 0},
+    {"rimt", "set device.type 3\n", "structure-unknown", "device", 0, 0},
+    {"viot", "set count 5\n", "node-count-wrong", "count", 0, 0},
+    {"viot", "set range.reference 80\n", "reference-to-wrong-kind", "range.reference", 0, 0},
+    {"viot", "set endpoint.reference 60\n", "reference-broken", "endpoint.reference", 0, 0},
+    {"viot", "set range.lastrid 0\nset range.firstrid 1\n", "range-inverted", "range.firstseg", 0,
+     0},
+    {"viot", "set mmio.base 0\n", "unit-base-zero", "mmio.base", 0, 0},
+    {"viot", "set endpoint.length 23\n", "malformed", "endpoint.length", 0, 3},
+    {"viot", "set endpoint.type 7\n", "structure-unknown", "endpoint", 0, 0},
 };
 
 static bool as_expected(const struct breakage *breakage, const char *text, const struct seen *seen)
@@ -228,8 +272,11 @@ static void test_each_rule(void **state)
         const struct breakage *breakage = &breakages[i];
         char text[8192];
         struct seen seen;
+        char *file = strchr(breakage->table, '\n') == NULL ? table_text(breakage->table) : NULL;
 
-        (void)snprintf(text, sizeof(text), "%s%s", breakage->table, breakage->change);
+        (void)snprintf(text, sizeof(text), "%s%s", file != NULL ? file : breakage->table,
+                       breakage->change);
+        free(file);
         lint(text, &seen);
         if (!as_expected(breakage, text, &seen)) {
             print_message("%s: %u findings, the first is %s at %#x\n", breakage->change, seen.count,
