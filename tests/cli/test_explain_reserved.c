@@ -35,19 +35,19 @@ static void make_ivrs(unsigned char table[80])
     put(table, 72, 0x2000, 8);
 }
 
-static void make_iort(unsigned char table[92])
+static void make_iort(unsigned char table[96])
 {
-    memset(table, 0, 92);
+    memset(table, 0, 96);
     memcpy(table, "IORT", 4);
-    put(table, 4, 92, 4);
+    put(table, 4, 96, 4);
     put(table, 36, 1, 4);
-    put(table, 40, 44, 4);
-    table[44] = 6;
-    put(table, 45, 48, 2);
-    put(table, 64, 1, 4);
-    put(table, 68, 28, 4);
-    put(table, 72, 0x90000000, 8);
-    put(table, 80, 0x10000, 8);
+    put(table, 40, 48, 4);
+    table[48] = 6; // RMR
+    put(table, 49, 48, 2);
+    put(table, 68, 1, 4);
+    put(table, 72, 28, 4);
+    put(table, 76, 0x90000000, 8);
+    put(table, 84, 0x10000, 8);
 }
 
 static void expect(unsigned char *table, size_t length_bytes, uint64_t start, uint64_t last)
@@ -122,16 +122,16 @@ static void test_ivrs(void **state)
 
 static void test_iort(void **state)
 {
-    unsigned char table[92];
+    unsigned char table[96];
     struct context *context = calloc(1, sizeof(*context));
 
     (void)state;
     make_iort(table);
     expect(table, sizeof(table), 0x90000000, 0x9000ffff);
     expect_cut(table, sizeof(table));
-    put(table, 64, UINT32_MAX, 4); // more descriptors than there is room
+    put(table, 68, UINT32_MAX, 4); // more descriptors than there is room
     expect(table, sizeof(table), 0x90000000, 0x9000ffff);
-    put(table, 68, UINT32_MAX, 4);
+    put(table, 72, UINT32_MAX, 4);
     assert_true(reserved_read_table(context, table, sizeof(table)));
     assert_int_equal(context->region_count, 0);
     free(context);
