@@ -8,6 +8,9 @@
 #define RSDP_V1_BYTES 20u
 #define RSDP_V2_BYTES 36u
 
+/** Header of the tables of nodes: IORT, RIMT, VIOT. */
+#define NODE_TABLE_HEADER_BYTES 48u
+
 static void copy_text(char *to, const uint8_t *from, unsigned bytes)
 {
     for (unsigned i = 0; i < bytes; i++)
@@ -42,6 +45,42 @@ enum sluice_status sluice_acpi_open(const void *data, size_t bytes, struct sluic
     copy_text(out->oem_table_id, from + 16, 8);
     copy_text(out->creator_id, from + 28, 4);
     return SLUICE_OK;
+}
+
+enum sluice_status table_next(const struct sluice_acpi_table *table,
+                              struct sluice_acpi_cursor *cursor, uint32_t first,
+                              const struct table_shape *shape, uint32_t *out_bytes,
+                              struct sluice_acpi_error *error)
+{
+    uint32_t at = cursor->at != 0 ? cursor->at : first;
+    uint32_t bytes;
+
+    if (at >= table->bytes)
+        return SLUICE_ERR_NOT_FOUND;
+    cursor->at = table->bytes;
+    if (table->bytes - at < shape->header_bytes)
+        return table_bad(error, at, "bytes after the last structure");
+    bytes = table_get16(table->data + at + shape->length_at);
+    if (bytes < shape->header_bytes)
+        return table_bad(error, at + shape->length_at,
+                         "structure's length is shorter than its header");
+    if (bytes > table->bytes - at)
+        return table_bad(error, at + shape->length_at, "structure reaches out of the table");
+    cursor->at = at + bytes;
+    *out_bytes = bytes;
+    return SLUICE_OK;
+}
+
+enum sluice_status table_begin(const struct sluice_acpi_table *table,
+                               struct sluice_acpi_cursor *cursor, uint32_t first, uint32_t first_at,
+                               struct sluice_acpi_error *error)
+{
+    if (first >= NODE_TABLE_HEADER_BYTES && first <= table->bytes) {
+        cursor->at = first;
+        return SLUICE_OK;
+    }
+    cursor->at = table->bytes;
+    return table_bad(error, first_at, "the first node lies outside the table");
 }
 
 static bool starts_with(const uint8_t *data, const char *text)

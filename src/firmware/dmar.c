@@ -5,8 +5,7 @@
  */
 #include "firmware/table.h"
 
-#define STRUCTURE_HEADER_BYTES 4u
-#define SCOPE_HEADER_BYTES     6u
+#define SCOPE_HEADER_BYTES 6u
 
 /** A type's name, its bytes before scopes or text, and how its fields are read. */
 struct kind {
@@ -102,21 +101,14 @@ enum sluice_status sluice_dmar_next(const struct sluice_acpi_table *table,
                                     struct sluice_dmar_structure *out,
                                     struct sluice_acpi_error *error)
 {
-    uint32_t at = cursor->at != 0 ? cursor->at : SLUICE_DMAR_FIRST;
-    const uint8_t *from = table->data + at;
+    static const struct table_shape shape = {.header_bytes = 4, .length_at = 2};
     uint32_t bytes;
+    enum sluice_status status = table_next(table, cursor, SLUICE_DMAR_FIRST, &shape, &bytes, error);
+    uint32_t at = cursor->at - (status == SLUICE_OK ? bytes : 0);
+    const uint8_t *from = table->data + at;
 
-    if (at >= table->bytes)
-        return SLUICE_ERR_NOT_FOUND;
-    cursor->at = table->bytes; /* where a structure has no end, nothing follows it */
-    if (table->bytes - at < STRUCTURE_HEADER_BYTES)
-        return table_bad(error, at, "bytes after the last structure");
-    bytes = table_get16(from + 2);
-    if (bytes < STRUCTURE_HEADER_BYTES)
-        return table_bad(error, at + 2, "structure's length is shorter than its header");
-    if (bytes > table->bytes - at)
-        return table_bad(error, at + 2, "structure reaches out of the table");
-    cursor->at = at + bytes;
+    if (status != SLUICE_OK)
+        return status;
     *out = (struct sluice_dmar_structure){.type = table_get16(from), .offset = at, .bytes = bytes};
     if (out->type >= SLUICE_DMAR_TYPE_COUNT)
         return SLUICE_OK;

@@ -70,25 +70,18 @@ enum sluice_status sluice_ivrs_next(const struct sluice_acpi_table *table,
                                     struct sluice_acpi_cursor *cursor,
                                     struct sluice_ivrs_block *out, struct sluice_acpi_error *error)
 {
-    uint32_t at = cursor->at != 0 ? cursor->at : SLUICE_IVRS_FIRST;
-    const uint8_t *from = table->data + at;
+    static const struct table_shape shape = {.header_bytes = BLOCK_HEADER_BYTES, .length_at = 2};
     uint32_t bytes;
+    enum sluice_status status = table_next(table, cursor, SLUICE_IVRS_FIRST, &shape, &bytes, error);
+    uint32_t at = cursor->at - (status == SLUICE_OK ? bytes : 0);
+    const uint8_t *from = table->data + at;
 
-    if (at >= table->bytes)
-        return SLUICE_ERR_NOT_FOUND;
-    cursor->at = table->bytes; /* where a block has no end, nothing follows it */
-    if (table->bytes - at < BLOCK_HEADER_BYTES)
-        return table_bad(error, at, "bytes after the last block");
-    bytes = table_get16(from + 2);
-    if (bytes < BLOCK_HEADER_BYTES)
-        return table_bad(error, at + 2, "block's length is shorter than its header");
-    if (bytes > table->bytes - at)
-        return table_bad(error, at + 2, "block reaches out of the table");
-    cursor->at = at + bytes;
+    if (status != SLUICE_OK)
+        return status;
     *out =
         (struct sluice_ivrs_block){.type = from[0], .flags = from[1], .offset = at, .bytes = bytes};
     if (bytes < least_bytes(out->type))
-        return table_bad(error, at + 2, "block is shorter than its type needs");
+        return table_bad(error, at + 2, "structure is shorter than its type needs");
     if (sluice_ivrs_is_ivhd(out->type))
         read_ivhd(from, out);
     else if (sluice_ivrs_is_ivmd(out->type))

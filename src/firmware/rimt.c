@@ -59,44 +59,26 @@ const char *sluice_rimt_type_text(uint8_t type)
     return type < SLUICE_RIMT_TYPE_COUNT ? kinds[type].name : "unknown";
 }
 
-/* Where the first node is, or an error once. */
-static enum sluice_status begin(const struct sluice_acpi_table *table,
-                                struct sluice_acpi_cursor *cursor, struct sluice_acpi_error *error)
-{
-    if (table->bytes < RIMT_HEADER_BYTES) {
-        cursor->at = table->bytes;
-        return table_bad(error, 4, "shorter than the header of a RIMT");
-    }
-    cursor->at = table_get32(table->data + 40);
-    if (cursor->at < RIMT_HEADER_BYTES || cursor->at > table->bytes) {
-        cursor->at = table->bytes;
-        return table_bad(error, 40, "the first node lies outside the table");
-    }
-    return SLUICE_OK;
-}
-
 enum sluice_status sluice_rimt_next(const struct sluice_acpi_table *table,
                                     struct sluice_acpi_cursor *cursor, struct sluice_rimt_node *out,
                                     struct sluice_acpi_error *error)
 {
-    enum sluice_status status = cursor->at == 0 ? begin(table, cursor, error) : SLUICE_OK;
-    uint32_t at = cursor->at;
-    const uint8_t *from = table->data + at;
+    static const struct table_shape shape = {.header_bytes = NODE_HEADER_BYTES, .length_at = 2};
+    enum sluice_status status = SLUICE_OK;
+    const uint8_t *from;
     uint32_t bytes;
+    uint32_t at;
 
+    if (cursor->at == 0)
+        status = table_begin(table, cursor,
+                             table->bytes < RIMT_HEADER_BYTES ? 0 : table_get32(table->data + 40),
+                             40, error);
+    if (status == SLUICE_OK)
+        status = table_next(table, cursor, 0, &shape, &bytes, error);
     if (status != SLUICE_OK)
         return status;
-    if (at >= table->bytes)
-        return SLUICE_ERR_NOT_FOUND;
-    cursor->at = table->bytes; /* where a node has no end, nothing follows it */
-    if (table->bytes - at < NODE_HEADER_BYTES)
-        return table_bad(error, at, "bytes after the last node");
-    bytes = table_get16(from + 2);
-    if (bytes < NODE_HEADER_BYTES)
-        return table_bad(error, at + 2, "node's length is shorter than its header");
-    if (bytes > table->bytes - at)
-        return table_bad(error, at + 2, "node reaches out of the table");
-    cursor->at = at + bytes;
+    at = cursor->at - bytes;
+    from = table->data + at;
     *out = (struct sluice_rimt_node){
         .type = from[0],
         .revision = from[1],
@@ -107,7 +89,7 @@ enum sluice_status sluice_rimt_next(const struct sluice_acpi_table *table,
     if (out->type >= SLUICE_RIMT_TYPE_COUNT)
         return SLUICE_OK;
     if (bytes < kinds[out->type].least)
-        return table_bad(error, at + 2, "node is shorter than its type needs");
+        return table_bad(error, at + 2, "structure is shorter than its type needs");
     kinds[out->type].read(from, out);
     return SLUICE_OK;
 }

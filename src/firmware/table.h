@@ -42,4 +42,25 @@ static inline enum sluice_status table_bad(struct sluice_acpi_error *error, uint
     return SLUICE_ERR_FIRMWARE;
 }
 
+/** How structures of a table say their length: 16 bits at `length_at` of each. */
+struct table_shape {
+    uint32_t header_bytes; /**< of a structure; it is at least so long */
+    uint32_t length_at;
+};
+
+/**
+ * The next structure of a walk, checked against the table; `first` is where the first one is.
+ * Where a structure has no end, nothing follows it.
+ * Returns: OK; NOT_FOUND; FIRMWARE.
+ */
+enum sluice_status table_next(const struct sluice_acpi_table *table,
+                              struct sluice_acpi_cursor *cursor, uint32_t first,
+                              const struct table_shape *shape, uint32_t *out_bytes,
+                              struct sluice_acpi_error *error);
+
+/** Begins a walk whose first structure is at an offset that the header says. */
+enum sluice_status table_begin(const struct sluice_acpi_table *table,
+                               struct sluice_acpi_cursor *cursor, uint32_t first, uint32_t first_at,
+                               struct sluice_acpi_error *error);
+
 #endif
