@@ -21,7 +21,7 @@ enum sluice_domain_kind {
     SLUICE_DOMAIN_DMA = 0,   /**< a kernel's own drivers, mapped by the DMA API */
     SLUICE_DOMAIN_UNMANAGED, /**< mapped by the caller alone: hypervisors, user-space drivers */
     SLUICE_DOMAIN_IDENTITY, /**< every address is its own translation: no protection, said loudly */
-    SLUICE_DOMAIN_BLOCKING, /**< nothing is reachable */
+    SLUICE_DOMAIN_BLOCKING, /**< nothing is reachable, memory reserved by firmware neither */
 };
 
 struct sluice_domain_config {
