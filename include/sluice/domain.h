@@ -113,7 +113,9 @@ SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_domain_map(struct sluice_
  * Returns: OK; INVALID; ALIGNMENT; RANGE; DENIED (a reserved region); UNSUPPORTED (would need to
  * split a page that this hardware cannot; nothing was unmapped); NO_MEMORY (a split found no
  * memory; nothing was unmapped); TIMEOUT or HARDWARE (the entries are gone, but a unit did not
- * confirm: the caller must not reuse the memory).
+ * confirm: the caller must not reuse the memory). Once a unit did not confirm something of a domain
+ * (this, or that a device left it), every later unmap of that domain returns TIMEOUT: destroy it,
+ * and use another one.
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_domain_unmap(struct sluice_domain *domain,
                                                                     sluice_iova_t iova,

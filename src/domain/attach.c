@@ -16,6 +16,13 @@ static void count_device_tlb(const struct source *source, struct domain_link *li
         atomic_fetch_sub_explicit(&link->ats_sources, 1, memory_order_acq_rel);
 }
 
+/** A unit may go on using this domain's tables and what it cached of them. */
+static void distrust(const struct domain_link *link)
+{
+    if (link != NULL && link->pt != NULL)
+        atomic_store_explicit(&link->domain->tables_withheld, true, memory_order_release);
+}
+
 enum sluice_status source_switch_locked(struct source *source, struct domain_link *to)
 {
     struct domain_link *from = source->link;
@@ -28,9 +35,10 @@ enum sluice_status source_switch_locked(struct source *source, struct domain_lin
     if (status != SLUICE_OK)
         count_device_tlb(source, to, false);
     if (status == SLUICE_ERR_TIMEOUT || status == SLUICE_ERR_HARDWARE) {
-        /* The entry is blocked, but the unit may still use what it cached of the old domain. */
-        if (from != NULL && from->pt != NULL)
-            atomic_store_explicit(&from->domain->tables_withheld, true, memory_order_release);
+        /* The entry is blocked, but the unit may still hold the old one, or the new one for the
+         * moment that it was there. */
+        distrust(from);
+        distrust(to);
         to = NULL;
     } else if (status != SLUICE_OK) {
         return status;

@@ -58,7 +58,8 @@ struct sluice_domain {
     struct domain_reserved reserved[DOMAIN_RESERVED_MAX];
 
     /**
-     * A unit did not confirm that it let go of this domain's tables: they are never freed.
+     * A unit did not confirm that it let go of this domain's tables: they are never freed, and no
+     * unmap is confirmed any more.
      */
     atomic_bool tables_withheld;
 };

@@ -95,6 +95,9 @@ static enum sluice_status flush(struct sluice_domain *domain, struct pt_gather *
         if (status != SLUICE_OK)
             result = status;
     } while (round.count == FLUSH_LINKS);
+    /* A unit that is no longer among the links never confirmed that it let go of this domain. */
+    if (result == SLUICE_OK && atomic_load_explicit(&domain->tables_withheld, memory_order_acquire))
+        result = SLUICE_ERR_TIMEOUT;
     if (result == SLUICE_OK) {
         release_tables(domain, gather);
         return SLUICE_OK;

@@ -38,7 +38,10 @@ enum sluice_status vtd_registers_iotlb(struct vtd *vtd, const struct vtd_iotlb_r
     sluice_irqstate_t irq = sluice_spin_lock(&vtd->register_lock);
     enum sluice_status status;
 
-    status = vtd_wait32(vtd, iotlb + 4, UPPER_BUSY, 0, "IOTLB invalidation before ours");
+    /* Nor may it ask for this one while contexts are still being invalidated [VT-d 6.5.1]. */
+    status = vtd_wait32(vtd, VTD_REG_CCMD + 4, UPPER_BUSY, 0, "context invalidation before ours");
+    if (status == SLUICE_OK)
+        status = vtd_wait32(vtd, iotlb + 4, UPPER_BUSY, 0, "IOTLB invalidation before ours");
     if (status == SLUICE_OK) {
         if (request->granularity == VTD_NARROW)
             vtd_write64(vtd, iva, vtd_iotlb_address(request));
