@@ -228,12 +228,44 @@ static bool prepare_function(void *arg, uint16_t segment, uint16_t rid)
     return prepare->status == SLUICE_OK;
 }
 
+struct prepare_range {
+    struct prepare *prepare;
+    const struct platform_scope *scope;
+};
+
+static bool prepare_in_range(void *arg, uint16_t segment, uint16_t rid)
+{
+    struct prepare_range *range = arg;
+
+    if (rid < range->scope->first_rid || rid > range->scope->last_rid)
+        return true;
+    return prepare_function(range->prepare, segment, rid);
+}
+
+/** One requester ID is what it is, whether it answers or not; of more, those that answer count. */
+static enum sluice_status prepare_rids(struct prepare *prepare, const struct platform_scope *scope)
+{
+    struct prepare_range range = {prepare, scope};
+
+    if (scope->first_rid == scope->last_rid) {
+        (void)prepare_function(prepare, scope->segment, scope->first_rid);
+        return prepare->status;
+    }
+    if (prepare->sluice->ops->pci_read == NULL)
+        return SLUICE_ERR_UNSUPPORTED;
+    pci_visit_buses(prepare->sluice, scope->segment, SLUICE_RID_BUS(scope->first_rid),
+                    SLUICE_RID_BUS(scope->last_rid), prepare_in_range, &range);
+    return prepare->status;
+}
+
 static enum sluice_status prepare_scope(struct prepare *prepare, const struct platform_scope *scope)
 {
     struct sluice *sluice = prepare->sluice;
     enum sluice_status status;
     uint16_t rid;
 
+    if (scope->kind == PLATFORM_SCOPE_PCI_RANGE)
+        return prepare_rids(prepare, scope);
     status = pci_scope_resolve(sluice, scope, &rid);
     if (status == SLUICE_ERR_NOT_FOUND) {
         /* Firmware names devices that are disabled; if it appears, sluice_device_add sees to it. */

@@ -14,7 +14,7 @@ void platform_init(struct platform *platform)
     list_init(&platform->tables);
 }
 
-static void free_scopes(struct sluice *sluice, struct list_node *scopes)
+void platform_free_scopes(struct sluice *sluice, struct list_node *scopes)
 {
     list_for_each_safe(node, scopes)
     {
@@ -30,21 +30,21 @@ void platform_clear(struct sluice *sluice, struct platform *platform)
     {
         struct platform_unit *unit = container_of(node, struct platform_unit, node);
 
-        free_scopes(sluice, &unit->scopes);
+        platform_free_scopes(sluice, &unit->scopes);
         host_free(sluice, unit, sizeof(*unit));
     }
     list_for_each_safe(node, &platform->reserved)
     {
         struct platform_reserved *reserved = container_of(node, struct platform_reserved, node);
 
-        free_scopes(sluice, &reserved->scopes);
+        platform_free_scopes(sluice, &reserved->scopes);
         host_free(sluice, reserved, sizeof(*reserved));
     }
     list_for_each_safe(node, &platform->ats)
     {
         struct platform_ats *ats = container_of(node, struct platform_ats, node);
 
-        free_scopes(sluice, &ats->scopes);
+        platform_free_scopes(sluice, &ats->scopes);
         host_free(sluice, ats, sizeof(*ats));
     }
     list_for_each_safe(node, &platform->ecam)
@@ -66,6 +66,7 @@ static const struct {
     enum sluice_status (*read)(const struct platform_reader *reader);
 } readers[] = {
     {"DMAR", platform_read_dmar},
+    {"IVRS", platform_read_ivrs},
     {"MCFG", platform_read_mcfg},
 };
 

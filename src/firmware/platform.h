@@ -51,7 +51,33 @@ struct platform_scope {
     uint16_t first_rid;    /**< PCI_RANGE */
     uint16_t last_rid;     /**< PCI_RANGE, inclusive */
     uint32_t output_base;  /**< PCI_RANGE: source ID of first_rid */
+    bool aliased;          /**< PCI_RANGE: requests arrive as `source_rid`, all of the range's */
+    uint16_t source_rid;   /**< aliased; IOAPIC, HPET, ACPI_NAME of an IVHD: their requester ID */
+    uint8_t settings;      /**< of an IVHD: bits for the device's table entry [AMD 5.2.2.1] */
     uint32_t table_offset; /**< where in its table, for messages */
+};
+
+/** What an IVHD says of an AMD IOMMU itself [AMD 5.2.2]. */
+struct platform_ivhd {
+    uint8_t type;        /**< 10h, 11h or 40h: which of its descriptions this is */
+    uint8_t flags;       /**< set of enum platform_ivhd_flags */
+    uint16_t rid;        /**< its own PCI function, or an ID that is none */
+    uint16_t capability; /**< offset of its capability block in that function */
+    uint8_t virt_bits;   /**< widest address it translates; 0: not said */
+    bool has_efr;        /**< the table has an image of the extended feature register */
+    uint64_t efr;
+    uint64_t efr2;
+};
+
+enum platform_ivhd_flags {
+    PLATFORM_IVHD_HT_TUNNEL = 1u << 0,
+    PLATFORM_IVHD_PASS_PW = 1u << 1,
+    PLATFORM_IVHD_RES_PASS_PW = 1u << 2,
+    PLATFORM_IVHD_ISOC = 1u << 3,
+    PLATFORM_IVHD_IOTLB = 1u << 4, /**< it knows device TLBs */
+    PLATFORM_IVHD_COHERENT = 1u << 5,
+    PLATFORM_IVHD_PREFETCH = 1u << 6,
+    PLATFORM_IVHD_PPR = 1u << 7,
 };
 
 struct platform_unit {
@@ -62,6 +88,7 @@ struct platform_unit {
     uint64_t register_bytes; /**< as far as firmware says; at least one page */
     bool covers_rest;        /**< covers every PCI device of the segment that no other unit names */
     struct list_node scopes; /**< struct platform_scope */
+    struct platform_ivhd ivhd; /**< AMD_VI */
     uint32_t table_offset;
 };
 

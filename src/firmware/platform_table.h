@@ -21,7 +21,11 @@ struct platform_reader {
 enum sluice_status platform_malformed(const struct platform_reader *reader,
                                       const struct sluice_acpi_error *error);
 
+/** Frees a list of struct platform_scope. */
+void platform_free_scopes(struct sluice *sluice, struct list_node *scopes);
+
 enum sluice_status platform_read_dmar(const struct platform_reader *reader);
+enum sluice_status platform_read_ivrs(const struct platform_reader *reader);
 enum sluice_status platform_read_mcfg(const struct platform_reader *reader);
 
 /** Whether any table of this signature is read at all. */

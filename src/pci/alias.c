@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Requester-ID aliases: bridges to conventional PCI put their own ID on what passes through them,
- * so the unit cannot tell the devices behind one apart.
+ * so the unit cannot tell the devices behind one apart. Some devices use another function's ID, of
+ * which only firmware knows.
  */
 #include "pci/pci.h"
 
@@ -47,6 +48,25 @@ static void add_alias(uint16_t rids[PCI_MAX_ALIASES], unsigned *count, uint16_t 
         rids[(*count)++] = rid;
 }
 
+/** IDs that firmware says the function's requests carry (alias entries of an IVHD). */
+static void add_firmware_aliases(struct sluice *sluice, uint16_t segment, uint16_t rid,
+                                 uint16_t rids[PCI_MAX_ALIASES], unsigned *count)
+{
+    list_for_each(node, &sluice->platform.units)
+    {
+        const struct platform_unit *unit = container_of(node, struct platform_unit, node);
+
+        list_for_each(scope_node, &unit->scopes)
+        {
+            const struct platform_scope *scope =
+                container_of(scope_node, struct platform_scope, node);
+
+            if (scope->aliased && pci_scope_covers(sluice, scope, segment, rid))
+                add_alias(rids, count, scope->source_rid);
+        }
+    }
+}
+
 unsigned pci_requester_ids(struct sluice *sluice, uint16_t segment, uint16_t rid,
                            uint16_t out_rids[PCI_MAX_ALIASES])
 {
@@ -55,6 +75,7 @@ unsigned pci_requester_ids(struct sluice *sluice, uint16_t segment, uint16_t rid
     uint16_t bridge;
 
     add_alias(out_rids, &count, rid);
+    add_firmware_aliases(sluice, segment, rid, out_rids, &count);
     for (unsigned depth = 0; depth < PCI_MAX_DEPTH && find_parent(sluice, segment, bus, &bridge);
          depth++) {
         switch (pci_express_type(sluice, segment, bridge)) {
