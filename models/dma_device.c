@@ -22,7 +22,8 @@ struct tlb_entry {
 
 struct dma_device {
     struct model_host *host;
-    struct vtd_model *unit;
+    const struct model_unit_ops *ops;
+    void *unit;
     uint16_t rid;
     bool ats;
     struct tlb_entry tlb[TLB_ENTRIES];
@@ -53,16 +54,23 @@ static bool invalidate(void *arg, uint64_t first, uint64_t last)
 struct dma_device *dma_device_create(struct model_host *host, struct vtd_model *unit, uint16_t rid,
                                      bool ats)
 {
+    return dma_device_create_on(host, &vtd_model_ops, unit, rid, ats);
+}
+
+struct dma_device *dma_device_create_on(struct model_host *host, const struct model_unit_ops *ops,
+                                        void *unit, uint16_t rid, bool ats)
+{
     struct dma_device *device = calloc(1, sizeof(*device));
 
     if (device == NULL)
         abort();
     device->host = host;
+    device->ops = ops;
     device->unit = unit;
     device->rid = rid;
     device->ats = ats;
     if (ats)
-        vtd_model_connect(unit, rid, &(struct vtd_model_endpoint){invalidate, device});
+        ops->connect(unit, rid, &(struct model_endpoint){invalidate, device});
     return device;
 }
 
@@ -79,14 +87,14 @@ uint16_t dma_device_rid(const struct dma_device *device)
 /* The device TLB's entry for a page, asked from the unit when there is none. */
 static const struct tlb_entry *lookup(struct dma_device *device, uint64_t page)
 {
-    struct vtd_model_translation answer;
+    struct model_translation answer;
     struct tlb_entry *entry;
 
     for (unsigned i = 0; i < TLB_ENTRIES; i++) {
         if (device->tlb[i].used && device->tlb[i].page == page)
             return &device->tlb[i];
     }
-    vtd_model_ats_request(device->unit, device->rid, page, &answer);
+    device->ops->ats_request(device->unit, device->rid, page, &answer);
     if (!answer.valid)
         return NULL;
     entry = &device->tlb[device->tlb_next++ % TLB_ENTRIES];
@@ -95,9 +103,9 @@ static const struct tlb_entry *lookup(struct dma_device *device, uint64_t page)
 }
 
 static bool access_chunk(struct dma_device *device, uint64_t address, void *data, size_t bytes,
-                         bool write, struct vtd_model_result *result)
+                         bool write, struct model_dma_result *result)
 {
-    struct vtd_model_request request = {device->rid, address, write, false};
+    struct model_dma_request request = {device->rid, address, write, false};
     bool window = address >= MODEL_WINDOW_FIRST && address <= MODEL_WINDOW_LAST;
 
     if (device->ats && !window) {
@@ -108,34 +116,34 @@ static bool access_chunk(struct dma_device *device, uint64_t address, void *data
             request.translated = true;
         }
     }
-    return vtd_model_dma(device->unit, &request, data, bytes, result);
+    return device->ops->dma(device->unit, &request, data, bytes, result);
 }
 
 static bool access_memory(struct dma_device *device, uint64_t address, uint8_t *data, size_t bytes,
-                          bool write, struct vtd_model_result *out)
+                          bool write, struct model_dma_result *out)
 {
-    struct vtd_model_result total = {.done = true};
+    struct model_dma_result total = {.done = true};
 
-    vtd_model_lock(device->unit);
+    device->ops->lock(device->unit);
     while (total.moved < bytes && total.done) {
         uint64_t at = address + total.moved;
         size_t room = (size_t)(MODEL_PAGE_BYTES - at % MODEL_PAGE_BYTES);
         size_t chunk = bytes - total.moved < room ? bytes - total.moved : room;
-        struct vtd_model_result part;
+        struct model_dma_result part;
 
         total.done = access_chunk(device, at, data + total.moved, chunk, write, &part);
         total.reason = part.reason;
         total.address = at & ~(uint64_t)0xfff;
         total.moved += part.moved;
     }
-    vtd_model_unlock(device->unit);
+    device->ops->unlock(device->unit);
     if (out != NULL)
         *out = total;
     return total.done;
 }
 
 bool dma_device_read(struct dma_device *device, uint64_t address, void *data, size_t bytes,
-                     struct vtd_model_result *result)
+                     struct model_dma_result *result)
 {
     bool done = access_memory(device, address, data, bytes, false, result);
 
@@ -144,7 +152,7 @@ bool dma_device_read(struct dma_device *device, uint64_t address, void *data, si
 }
 
 bool dma_device_write(struct dma_device *device, uint64_t address, const void *data, size_t bytes,
-                      struct vtd_model_result *result)
+                      struct model_dma_result *result)
 {
     uint8_t *copy = malloc(bytes + 1);
     bool done;
@@ -159,10 +167,10 @@ bool dma_device_write(struct dma_device *device, uint64_t address, const void *d
 }
 
 bool dma_device_forge(struct dma_device *device, uint64_t phys, void *data, size_t bytes,
-                      bool write, struct vtd_model_result *result)
+                      bool write, struct model_dma_result *result)
 {
-    struct vtd_model_request request = {device->rid, phys, write, true};
-    bool done = vtd_model_dma(device->unit, &request, data, bytes, result);
+    struct model_dma_request request = {device->rid, phys, write, true};
+    bool done = device->ops->dma(device->unit, &request, data, bytes, result);
 
     (void)model_host_run_events(device->host);
     return done;
@@ -177,10 +185,10 @@ void dma_device_loop(struct dma_device *device, const struct dma_device_loop *lo
 {
     if (loop->bytes > LOOP_BYTES)
         abort();
-    vtd_model_lock(device->unit);
+    device->ops->lock(device->unit);
     device->loop = *loop;
     memset(&device->counts, 0, sizeof(device->counts));
-    vtd_model_unlock(device->unit);
+    device->ops->unlock(device->unit);
 }
 
 bool dma_device_step(struct dma_device *device)
@@ -189,7 +197,7 @@ bool dma_device_step(struct dma_device *device)
     struct dma_device_loop loop;
     bool done;
 
-    vtd_model_lock(device->unit);
+    device->ops->lock(device->unit);
     loop = device->loop;
     memset(data, loop.fill, sizeof(data));
     done = access_memory(device, loop.address, data, loop.bytes, loop.write, NULL);
@@ -199,16 +207,16 @@ bool dma_device_step(struct dma_device *device)
         device->counts.refused++;
     if (done && !loop.write)
         memcpy(device->counts.last, data, loop.bytes);
-    vtd_model_unlock(device->unit);
+    device->ops->unlock(device->unit);
     (void)model_host_run_events(device->host);
     return done;
 }
 
 void dma_device_counts(struct dma_device *device, struct dma_device_counts *out)
 {
-    vtd_model_lock(device->unit);
+    device->ops->lock(device->unit);
     *out = device->counts;
-    vtd_model_unlock(device->unit);
+    device->ops->unlock(device->unit);
 }
 
 static void *run(void *arg)
@@ -235,37 +243,37 @@ void dma_device_stop(struct dma_device *device)
 
 void dma_device_withhold(struct dma_device *device, bool withhold)
 {
-    vtd_model_lock(device->unit);
+    device->ops->lock(device->unit);
     device->withhold = withhold;
-    vtd_model_unlock(device->unit);
+    device->ops->unlock(device->unit);
 }
 
 void dma_device_disobey(struct dma_device *device, bool disobey)
 {
-    vtd_model_lock(device->unit);
+    device->ops->lock(device->unit);
     device->disobey = disobey;
-    vtd_model_unlock(device->unit);
+    device->ops->unlock(device->unit);
 }
 
 void dma_device_complete(struct dma_device *device)
 {
     unsigned count;
 
-    vtd_model_lock(device->unit);
+    device->ops->lock(device->unit);
     count = device->withheld;
     device->withheld = 0;
     while (count-- != 0)
-        vtd_model_endpoint_completed(device->unit, device->rid);
-    vtd_model_unlock(device->unit);
+        device->ops->endpoint_completed(device->unit, device->rid);
+    device->ops->unlock(device->unit);
 }
 
 unsigned dma_device_tlb_entries(struct dma_device *device)
 {
     unsigned count = 0;
 
-    vtd_model_lock(device->unit);
+    device->ops->lock(device->unit);
     for (unsigned i = 0; i < TLB_ENTRIES; i++)
         count += device->tlb[i].used;
-    vtd_model_unlock(device->unit);
+    device->ops->unlock(device->unit);
     return count;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A device that does DMA through a VT-d model, with a requester ID and, if asked for, a device TLB
- * (ATS). It keeps no rules: it uses any address it is told, at any time.
+ * A device that does DMA through the model of a unit, with a requester ID and, if asked for, a
+ * device TLB (ATS). It keeps no rules: it uses any address it is told, at any time.
  *
  *     struct dma_device *nic = dma_device_create(unit, SLUICE_RID(0, 3, 0), false);
  *
@@ -21,6 +21,9 @@ struct dma_device;
 /** @param ats   it has a device TLB: it asks for translations and caches them */
 struct dma_device *dma_device_create(struct model_host *host, struct vtd_model *unit, uint16_t rid,
                                      bool ats);
+/** The same behind a unit of any kind. */
+struct dma_device *dma_device_create_on(struct model_host *host, const struct model_unit_ops *ops,
+                                        void *unit, uint16_t rid, bool ats);
 /** Its loop must not run any more. The unit must still exist. */
 void dma_device_destroy(struct dma_device *device);
 
@@ -28,12 +31,12 @@ uint16_t dma_device_rid(const struct dma_device *device);
 
 /** Device reads and writes memory; true when all bytes moved. `result` may be NULL. */
 bool dma_device_read(struct dma_device *device, uint64_t address, void *data, size_t bytes,
-                     struct vtd_model_result *result);
+                     struct model_dma_result *result);
 bool dma_device_write(struct dma_device *device, uint64_t address, const void *data, size_t bytes,
-                      struct vtd_model_result *result);
+                      struct model_dma_result *result);
 /** Without looking into its device TLB first: a translated request to any address it likes. */
 bool dma_device_forge(struct dma_device *device, uint64_t phys, void *data, size_t bytes,
-                      bool write, struct vtd_model_result *result);
+                      bool write, struct model_dma_result *result);
 
 /** Sends an MSI through the unit. */
 bool dma_device_msi(struct dma_device *device, uint64_t address, uint32_t data);

@@ -269,8 +269,7 @@ void vtd_model_inject(struct vtd_model *unit, const struct vtd_model_injection *
     vtd_model_unlock(unit);
 }
 
-void vtd_model_connect(struct vtd_model *unit, uint16_t rid,
-                       const struct vtd_model_endpoint *endpoint)
+void vtd_model_connect(struct vtd_model *unit, uint16_t rid, const struct model_endpoint *endpoint)
 {
     vtd_model_lock(unit);
     if (unit->endpoint_count == ENDPOINTS_MAX)
@@ -278,3 +277,41 @@ void vtd_model_connect(struct vtd_model *unit, uint16_t rid,
     unit->endpoints[unit->endpoint_count++] = (struct endpoint){rid, 0, *endpoint};
     vtd_model_unlock(unit);
 }
+
+/* ---- for devices of any kind ---- */
+
+static void unit_lock(void *unit)
+{
+    vtd_model_lock(unit);
+}
+
+static void unit_unlock(void *unit)
+{
+    vtd_model_unlock(unit);
+}
+
+static bool unit_dma(void *unit, const struct model_dma_request *request, void *data, size_t bytes,
+                     struct model_dma_result *result)
+{
+    return vtd_model_dma(unit, request, data, bytes, result);
+}
+
+static void unit_ats_request(void *unit, uint16_t rid, uint64_t address,
+                             struct model_translation *out)
+{
+    vtd_model_ats_request(unit, rid, address, out);
+}
+
+static void unit_connect(void *unit, uint16_t rid, const struct model_endpoint *endpoint)
+{
+    vtd_model_connect(unit, rid, endpoint);
+}
+
+static void unit_endpoint_completed(void *unit, uint16_t rid)
+{
+    vtd_model_endpoint_completed(unit, rid);
+}
+
+const struct model_unit_ops vtd_model_ops = {
+    unit_lock, unit_unlock, unit_dma, unit_ats_request, unit_connect, unit_endpoint_completed,
+};

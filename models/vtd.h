@@ -8,7 +8,7 @@
  *     config.caching_mode = true;
  *     unit = vtd_model_create(host, &config);          // registers appear at config.base
  *     ... software programs it through the host's hooks ...
- *     vtd_model_dma(unit, &(struct vtd_model_request){.rid = rid, .address = iova, .write = true},
+ *     vtd_model_dma(unit, &(struct model_dma_request){.rid = rid, .address = iova, .write = true},
  *                   data, 512, &result);
  *
  * The caches are real and never forget on their own: a translation stays until software
@@ -21,7 +21,7 @@
 #ifndef MODELS_VTD_H
 #define MODELS_VTD_H
 
-#include "models/host.h"
+#include "models/unit.h"
 
 #define VTD_MODEL_FAULTS_MAX 256u
 
@@ -77,14 +77,6 @@ void vtd_model_destroy(struct vtd_model *unit);
 
 /* ---- DMA ---- */
 
-/** One device access. */
-struct vtd_model_request {
-    uint16_t rid;
-    uint64_t address;
-    bool write;
-    bool translated; /**< the address came from a device TLB */
-};
-
 /** Fault reasons of legacy mode [VT-d 7.1.3]; 0 is none. */
 enum vtd_model_reason {
     VTD_REASON_NONE = 0x0,
@@ -105,44 +97,22 @@ enum vtd_model_reason {
     VTD_REASON_SCALABLE_ROOT_ABSENT = 0x39,
 };
 
-/** How an access ended. */
-struct vtd_model_result {
-    bool done;        /**< every byte was moved, or the message was sent */
-    size_t moved;     /**< bytes moved before the first that was refused */
-    uint8_t reason;   /**< enum vtd_model_reason of the refused one; 0 with !done: refused
-                           without a fault (protected region, interrupt window, unit gone) */
-    uint64_t address; /**< page of the refused one */
-};
-
 /** Reads (into data) or writes (from data); true when all was done. `result` may be NULL. */
-bool vtd_model_dma(struct vtd_model *unit, const struct vtd_model_request *request, void *data,
-                   size_t bytes, struct vtd_model_result *result);
-
-/** What a translation request of ATS or a look from outside gives. */
-struct vtd_model_translation {
-    bool valid;
-    sluice_phys_t phys; /**< of the address asked for */
-    bool read, write;
-    uint8_t reason;
-};
+bool vtd_model_dma(struct vtd_model *unit, const struct model_dma_request *request, void *data,
+                   size_t bytes, struct model_dma_result *result);
 
 /** An ATS translation request [PCIe 10.2.2]; faults are recorded as hardware does. */
 void vtd_model_ats_request(struct vtd_model *unit, uint16_t rid, uint64_t address,
-                           struct vtd_model_translation *out);
+                           struct model_translation *out);
 
-/** The receiver of device-TLB invalidations for one requester. */
-struct vtd_model_endpoint {
-    /** Drops [first, last]; returns whether it completes at once. Called with the unit locked. */
-    bool (*invalidate)(void *arg, uint64_t first, uint64_t last);
-    void *arg;
-};
-
-void vtd_model_connect(struct vtd_model *unit, uint16_t rid,
-                       const struct vtd_model_endpoint *endpoint);
+void vtd_model_connect(struct vtd_model *unit, uint16_t rid, const struct model_endpoint *endpoint);
 /** A withheld completion arrives. */
 void vtd_model_endpoint_completed(struct vtd_model *unit, uint16_t rid);
 /** A withheld completion is given up on by the unit: ITE [VT-d 6.5.2.11]. */
 void vtd_model_endpoint_timeout(struct vtd_model *unit, uint16_t rid);
+
+/** The functions above for a device of any kind; the unit is the struct vtd_model. */
+extern const struct model_unit_ops vtd_model_ops;
 
 /** The unit's lock, recursive: makes a sequence of accesses one. */
 void vtd_model_lock(struct vtd_model *unit);

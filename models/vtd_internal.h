@@ -95,7 +95,7 @@ struct cached_context {
 struct endpoint {
     uint16_t rid;
     unsigned outstanding;
-    struct vtd_model_endpoint to;
+    struct model_endpoint to;
 };
 
 /* A wait descriptor that waits for device-TLB completions. */

@@ -243,8 +243,8 @@ static bool is_protected(const struct vtd_model *unit, sluice_phys_t phys)
 }
 
 static uint8_t translate_by_tables(struct vtd_model *unit, const struct cached_context *context,
-                                   const struct vtd_model_request *request,
-                                   struct vtd_model_translation *out)
+                                   const struct model_dma_request *request,
+                                   struct model_translation *out)
 {
     unsigned bits = 30 + 9 * CONTEXT_WIDTH(context->high);
     struct cached page;
@@ -271,8 +271,8 @@ static uint8_t translate_by_tables(struct vtd_model *unit, const struct cached_c
 }
 
 static uint8_t translate_by_context(struct vtd_model *unit, const struct cached_context *context,
-                                    const struct vtd_model_request *request,
-                                    enum access_type access, struct vtd_model_translation *out)
+                                    const struct model_dma_request *request,
+                                    enum access_type access, struct model_translation *out)
 {
     unsigned type = CONTEXT_TYPE(context->low);
 
@@ -289,13 +289,13 @@ static uint8_t translate_by_context(struct vtd_model *unit, const struct cached_
     return VTD_REASON_NONE;
 }
 
-static void translate(struct vtd_model *unit, const struct vtd_model_request *request,
-                      enum access_type access, struct vtd_model_translation *out)
+static void translate(struct vtd_model *unit, const struct model_dma_request *request,
+                      enum access_type access, struct model_translation *out)
 {
     struct cached_context context;
     bool quiet;
 
-    *out = (struct vtd_model_translation){0};
+    *out = (struct model_translation){0};
     if (unit->gone)
         return;
     if ((vtd_get32(unit, R_GSTS) & G_TE) == 0) {
@@ -325,9 +325,9 @@ static void translate(struct vtd_model *unit, const struct vtd_model_request *re
 }
 
 void vtd_model_ats_request(struct vtd_model *unit, uint16_t rid, uint64_t address,
-                           struct vtd_model_translation *out)
+                           struct model_translation *out)
 {
-    struct vtd_model_request request = {.rid = rid, .address = address & ADDRESS_MASK};
+    struct model_dma_request request = {.rid = rid, .address = address & ADDRESS_MASK};
 
     vtd_model_lock(unit);
     translate(unit, &request, TRANSLATION_REQUEST, out);
@@ -335,7 +335,7 @@ void vtd_model_ats_request(struct vtd_model *unit, uint16_t rid, uint64_t addres
 }
 
 /* A write to the window is a message, not memory [5.1]. */
-static bool send_message(struct vtd_model *unit, const struct vtd_model_request *request,
+static bool send_message(struct vtd_model *unit, const struct model_dma_request *request,
                          const void *data, size_t bytes)
 {
     uint32_t word;
@@ -350,10 +350,10 @@ static bool send_message(struct vtd_model *unit, const struct vtd_model_request 
 }
 
 /* Moves what lies in one page. */
-static bool move_chunk(struct vtd_model *unit, const struct vtd_model_request *request,
-                       uint8_t *data, size_t bytes, struct vtd_model_result *result)
+static bool move_chunk(struct vtd_model *unit, const struct model_dma_request *request,
+                       uint8_t *data, size_t bytes, struct model_dma_result *result)
 {
-    struct vtd_model_translation to;
+    struct model_translation to;
 
     if (!request->translated && in_window(request->address))
         return send_message(unit, request, data, bytes);
@@ -366,11 +366,11 @@ static bool move_chunk(struct vtd_model *unit, const struct vtd_model_request *r
     return model_host_read(unit->host, to.phys, data, bytes);
 }
 
-bool vtd_model_dma(struct vtd_model *unit, const struct vtd_model_request *request, void *data,
-                   size_t bytes, struct vtd_model_result *result)
+bool vtd_model_dma(struct vtd_model *unit, const struct model_dma_request *request, void *data,
+                   size_t bytes, struct model_dma_result *result)
 {
-    struct vtd_model_request part = *request;
-    struct vtd_model_result outcome = {.done = true};
+    struct model_dma_request part = *request;
+    struct model_dma_result outcome = {.done = true};
 
     vtd_model_lock(unit);
     while (outcome.moved < bytes) {

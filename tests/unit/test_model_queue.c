@@ -68,7 +68,7 @@ static int teardown(void **state)
 
 static int peek(uint64_t address)
 {
-    struct vtd_model_result result;
+    struct model_dma_result result;
     uint8_t byte;
 
     return dma_device_read(rig.device, address, &byte, 1, &result) ? byte : -(int)result.reason;
@@ -287,7 +287,7 @@ static void test_injected_device_tlb_errors(void **state)
 
 static void test_translated_requests_need_the_type(void **state)
 {
-    struct vtd_model_result result;
+    struct model_dma_result result;
     uint8_t byte;
 
     (void)state;

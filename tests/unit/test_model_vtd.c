@@ -36,7 +36,7 @@ static int teardown(void **state)
 /* What one byte read at an address gives; -reason when refused. */
 static int peek(uint64_t address)
 {
-    struct vtd_model_result result;
+    struct model_dma_result result;
     uint8_t byte;
 
     return dma_device_read(rig.device, address, &byte, 1, &result) ? byte : -(int)result.reason;
@@ -55,7 +55,7 @@ static void test_translates_and_moves_bytes(void **state)
 
 static void test_every_refusal_has_its_reason(void **state)
 {
-    struct vtd_model_result result;
+    struct model_dma_result result;
 
     (void)state;
     assert_int_equal(peek(RIG_IOVA + 0x1000), -VTD_REASON_READ);

@@ -23,7 +23,7 @@ static bool fault_at(struct world *world, unsigned page)
 /* The same where interrupts are off, as they are in a handler. */
 static void fault_quietly(struct world *world, unsigned page)
 {
-    const struct vtd_model_request request = {
+    const struct model_dma_request request = {
         .rid = (uint16_t)world->sources[1].id,
         .address = WORLD_IOVA + page * SLUICE_PAGE_BYTES,
     };
