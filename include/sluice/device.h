@@ -58,6 +58,7 @@ SLUICE_API struct sluice_domain *sluice_device_domain(struct sluice_device *devi
 enum sluice_reserved_kind {
     SLUICE_RESERVED_FIRMWARE = 0, /**< firmware uses it (RMRR, IVMD, RMR): mapped one to one */
     SLUICE_RESERVED_INTERRUPT,    /**< writes there are interrupts, never memory */
+    SLUICE_RESERVED_SPECIAL,      /**< means something else to the unit: never translated */
 };
 
 struct sluice_reserved_region {

@@ -208,6 +208,12 @@ enum sluice_status sluice_device_reserved(struct sluice_device *device, unsigned
                                                .last = caps->interrupt_last};
         return SLUICE_OK;
     }
+    if (caps->special_last != 0 && index-- == 0) {
+        *out = (struct sluice_reserved_region){.kind = SLUICE_RESERVED_SPECIAL,
+                                               .first = caps->special_first,
+                                               .last = caps->special_last};
+        return SLUICE_OK;
+    }
     irq = sluice_spin_lock(&device->sluice->lock);
     if (firmware_region_at(device->sluice, device->segment, device->rid, index, &region))
         *out = (struct sluice_reserved_region){

@@ -16,21 +16,46 @@ static struct domain_link *find_link(struct sluice_domain *domain, const struct 
     return NULL;
 }
 
-/** The unit's interrupt window is nobody's to map. */
-static enum sluice_status reserve_interrupts(struct sluice_domain *domain, const struct unit *unit)
+/** Whether the domain's tables are empty: then nothing is in the way of a reserved range. */
+static bool nothing_mapped(struct sluice_domain *domain)
 {
-    sluice_iova_t first = unit->caps.interrupt_first;
-    sluice_iova_t last = unit->caps.interrupt_last;
+    return atomic_load_explicit(&domain->pt.table_pages, memory_order_relaxed) ==
+           (uint64_t)1 << domain->pt.root_order;
+}
+
+/** A range that the unit does not translate is nobody's to map. */
+static enum sluice_status reserve_range(struct sluice_domain *domain,
+                                        enum sluice_reserved_kind kind, sluice_iova_t first,
+                                        sluice_iova_t last)
+{
+    unsigned bits = domain->pt.config.iova_bits;
     struct sluice_mapping mapping;
 
-    if (last == 0 || domain->kind == SLUICE_DOMAIN_IDENTITY)
+    if (last == 0 || (bits < 64 && first >> bits != 0))
         return SLUICE_OK;
     /* Mapped before this unit joined: the device would never reach what was mapped there. */
-    for (sluice_iova_t iova = first; iova <= last; iova += SLUICE_PAGE_BYTES) {
+    for (sluice_iova_t iova = first; iova <= last && !nothing_mapped(domain);
+         iova += SLUICE_PAGE_BYTES) {
         if (domain_lookup(domain, iova, &mapping) == SLUICE_OK)
             return SLUICE_ERR_EXISTS;
     }
-    return domain_reserve_locked(domain, SLUICE_RESERVED_INTERRUPT, first, last);
+    return domain_reserve_locked(domain, kind, first, last);
+}
+
+static enum sluice_status reserve_untranslated(struct sluice_domain *domain,
+                                               const struct unit *unit)
+{
+    const struct unit_caps *caps = &unit->caps;
+    enum sluice_status status;
+
+    if (domain->kind == SLUICE_DOMAIN_IDENTITY)
+        return SLUICE_OK;
+    status = reserve_range(domain, SLUICE_RESERVED_INTERRUPT, caps->interrupt_first,
+                           caps->interrupt_last);
+    if (status == SLUICE_OK)
+        status =
+            reserve_range(domain, SLUICE_RESERVED_SPECIAL, caps->special_first, caps->special_last);
+    return status;
 }
 
 static void publish_link(struct domain_link *link)
@@ -65,7 +90,7 @@ enum sluice_status domain_link_get_locked(struct sluice_domain *domain, struct u
     link->unit = unit;
     if (domain->has_tables && !(domain->kind == SLUICE_DOMAIN_IDENTITY && unit->caps.pass_through))
         link->pt = &domain->pt;
-    status = link->pt != NULL ? reserve_interrupts(domain, unit) : SLUICE_OK;
+    status = link->pt != NULL ? reserve_untranslated(domain, unit) : SLUICE_OK;
     if (status == SLUICE_OK)
         status = unit->ops->link_open(unit, link);
     if (status != SLUICE_OK) {

@@ -5,11 +5,17 @@
  */
 #include "unit/unit.h"
 
+#ifdef SLUICE_UNIT_AMD
+extern const struct unit_ops amdvi_unit_ops;
+#endif
 #ifdef SLUICE_UNIT_INTEL
 extern const struct unit_ops vtd_unit_ops;
 #endif
 
 const struct unit_ops *const unit_drivers[] = {
+#ifdef SLUICE_UNIT_AMD
+    &amdvi_unit_ops,
+#endif
 #ifdef SLUICE_UNIT_INTEL
     &vtd_unit_ops,
 #endif

@@ -42,6 +42,9 @@ struct unit_caps {
     /** Writes here are interrupts and never translated; not mappable. Empty: both 0. */
     sluice_iova_t interrupt_first;
     sluice_iova_t interrupt_last;
+    /** Accesses here mean something else to the unit, whoever makes them. Empty: both 0. */
+    sluice_iova_t special_first;
+    sluice_iova_t special_last;
 };
 
 struct unit {

@@ -26,6 +26,8 @@ static void commands(void **state)
 
     (void)state;
     command_is(amdvi_command_wait(0x123456788, 0x55), UINT64_C(0x1000000123456789), 0x55);
+    command_is(amdvi_command_barrier(), UINT64_C(0x1000000000000004), 0);
+    command_is(amdvi_command_nothing(), UINT64_C(0x1000000000000000), 0);
     command_is(amdvi_command_device(0xabcd), UINT64_C(0x200000000000abcd), 0);
     command_is(amdvi_command_pages(7, 0x40001000, 12, false), UINT64_C(0x3000000700000000),
                0x40001000);
@@ -139,7 +141,11 @@ static void other_events(void **state)
 
     (void)state;
     assert_int_equal(decoded(UINT64_C(1) << 60, 0, true).reason, SLUICE_FAULT_BAD_ENTRY);
+    assert_true(decoded(UINT64_C(1) << 60, 0, true).address_valid);
     assert_int_equal(decoded(UINT64_C(3) << 60, 0, true).reason, SLUICE_FAULT_TABLE_ACCESS);
+    /* The address of the entry that could not be read is none of the device's. */
+    assert_false(decoded(UINT64_C(3) << 60, 0x1000, true).address_valid);
+    assert_false(decoded(UINT64_C(4) << 60, 0x1000, true).address_valid);
     assert_int_equal(decoded(UINT64_C(8) << 60, 0, true).reason, SLUICE_FAULT_REQUEST_TYPE);
     assert_int_equal(decoded(UINT64_C(7) << 60, 0x2000, false).reason, SLUICE_FAULT_OTHER);
     for (unsigned code = 0; code < 16; code++) {

@@ -5,6 +5,7 @@
 #ifndef SLUICE_UNIT_AMD_COMMAND_H
 #define SLUICE_UNIT_AMD_COMMAND_H
 
+#include "pagetable/pagetable.h"
 #include "unit/amd/registers.h"
 
 #include <stdbool.h>
@@ -28,6 +29,7 @@ enum amdvi_opcode {
 };
 
 #define AMDVI_WAIT_STORE ((uint64_t)1 << 0)
+#define AMDVI_WAIT_FLUSH ((uint64_t)1 << 2)
 
 /** Size that means every address. */
 #define AMDVI_EVERYTHING_LG2 64u
@@ -43,6 +45,23 @@ static inline struct amdvi_command amdvi_command_wait(sluice_phys_t status, uint
                (status & UNIT_BITS(51, 3)),
         .high = data,
     };
+}
+
+/**
+ * Holds back all commands behind it until those before it are done: commands else overlap
+ * [AMD 2.4.1].
+ */
+static inline struct amdvi_command amdvi_command_barrier(void)
+{
+    return (struct amdvi_command){
+        .low = AMDVI_PREP(COMMAND_OPCODE, AMDVI_COMPLETION_WAIT) | AMDVI_WAIT_FLUSH,
+    };
+}
+
+/** A wait that tells nobody: takes the place of a command that was refused [AMD 2.4.1]. */
+static inline struct amdvi_command amdvi_command_nothing(void)
+{
+    return (struct amdvi_command){.low = AMDVI_PREP(COMMAND_OPCODE, AMDVI_COMPLETION_WAIT)};
 }
 
 /** Forgets the device table entry of one device [AMD 2.4.2]. */
@@ -99,6 +118,27 @@ static inline struct amdvi_command amdvi_command_device_tlb(const struct amdvi_d
         .high = amdvi_command_range(request->address, request->size_lg2),
     };
 }
+
+/** Most commands that a gathered set of ranges takes; more become one for the whole domain. */
+#define AMDVI_PLAN_MAX 8u
+
+/** What is to be forgotten of a domain, by blocks that one command can name. */
+struct amdvi_plan {
+    unsigned count;
+    bool whole; /**< one command for everything */
+    struct {
+        uint64_t address;
+        unsigned size_lg2;
+        bool tables;
+    } blocks[AMDVI_PLAN_MAX];
+};
+
+/** plan.c; `gather` NULL: everything. */
+void amdvi_plan_make(const struct pt_gather *gather, struct amdvi_plan *out);
+/** log2 of the smallest aligned block around [first, last]. */
+unsigned amdvi_cover_lg2(sluice_iova_t first, sluice_iova_t last);
+/** plan.c: "COMPLETION_WAIT" for an opcode, or "unknown command". Never NULL. */
+const char *amdvi_opcode_text(unsigned opcode);
 
 /** Forgets the interrupt table of one device [AMD 2.4.5]. */
 static inline struct amdvi_command amdvi_command_interrupts(uint16_t device)

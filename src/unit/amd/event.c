@@ -10,27 +10,37 @@ struct event_row {
     const char *text;
     enum sluice_fault_reason reason;
     bool of_device;
+    bool physical; /**< the address is that of a structure in memory, not one of the device */
 };
 
 static const struct event_row rows[] = {
-    [AMDVI_ILLEGAL_DEV_TABLE_ENTRY] = {"illegal device table entry", SLUICE_FAULT_BAD_ENTRY, true},
-    [AMDVI_IO_PAGE_FAULT] = {"page fault", SLUICE_FAULT_NOT_MAPPED, true},
+    [AMDVI_ILLEGAL_DEV_TABLE_ENTRY] = {"illegal device table entry", SLUICE_FAULT_BAD_ENTRY, true,
+                                       false},
+    [AMDVI_IO_PAGE_FAULT] = {"page fault", SLUICE_FAULT_NOT_MAPPED, true, false},
     [AMDVI_DEV_TAB_HARDWARE_ERROR] = {"error reading the device table", SLUICE_FAULT_TABLE_ACCESS,
-                                      true},
+                                      true, true},
     [AMDVI_PAGE_TAB_HARDWARE_ERROR] = {"error reading a page table", SLUICE_FAULT_TABLE_ACCESS,
-                                       true},
-    [AMDVI_ILLEGAL_COMMAND_ERROR] = {"illegal command", SLUICE_FAULT_OTHER, false},
-    [AMDVI_COMMAND_HARDWARE_ERROR] = {"error reading a command", SLUICE_FAULT_OTHER, false},
+                                       true, true},
+    [AMDVI_ILLEGAL_COMMAND_ERROR] = {"illegal command", SLUICE_FAULT_OTHER, false, true},
+    [AMDVI_COMMAND_HARDWARE_ERROR] = {"error reading a command", SLUICE_FAULT_OTHER, false, true},
     [AMDVI_IOTLB_INV_TIMEOUT] = {"no answer to a device-TLB invalidation in time",
-                                 SLUICE_FAULT_OTHER, false},
+                                 SLUICE_FAULT_OTHER, false, true},
     [AMDVI_INVALID_DEVICE_REQUEST] = {"request that the device may not make",
-                                      SLUICE_FAULT_REQUEST_TYPE, true},
+                                      SLUICE_FAULT_REQUEST_TYPE, true, false},
     [AMDVI_INVALID_PPR_REQUEST] = {"page request that the device may not make",
-                                   SLUICE_FAULT_REQUEST_TYPE, true},
-    [AMDVI_EVENT_COUNTER_ZERO] = {"performance counter reached zero", SLUICE_FAULT_OTHER, false},
+                                   SLUICE_FAULT_REQUEST_TYPE, true, false},
+    [AMDVI_EVENT_COUNTER_ZERO] = {"performance counter reached zero", SLUICE_FAULT_OTHER, false,
+                                  false},
+    [AMDVI_GUEST_EVENT_FAULT] = {"a guest's event could not be passed on", SLUICE_FAULT_OTHER,
+                                 false, true},
+    [AMDVI_VIOMMU_HARDWARE_ERROR] = {"error in the memory of a virtual IOMMU",
+                                     SLUICE_FAULT_TABLE_ACCESS, false, true},
+    [AMDVI_RMP_PAGE_FAULT] = {"reverse map table forbids it", SLUICE_FAULT_OTHER, true, false},
+    [AMDVI_RMP_HARDWARE_ERROR] = {"error reading the reverse map table", SLUICE_FAULT_TABLE_ACCESS,
+                                  true, true},
 };
 
-static const struct event_row unknown_row = {"unknown event", SLUICE_FAULT_OTHER, false};
+static const struct event_row unknown_row = {"unknown event", SLUICE_FAULT_OTHER, false, true};
 
 static const struct event_row *row_of(unsigned code)
 {
@@ -84,7 +94,7 @@ bool amdvi_event_decode(const struct amdvi_event *event, struct sluice_fault *ou
     };
     if (!row->of_device)
         return false;
-    out->address_valid = true;
+    out->address_valid = !row->physical;
     out->access = write ? SLUICE_ACCESS_WRITE : SLUICE_ACCESS_READ;
     if (code == AMDVI_IO_PAGE_FAULT) {
         out->reason = page_fault_reason(event->low, write);

@@ -25,7 +25,8 @@
     R(CMDBUF_TAIL, 0x2008, 8, "3.4", "command buffer tail")                                     \
     R(EVTLOG_HEAD, 0x2010, 8, "3.4", "event log head")                                          \
     R(EVTLOG_TAIL, 0x2018, 8, "3.4", "event log tail")                                          \
-    R(STATUS, 0x2020, 8, "3.4", "status")
+    R(STATUS, 0x2020, 8, "3.4", "status")                                                       \
+    R(EFR2, 0x01a0, 8, "3.4", "extended features 2")
 
 /* F(where, name, high bit, low bit, words) */
 #define AMDVI_FIELDS(F)                                                                            \
@@ -49,6 +50,15 @@
     F(CONTROL, PPR, 15, 15, "page requests on")                                                    \
     F(CONTROL, GT, 16, 16, "guest translation on")                                                 \
     F(CONTROL, GA, 17, 17, "guest virtual APIC on: 128-bit interrupt entries")                     \
+    F(CONTROL, DEVTABSEG, 36, 34, "log2 of device table segments")                                 \
+    F(EXCL, EN, 0, 0, "exclusion range on")                                                        \
+    F(EXCL, ALLOW, 1, 1, "for every device")                                                       \
+    F(EXCL, BASE, 51, 12, "4 KiB units")                                                           \
+    F(CAP, TYPE, 18, 16, "3 for an IOMMU")                                                         \
+    F(CAP, IOTLBSUP, 24, 24, "knows device TLBs")                                                  \
+    F(CAP, HTTUNNEL, 25, 25, "HyperTransport tunnel")                                              \
+    F(CAP, NPCACHE, 26, 26, "caches entries that are not present")                                 \
+    F(CAP, EFRSUP, 27, 27, "extended feature register")                                            \
     F(EFR, PREFSUP, 0, 0, "prefetch command")                                                      \
     F(EFR, PPRSUP, 1, 1, "page requests")                                                          \
     F(EFR, XTSUP, 2, 2, "x2APIC destinations")                                                     \
@@ -67,6 +77,7 @@
     F(STATUS, COMWAITINT, 2, 2, "a completion wait was done")                                      \
     F(STATUS, EVTRUN, 3, 3, "event log runs")                                                      \
     F(STATUS, CMDRUN, 4, 4, "command buffer runs")                                                 \
+    F(POINTER, INDEX, 18, 4, "head or tail of a ring, 16-byte units")                               \
     F(DTE0, V, 0, 0, "words 0 and 1 are valid; clear: devices pass untranslated")                  \
     F(DTE0, TV, 1, 1, "translation fields are valid")                                              \
     F(DTE0, MODE, 11, 9, "levels; 0: addresses pass")                                              \

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The device table [AMD 2.2.2]: who each requester is translated for.
+ *
+ * A translation takes words 0 and 1 of an entry; words 2 and 3 are about interrupts and stay as
+ * they were filled. So an entry changes from one domain to another with one 16-byte store where the
+ * CPU has one, and the unit sees the old or the new entry and never a mixture. Elsewhere it becomes
+ * a blocked one first. V is never clear: that would let everything pass.
+ */
+#include "unit/amd/amdvi.h"
+
+/** Settings of a device entry in IVRS [AMD 5.2.2.1]: where they go in the table entry. */
+#define SETTING_INIT_PASS  0x01u
+#define SETTING_EINT_PASS  0x02u
+#define SETTING_NMI_PASS   0x04u
+#define SETTING_SYSMGT_LOW 4u
+#define SETTING_LINT0_PASS 0x40u
+#define SETTING_LINT1_PASS 0x80u
+
+struct table_entry {
+    _Atomic uint64_t word[4];
+};
+
+_Static_assert(sizeof(struct table_entry) == sizeof(struct amdvi_device_entry),
+               "device table entries are 256 bits");
+
+static struct table_entry *entry_of(struct amdvi *amdvi, uint16_t rid)
+{
+    return (struct table_entry *)amdvi->table.virt + rid;
+}
+
+static uint64_t word_get(struct table_entry *entry, unsigned index)
+{
+    return atomic_load_explicit(&entry->word[index], memory_order_relaxed);
+}
+
+static void word_set(struct table_entry *entry, unsigned index, uint64_t value)
+{
+    /* Release: what was stored before, tables and other words, is seen before this word. */
+    atomic_store_explicit(&entry->word[index], value, memory_order_release);
+}
+
+/* Bits that firmware demands for a requester, whatever domain it is in. */
+static void settings_add(struct amdvi *amdvi, uint16_t rid, uint8_t settings)
+{
+    struct table_entry *entry = entry_of(amdvi, rid);
+    uint64_t interrupts = 0;
+
+    if ((settings & SETTING_INIT_PASS) != 0)
+        interrupts |= AMDVI_MASK(DTE2_INITPASS);
+    if ((settings & SETTING_EINT_PASS) != 0)
+        interrupts |= AMDVI_MASK(DTE2_EINTPASS);
+    if ((settings & SETTING_NMI_PASS) != 0)
+        interrupts |= AMDVI_MASK(DTE2_NMIPASS);
+    if ((settings & SETTING_LINT0_PASS) != 0)
+        interrupts |= AMDVI_MASK(DTE2_LINT0PASS);
+    if ((settings & SETTING_LINT1_PASS) != 0)
+        interrupts |= AMDVI_MASK(DTE2_LINT1PASS);
+    word_set(entry, 1,
+             word_get(entry, 1) | AMDVI_PREP(DTE1_SYSMGT, settings >> SETTING_SYSMGT_LOW & 3u));
+    word_set(entry, 2, word_get(entry, 2) | interrupts);
+}
+
+static void settings_of_scope(struct amdvi *amdvi, const struct platform_scope *scope)
+{
+    if (scope->settings == 0)
+        return;
+    if (scope->kind != PLATFORM_SCOPE_PCI_RANGE) {
+        settings_add(amdvi, scope->source_rid, scope->settings);
+        return;
+    }
+    for (uint32_t rid = scope->first_rid; rid <= scope->last_rid; rid++)
+        settings_add(amdvi, (uint16_t)rid, scope->settings);
+    if (scope->aliased)
+        settings_add(amdvi, scope->source_rid, scope->settings);
+}
+
+void amdvi_table_fill(struct amdvi *amdvi)
+{
+    const struct amdvi_device_entry blocked = amdvi_entry_blocked();
+
+    for (uint32_t rid = 0; rid < AMDVI_DEVICES; rid++)
+        word_set(entry_of(amdvi, (uint16_t)rid), 0, blocked.word[0]);
+    list_for_each(node, &amdvi->unit.desc->scopes)
+    {
+        settings_of_scope(amdvi, container_of(node, struct platform_scope, node));
+    }
+}
+
+static bool blocks(uint64_t word0)
+{
+    return (word0 & (AMDVI_MASK(DTE0_MODE) | AMDVI_MASK(DTE0_IR) | AMDVI_MASK(DTE0_IW))) == 0;
+}
+
+bool amdvi_entry_blocks(struct amdvi *amdvi, uint16_t rid)
+{
+    return blocks(word_get(entry_of(amdvi, rid), 0));
+}
+
+/* Words 0 and 1 for a link; `kept` is what stays of word 1. */
+static struct amdvi_device_entry entry_for(const struct domain_link *link, bool device_tlb,
+                                           uint64_t kept)
+{
+    struct amdvi_device_entry entry;
+
+    if (link == NULL) {
+        entry = amdvi_entry_blocked();
+    } else if (link->pt == NULL) {
+        entry = amdvi_entry_pass((uint16_t)link->tag);
+    } else {
+        const struct amdvi_translation translation = {
+            .root = link->pt->root_phys,
+            .levels = link->pt->config.levels,
+            .domain = (uint16_t)link->tag,
+            .device_tlb = device_tlb,
+        };
+
+        entry = amdvi_entry_translated(&translation);
+    }
+    entry.word[1] |= kept;
+    return entry;
+}
+
+/* ---- device TLBs ---- */
+
+static struct amdvi_ats *ats_find(struct amdvi *amdvi, const struct source *source)
+{
+    list_for_each(node, &amdvi->ats)
+    {
+        struct amdvi_ats *ats = container_of(node, struct amdvi_ats, node);
+
+        if (ats->rid == source->id && ats->link == source->link)
+            return ats;
+    }
+    return NULL;
+}
+
+static void ats_add(struct amdvi *amdvi, struct amdvi_ats *ats)
+{
+    sluice_irqstate_t irq = sluice_spin_lock(&amdvi->ring.lock);
+
+    list_append(&amdvi->ats, &ats->node);
+    sluice_spin_unlock(&amdvi->ring.lock, irq);
+}
+
+static void ats_remove(struct amdvi *amdvi, struct amdvi_ats *ats)
+{
+    sluice_irqstate_t irq;
+
+    if (ats == NULL)
+        return;
+    irq = sluice_spin_lock(&amdvi->ring.lock);
+    list_remove(&ats->node);
+    sluice_spin_unlock(&amdvi->ring.lock, irq);
+    host_free(amdvi->unit.sluice, ats, sizeof(*ats));
+}
+
+void amdvi_ats_forget(struct amdvi *amdvi, const struct domain_link *link)
+{
+    list_for_each_safe(node, &amdvi->ats)
+    {
+        struct amdvi_ats *ats = container_of(node, struct amdvi_ats, node);
+
+        if (ats->link == link)
+            ats_remove(amdvi, ats);
+    }
+}
+
+/* ---- changing an entry ---- */
+
+/* The unit forgets the entry that was there, and what it translated by it. */
+static enum sluice_status forget_old(struct amdvi *amdvi, const struct source *source,
+                                     const struct amdvi_ats *ats)
+{
+    const struct amdvi_entry_change change = {
+        .rid = (uint16_t)source->id,
+        .domain = source->link != NULL ? (uint16_t)source->link->tag : 0,
+        .ats = ats,
+    };
+
+    return amdvi_invalidate_entry(amdvi, &change);
+}
+
+/*
+ * An invalidation was lost before: the unit may hold any entry that was ever there, and the device
+ * what it was told then, which it can use again as soon as the new entry lets it.
+ */
+static enum sluice_status forget_everything(struct amdvi *amdvi, const struct source *source,
+                                            const struct domain_link *to)
+{
+    const struct amdvi_ats ats = {.rid = (uint16_t)source->id, .depth = source->ats_queue_depth};
+    const struct amdvi_entry_change change = {
+        .rid = (uint16_t)source->id,
+        .domain = (uint16_t)to->tag,
+        .ats = &ats,
+    };
+    enum sluice_status status = amdvi_invalidate_everything(amdvi);
+
+    if (status != SLUICE_OK || !source->ats_enabled || !amdvi->unit.caps.ats)
+        return status;
+    return amdvi_invalidate_entry(amdvi, &change);
+}
+
+static void entry_store(struct table_entry *entry, const struct amdvi_device_entry *to)
+{
+    word_set(entry, 0, amdvi_entry_blocked().word[0]);
+    word_set(entry, 1, to->word[1]);
+    word_set(entry, 0, to->word[0]);
+}
+
+/* Old entry to new one, with the unit running. */
+static enum sluice_status entry_switch(struct amdvi *amdvi, struct source *source,
+                                       const struct amdvi_device_entry *to,
+                                       const struct amdvi_ats *old_ats)
+{
+    struct table_entry *entry = entry_of(amdvi, (uint16_t)source->id);
+#if SLUICE_HAVE_STORE128
+    sluice_store128((uint64_t *)(void *)entry, to->word[0], to->word[1]);
+    return forget_old(amdvi, source, old_ats);
+#else
+    enum sluice_status status;
+
+    /* A mixture of halves must not be in a cache: the blocked form takes their place first. */
+    word_set(entry, 0, amdvi_entry_blocked().word[0]);
+    status = forget_old(amdvi, source, old_ats);
+    if (status != SLUICE_OK)
+        return status;
+    entry_store(entry, to);
+    return forget_old(amdvi, source, NULL);
+#endif
+}
+
+static enum sluice_status move(struct amdvi *amdvi, struct source *source, struct domain_link *to,
+                               bool device_tlb, const struct amdvi_ats *old_ats)
+{
+    struct table_entry *entry = entry_of(amdvi, (uint16_t)source->id);
+    const struct amdvi_device_entry want =
+        entry_for(to, device_tlb, word_get(entry, 1) & AMDVI_MASK(DTE1_SYSMGT));
+    bool was_blocked = blocks(word_get(entry, 0));
+    enum sluice_status status;
+
+    if (!amdvi->unit.started) {
+        entry_store(entry, &want);
+        return SLUICE_OK;
+    }
+    if (was_blocked && to == NULL)
+        return SLUICE_OK;
+    if (was_blocked && atomic_load_explicit(&amdvi->unit.degraded, memory_order_relaxed) != 0) {
+        status = forget_everything(amdvi, source, to);
+        if (status != SLUICE_OK)
+            return status;
+    }
+    return entry_switch(amdvi, source, &want, old_ats);
+}
+
+enum sluice_status amdvi_attach(struct unit *unit, struct source *source, uint32_t pasid,
+                                struct domain_link *to)
+{
+    struct amdvi *amdvi = amdvi_of(unit);
+    bool device_tlb = to != NULL && to->pt != NULL && source->ats_enabled && unit->caps.ats;
+    struct amdvi_ats *old_ats = ats_find(amdvi, source);
+    enum sluice_status status;
+
+    if (pasid != SLUICE_NO_PASID || source->id >= AMDVI_DEVICES)
+        return SLUICE_ERR_UNSUPPORTED; /* host tables have no PASIDs */
+    if (device_tlb) {
+        struct amdvi_ats *ats = host_alloc(unit->sluice, sizeof(*ats));
+
+        if (ats == NULL)
+            return SLUICE_ERR_NO_MEMORY;
+        *ats = (struct amdvi_ats){
+            .link = to, .rid = (uint16_t)source->id, .depth = source->ats_queue_depth};
+        ats_add(amdvi, ats);
+    }
+    status = move(amdvi, source, to, device_tlb, old_ats);
+    ats_remove(amdvi, old_ats);
+    if (status != SLUICE_OK) {
+        word_set(entry_of(amdvi, (uint16_t)source->id), 0, amdvi_entry_blocked().word[0]);
+        unit_degrade(unit, "source " LOG_RID " could not be moved and is blocked",
+                     LOG_RID_ARGS(source->segment, source->id));
+    }
+    return status;
+}

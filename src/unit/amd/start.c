@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Turning translation on and off [AMD 3.4].
+ *
+ * Order of a start, whether firmware left translation off or on:
+ *   1. event interrupt off; the command buffer and the event log that were there are turned off
+ *   2. the exclusion range is cleared: it would let devices past their tables
+ *   3. our command buffer and event log are programmed
+ *   4. the device table base is set. Every entry in it is valid by then: blocked, or what its
+ *      device is attached to. With translation on this is a live change: the unit uses the old
+ *      table, or ours, until 6 is done
+ *   5. CONTROL: all of it on at once. A unit that is off takes no commands, so nothing can be
+ *      invalidated before; what it still has cached from earlier reaches less than no translation
+ *   6. everything is invalidated, and the completion seen
+ *   7. event interrupt on
+ *
+ * Stop: translation off, then the command buffer and the log, and their status is waited for.
+ */
+#include "unit/amd/amdvi.h"
+
+/** 1 s for a device to answer an invalidation of its TLB [AMD 3.4, InvTimeOut]. */
+#define DEVICE_TIMEOUT 4u
+
+/** What was found, to go back to. */
+struct before {
+    uint64_t control;
+    uint64_t table;
+    uint64_t exclusion_base;
+    uint64_t exclusion_limit;
+};
+
+/** Bits of CONTROL that this driver decides about; what else firmware set there stays. */
+static uint64_t own_bits(void)
+{
+    return AMDVI_MASK(CONTROL_EN) | AMDVI_MASK(CONTROL_HTTUN) | AMDVI_MASK(CONTROL_EVTLOG) |
+           AMDVI_MASK(CONTROL_EVTINT) | AMDVI_MASK(CONTROL_COMWAITINT) | AMDVI_MASK(CONTROL_INVTO) |
+           AMDVI_MASK(CONTROL_PASSPW) | AMDVI_MASK(CONTROL_RESPASSPW) |
+           AMDVI_MASK(CONTROL_COHERENT) | AMDVI_MASK(CONTROL_ISOC) | AMDVI_MASK(CONTROL_CMDBUF) |
+           AMDVI_MASK(CONTROL_PPRLOG) | AMDVI_MASK(CONTROL_PPRINT) | AMDVI_MASK(CONTROL_PPR) |
+           AMDVI_MASK(CONTROL_GT) | AMDVI_MASK(CONTROL_DEVTABSEG);
+}
+
+/** What firmware asks for in IVRS, and snooping in any case [AMD 5.2.2]. */
+static uint64_t wanted_bits(const struct platform_ivhd *ivhd)
+{
+    uint64_t want = AMDVI_MASK(CONTROL_COHERENT) | AMDVI_PREP(CONTROL_INVTO, DEVICE_TIMEOUT) |
+                    AMDVI_MASK(CONTROL_CMDBUF) | AMDVI_MASK(CONTROL_EVTLOG) |
+                    AMDVI_MASK(CONTROL_EN);
+
+    if ((ivhd->flags & PLATFORM_IVHD_HT_TUNNEL) != 0)
+        want |= AMDVI_MASK(CONTROL_HTTUN);
+    if ((ivhd->flags & PLATFORM_IVHD_PASS_PW) != 0)
+        want |= AMDVI_MASK(CONTROL_PASSPW);
+    if ((ivhd->flags & PLATFORM_IVHD_RES_PASS_PW) != 0)
+        want |= AMDVI_MASK(CONTROL_RESPASSPW);
+    if ((ivhd->flags & PLATFORM_IVHD_ISOC) != 0)
+        want |= AMDVI_MASK(CONTROL_ISOC);
+    return want;
+}
+
+static enum sluice_status look(struct amdvi *amdvi, struct before *out)
+{
+    out->control = amdvi_read(amdvi, AMDVI_REG_CONTROL);
+    out->table = amdvi_read(amdvi, AMDVI_REG_DEVTAB);
+    out->exclusion_base = amdvi_read(amdvi, AMDVI_REG_EXCL_BASE);
+    out->exclusion_limit = amdvi_read(amdvi, AMDVI_REG_EXCL_LIMIT);
+    if (out->control == UINT64_MAX) {
+        log_error(amdvi->unit.sluice, "%s: CONTROL reads all ones: the unit is gone",
+                  amdvi->unit.name);
+        return SLUICE_ERR_HARDWARE;
+    }
+    amdvi->control = out->control;
+    return SLUICE_OK;
+}
+
+static bool was_on(const struct before *before)
+{
+    return (before->control & AMDVI_MASK(CONTROL_EN)) != 0;
+}
+
+static void exclusion_set(struct amdvi *amdvi, uint64_t base, uint64_t limit)
+{
+    amdvi_write(amdvi, AMDVI_REG_EXCL_BASE, 0); /* off while the limit changes */
+    amdvi_write(amdvi, AMDVI_REG_EXCL_LIMIT, limit);
+    amdvi_write(amdvi, AMDVI_REG_EXCL_BASE, base);
+}
+
+static uint64_t table_register(const struct amdvi *amdvi)
+{
+    return amdvi->table.phys | AMDVI_PREP(DEVTAB_SIZE, AMDVI_TABLE_BYTES / SLUICE_PAGE_BYTES - 1);
+}
+
+/* Some units take a new table only while they are off, which would leave a gap. */
+static enum sluice_status set_table(struct amdvi *amdvi, uint64_t table)
+{
+    /* The fence: entries before the unit is led to them. */
+    sluice_device_fence();
+    amdvi_write(amdvi, AMDVI_REG_DEVTAB, table);
+    if (amdvi_read(amdvi, AMDVI_REG_DEVTAB) == table)
+        return SLUICE_OK;
+    log_error(amdvi->unit.sluice, "%s: does not take a device table at %#llx", amdvi->unit.name,
+              (unsigned long long)(table & AMDVI_MASK(DEVTAB_BASE)));
+    return SLUICE_ERR_UNSUPPORTED;
+}
+
+static enum sluice_status rings_off(struct amdvi *amdvi)
+{
+    enum sluice_status status = amdvi_log_off(amdvi);
+
+    return status != SLUICE_OK ? status : amdvi_queue_off(amdvi);
+}
+
+/* The buffer runs and the table is ours: nothing of before may stay cached. */
+static enum sluice_status turn_on(struct amdvi *amdvi)
+{
+    uint64_t running = AMDVI_MASK(STATUS_CMDRUN) | AMDVI_MASK(STATUS_EVTRUN);
+    enum sluice_status status;
+    sluice_irqstate_t irq;
+
+    amdvi_control(amdvi, own_bits() & ~AMDVI_MASK(CONTROL_EN),
+                  wanted_bits(&amdvi->unit.desc->ivhd));
+    status = amdvi_wait_status(amdvi, running, running, "command buffer and event log on");
+    if (status != SLUICE_OK)
+        return status;
+    irq = sluice_spin_lock(&amdvi->ring.lock);
+    amdvi->ring.enabled = true;
+    sluice_spin_unlock(&amdvi->ring.lock, irq);
+    return amdvi_invalidate_everything(amdvi);
+}
+
+static enum sluice_status bring_up(struct amdvi *amdvi)
+{
+    enum sluice_status status = rings_off(amdvi);
+
+    if (status != SLUICE_OK)
+        return status;
+    amdvi_errata_apply(amdvi);
+    exclusion_set(amdvi, 0, 0);
+    amdvi_queue_program(amdvi);
+    amdvi_log_program(amdvi);
+    status = set_table(amdvi, table_register(amdvi));
+    return status != SLUICE_OK ? status : turn_on(amdvi);
+}
+
+/*
+ * Back to what firmware left: its table, or off. Firmware's rings stay off: nothing of it runs that
+ * would use them. Our memory counts as exposed until the unit confirmed that it let go.
+ */
+static void take_down(struct amdvi *amdvi, const struct before *before)
+{
+    enum sluice_status status = SLUICE_OK;
+
+    if (was_on(before)) {
+        exclusion_set(amdvi, before->exclusion_base, before->exclusion_limit);
+        if (amdvi_read(amdvi, AMDVI_REG_DEVTAB) != before->table) {
+            status = set_table(amdvi, before->table);
+            if (status == SLUICE_OK)
+                status =
+                    amdvi->ring.enabled ? amdvi_invalidate_everything(amdvi) : SLUICE_ERR_HARDWARE;
+        }
+    } else {
+        amdvi_control(amdvi, AMDVI_MASK(CONTROL_EN), 0);
+    }
+    if (rings_off(amdvi) != SLUICE_OK)
+        status = SLUICE_ERR_HARDWARE;
+    if (was_on(before) && status == SLUICE_OK)
+        amdvi_control(amdvi, own_bits(),
+                      before->control &
+                          ~(AMDVI_MASK(CONTROL_CMDBUF) | AMDVI_MASK(CONTROL_EVTLOG) |
+                            AMDVI_MASK(CONTROL_EVTINT)) &
+                          own_bits());
+    amdvi->unit.exposed = status != SLUICE_OK;
+    if (amdvi->unit.exposed)
+        unit_degrade(&amdvi->unit, "start failed, and the unit could not be put back");
+}
+
+enum sluice_status amdvi_start(struct unit *unit)
+{
+    struct amdvi *amdvi = amdvi_of(unit);
+    struct before before;
+    enum sluice_status status = look(amdvi, &before);
+
+    if (status != SLUICE_OK)
+        return status;
+    if (was_on(&before))
+        log_info(unit->sluice, "%s: firmware left translation on; taking over", unit->name);
+    status = bring_up(amdvi);
+    if (status != SLUICE_OK) {
+        take_down(amdvi, &before);
+        return status;
+    }
+    unit->started = true;
+    amdvi_event_on(amdvi);
+    log_info(unit->sluice, "%s: translation on, %u-bit IOVA", unit->name, unit->caps.iova_bits);
+    return SLUICE_OK;
+}
+
+enum sluice_status amdvi_stop(struct unit *unit)
+{
+    struct amdvi *amdvi = amdvi_of(unit);
+    enum sluice_status status;
+
+    amdvi_event_off(amdvi, true);
+    amdvi_control(amdvi, AMDVI_MASK(CONTROL_EN), 0);
+    status = rings_off(amdvi);
+    if (status == SLUICE_OK && (amdvi_read(amdvi, AMDVI_REG_CONTROL) & AMDVI_MASK(CONTROL_EN)) != 0)
+        status = SLUICE_ERR_HARDWARE;
+    unit->exposed = status != SLUICE_OK;
+    if (status != SLUICE_OK) {
+        unit_degrade(unit, "it did not turn off");
+        return status;
+    }
+    unit->started = false;
+    return SLUICE_OK;
+}
+
+/*
+ * Translation stays on: turning it off would open memory until power is lost. All that has to be
+ * so is that nothing is in flight.
+ */
+enum sluice_status amdvi_suspend(struct unit *unit)
+{
+    struct amdvi *amdvi = amdvi_of(unit);
+    enum sluice_status status;
+
+    if (!unit->started)
+        return SLUICE_ERR_STATE;
+    amdvi_event_off(amdvi, false);
+    (void)amdvi_faults_drain(unit, unit_fault_deliver, unit);
+    status = amdvi_invalidate_everything(amdvi);
+    if (status != SLUICE_OK)
+        unit_degrade(unit, "it did not come to rest before suspend");
+    return status;
+}
+
+enum sluice_status amdvi_resume(struct unit *unit)
+{
+    struct amdvi *amdvi = amdvi_of(unit);
+    struct before before;
+    enum sluice_status status = look(amdvi, &before);
+
+    if (status == SLUICE_OK)
+        status = bring_up(amdvi);
+    if (status != SLUICE_OK) {
+        unit_degrade(unit, "it could not be programmed again after suspend");
+        return status;
+    }
+    amdvi_event_on(amdvi);
+    return SLUICE_OK;
+}
