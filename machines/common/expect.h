@@ -16,6 +16,9 @@ struct expectation {
     /* It also logs accesses that a translation in its cache denies. */
     bool logs_denied_when_cached;
     const char *cached_remark;
+    /* Devices behind bridges arrive under an ID of their own bus. */
+    bool tells_buses_apart;
+    const char *buses_remark;
     const char *remark; /* why something is not expected; NULL when all is */
 };
 
