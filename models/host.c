@@ -293,6 +293,20 @@ void model_host_add_tick(struct model_host *host, void (*tick)(void *arg), void 
     host->tick_args[host->tick_count++] = arg;
 }
 
+static void host_dma_poll_at(void *ctx, uint64_t time_ns)
+{
+    struct model_host *host = ctx;
+    uint64_t seen = atomic_load(&host->poll_at_ns);
+
+    while (time_ns < seen && !atomic_compare_exchange_weak(&host->poll_at_ns, &seen, time_ns))
+        continue;
+}
+
+uint64_t model_host_poll_at(struct model_host *host)
+{
+    return atomic_exchange(&host->poll_at_ns, UINT64_MAX);
+}
+
 static unsigned host_cpu_count(void *ctx)
 {
     return ((const struct model_host *)ctx)->config.cpus;
@@ -312,6 +326,10 @@ static void fill_ops(struct model_host *host)
         .pages_free = host_pages_free,
         .phys_to_virt = config->not_linear ? host_phys_to_virt : NULL,
         .cache_clean = config->non_coherent ? host_cache_clean : NULL,
+        .cache_invalidate = config->non_coherent ? host_cache_invalidate : NULL,
+        .vmap = config->no_vmap ? NULL : host_vmap,
+        .vunmap = config->no_vmap ? NULL : host_vunmap,
+        .dma_poll_at = host_dma_poll_at,
         .mmio_map = host_mmio_map,
         .mmio_unmap = host_mmio_unmap,
         .mmio_read32 = host_mmio_read32,
@@ -343,6 +361,7 @@ struct model_host *model_host_create(const struct model_host_config *config)
     pthread_mutex_init(&host->lock, NULL);
     pthread_cond_init(&host->event_done, NULL);
     host->fail_at = UINT64_MAX;
+    atomic_init(&host->poll_at_ns, UINT64_MAX);
     host->log = model_zalloc(LOG_KEPT_BYTES);
     host_memory_init(host);
     fill_ops(host);

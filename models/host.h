@@ -49,6 +49,8 @@ struct model_host_config {
     bool real_clock;        /**< else time passes only by now_ns and stall_ns */
     bool no_events;         /**< leave out event_install: faults are only polled */
     bool no_extents;        /**< leave out memory_extent */
+    bool no_vmap;           /**< leave out vmap and vunmap */
+    bool ignores_last;      /**< pages_alloc does not look at sluice_page_request.last */
     unsigned cpus;          /**< default 1 */
     uint64_t clock_step_ns; /**< how much each now_ns advances the simulated clock; 1000 */
     bool echo_log;          /**< print the log to stderr too */
@@ -144,6 +146,16 @@ bool model_host_store32(struct model_host *host, sluice_phys_t phys, uint32_t va
 void model_host_buffer_writes(struct model_host *host);
 void model_host_flush_writes(struct model_host *host);
 
+/**
+ * Whether devices' own DMA (not units' walks) sees CPU caches; it does at first. Without, a device
+ * reads only what was cleaned, and the CPU sees what it wrote only after an invalidation, or
+ * through an uncached vmap. For hosts with non_coherent.
+ */
+void model_host_snoop_devices(struct model_host *host, bool snoop);
+
+/** Ranges that software has from vmap now. */
+unsigned model_host_vmaps(struct model_host *host);
+
 /* ---- registers ---- */
 
 struct model_mmio_ops {
@@ -183,6 +195,9 @@ void model_host_clock_advance(struct model_host *host, uint64_t ns);
 uint64_t model_host_clock(struct model_host *host);
 /** Called at each now_ns and stall_ns, for models that take time. At most 8. */
 void model_host_add_tick(struct model_host *host, void (*tick)(void *arg), void *arg);
+
+/** The earliest time that dma_poll_at was told since this was last called; UINT64_MAX: none. */
+uint64_t model_host_poll_at(struct model_host *host);
 
 /* ---- interrupts ---- */
 

@@ -31,6 +31,8 @@ struct extent {
     uint64_t bytes;
     uint8_t *virt;
     uint8_t *shadow;      /**< memory behind caches or write buffers; NULL: the same */
+    int file;             /**< what `virt` maps, so that vmap can map it again */
+    int shadow_file;      /**< likewise, where caches are not snooped */
     uint8_t *state;       /**< enum page_state a page; atomic accesses */
     uint8_t *order;       /**< of the block that begins here */
     uint64_t first_maybe; /**< no page below this index is free */
@@ -92,6 +94,9 @@ struct model_host {
     size_t reservation_bytes;
     uintptr_t linear_base;
     bool writes_buffered;
+    atomic_bool devices_behind; /**< devices' DMA does not see CPU caches */
+    unsigned vmaps;
+    atomic_uint_fast64_t poll_at_ns;
 
     uint64_t pages_in_use;
     uint64_t objects_in_use;
@@ -146,6 +151,9 @@ bool host_pages_alloc(void *ctx, const struct sluice_page_request *request,
 void host_pages_free(void *ctx, struct sluice_pages pages, unsigned order);
 void *host_phys_to_virt(void *ctx, sluice_phys_t phys);
 void host_cache_clean(void *ctx, const void *virt, size_t bytes);
+void host_cache_invalidate(void *ctx, void *virt, size_t bytes);
+void *host_vmap(void *ctx, const struct sluice_vmap_request *request);
+void host_vunmap(void *ctx, void *virt, size_t count);
 bool host_memory_extent(void *ctx, unsigned index, sluice_phys_t *out_first,
                         sluice_phys_t *out_last);
 bool host_mmio_map(void *ctx, sluice_phys_t phys, uint64_t bytes, void **out_handle);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 static const struct model_extent default_extents[] = {
     {0x100000, (uint64_t)16 << 20},
@@ -39,19 +40,32 @@ static void place_linear(struct model_host *host)
         struct extent *extent = &host->extents[i];
 
         extent->virt = (uint8_t *)host->reservation + (extent->base - first);
-        if (mprotect(extent->virt, (size_t)extent->bytes, PROT_READ | PROT_WRITE) != 0)
-            abort();
     }
+}
+
+/** Fresh memory that can be mapped a second time, at `at` or anywhere. */
+static uint8_t *map_file(uint8_t *at, size_t bytes, int *out_file)
+{
+    void *virt;
+
+    *out_file = memfd_create("ram", MFD_CLOEXEC);
+    if (*out_file < 0 || ftruncate(*out_file, (off_t)bytes) != 0)
+        abort();
+    virt = mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | (at != NULL ? MAP_FIXED : 0),
+                *out_file, 0);
+    if (virt == MAP_FAILED)
+        abort();
+    return virt;
 }
 
 static void init_extent(struct model_host *host, struct extent *extent)
 {
     size_t pages = (size_t)(extent->bytes / MODEL_PAGE_BYTES);
 
-    if (host->config.not_linear)
-        extent->virt = reserve_span((size_t)extent->bytes, PROT_READ | PROT_WRITE);
+    extent->virt = map_file(extent->virt, (size_t)extent->bytes, &extent->file);
+    extent->shadow_file = -1;
     if (host->config.non_coherent)
-        extent->shadow = reserve_span((size_t)extent->bytes, PROT_READ | PROT_WRITE);
+        extent->shadow = map_file(NULL, (size_t)extent->bytes, &extent->shadow_file);
     extent->state = model_zalloc(pages);
     extent->order = model_zalloc(pages);
     memset(extent->virt, MODEL_POISON_BYTE, (size_t)extent->bytes);
@@ -89,6 +103,9 @@ void host_memory_release(struct model_host *host)
             munmap(extent->virt, (size_t)extent->bytes);
         if (extent->shadow != NULL)
             munmap(extent->shadow, (size_t)extent->bytes);
+        (void)close(extent->file);
+        if (extent->shadow_file >= 0)
+            (void)close(extent->shadow_file);
         free(extent->state);
         free(extent->order);
     }
@@ -160,10 +177,9 @@ static void take_block(struct extent *extent, uint64_t page, unsigned order, enu
         extent->first_maybe = page + count;
 }
 
-static bool alloc_block(struct model_host *host, unsigned order, bool below_4g,
+static bool alloc_block(struct model_host *host, unsigned order, uint64_t last_end,
                         enum page_state state, struct sluice_pages *out)
 {
-    uint64_t last_end = below_4g ? ((uint64_t)1 << 32) / MODEL_PAGE_BYTES : UINT64_MAX;
     size_t bytes = (size_t)MODEL_PAGE_BYTES << order;
     bool clean;
 
@@ -209,6 +225,14 @@ static bool free_block(struct model_host *host, struct sluice_pages pages, unsig
     return true;
 }
 
+/** The page after the last one that may be used. */
+static uint64_t page_limit(bool below_4g, sluice_phys_t last)
+{
+    uint64_t end = below_4g ? ((uint64_t)1 << 32) / MODEL_PAGE_BYTES : UINT64_MAX;
+
+    return last != 0 && (last + 1) / MODEL_PAGE_BYTES < end ? (last + 1) / MODEL_PAGE_BYTES : end;
+}
+
 bool host_pages_alloc(void *ctx, const struct sluice_page_request *request,
                       struct sluice_pages *out)
 {
@@ -216,8 +240,11 @@ bool host_pages_alloc(void *ctx, const struct sluice_page_request *request,
     bool given;
 
     pthread_mutex_lock(&host->lock);
-    given = !host_allocation_fails_locked(host) &&
-            alloc_block(host, request->order, request->below_4g, PAGE_LIBRARY, out);
+    given =
+        !host_allocation_fails_locked(host) &&
+        alloc_block(host, request->order,
+                    page_limit(request->below_4g, host->config.ignores_last ? 0 : request->last),
+                    PAGE_LIBRARY, out);
     if (given)
         host->pages_in_use += (uint64_t)1 << request->order;
     pthread_mutex_unlock(&host->lock);
@@ -254,7 +281,7 @@ struct sluice_pages model_host_buffer(struct model_host *host, unsigned order, b
     struct sluice_pages pages = {0};
 
     pthread_mutex_lock(&host->lock);
-    if (!alloc_block(host, order, below_4g, PAGE_TEST, &pages))
+    if (!alloc_block(host, order, page_limit(below_4g, 0), PAGE_TEST, &pages))
         abort();
     pthread_mutex_unlock(&host->lock);
     return pages;

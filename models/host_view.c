@@ -46,6 +46,90 @@ void host_cache_clean(void *ctx, const void *virt, size_t bytes)
     model_host_violate(host, "cache_clean: %p is not RAM", virt);
 }
 
+void host_cache_invalidate(void *ctx, void *virt, size_t bytes)
+{
+    struct model_host *host = ctx;
+    uint8_t *first = virt;
+
+    for (unsigned i = 0; i < host->extent_count; i++) {
+        struct extent *extent = &host->extents[i];
+        size_t at = (size_t)(first - extent->virt);
+
+        if (first < extent->virt || first >= extent->virt + extent->bytes)
+            continue;
+        if (bytes > extent->bytes - at)
+            model_host_violate(host, "cache_invalidate: %zu bytes at %p leave RAM", bytes, virt);
+        /* Only these bytes: what a line at an end holds of others is kept. */
+        for (size_t j = 0; j < bytes && at + j < extent->bytes; j++)
+            __atomic_store_n(&first[j], __atomic_load_n(&extent->shadow[at + j], __ATOMIC_RELAXED),
+                             __ATOMIC_RELAXED);
+        return;
+    }
+    model_host_violate(host, "cache_invalidate: %p is not RAM", virt);
+}
+
+void model_host_snoop_devices(struct model_host *host, bool snoop)
+{
+    if (!host->config.non_coherent)
+        abort();
+    atomic_store(&host->devices_behind, !snoop);
+}
+
+void *host_vmap(void *ctx, const struct sluice_vmap_request *request)
+{
+    struct model_host *host = ctx;
+    bool uncached = request->mode != SLUICE_CACHE_NORMAL;
+    uint8_t *virt = mmap(NULL, request->count * MODEL_PAGE_BYTES, PROT_NONE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    bool fails;
+
+    pthread_mutex_lock(&host->lock);
+    fails = host_allocation_fails_locked(host);
+    host->vmaps += !fails;
+    pthread_mutex_unlock(&host->lock);
+    if (virt == MAP_FAILED)
+        abort();
+    for (size_t i = 0; i < request->count && !fails; i++) {
+        const struct extent *extent = host_extent_of(host, request->pages[i]);
+        int file;
+
+        if (extent == NULL || request->pages[i] % MODEL_PAGE_BYTES != 0) {
+            model_host_violate(host, "vmap: %#llx is no page of RAM",
+                               (unsigned long long)request->pages[i]);
+            continue;
+        }
+        file = uncached && extent->shadow != NULL ? extent->shadow_file : extent->file;
+        if (mmap(virt + i * MODEL_PAGE_BYTES, MODEL_PAGE_BYTES, PROT_READ | PROT_WRITE,
+                 MAP_SHARED | MAP_FIXED, file,
+                 (off_t)(request->pages[i] - extent->base)) == MAP_FAILED)
+            abort();
+    }
+    if (fails)
+        munmap(virt, request->count * MODEL_PAGE_BYTES);
+    return fails ? NULL : virt;
+}
+
+void host_vunmap(void *ctx, void *virt, size_t count)
+{
+    struct model_host *host = ctx;
+
+    if (munmap(virt, count * MODEL_PAGE_BYTES) != 0)
+        abort();
+    pthread_mutex_lock(&host->lock);
+    host->vmaps--;
+    pthread_mutex_unlock(&host->lock);
+}
+
+unsigned model_host_vmaps(struct model_host *host)
+{
+    unsigned count;
+
+    pthread_mutex_lock(&host->lock);
+    count = host->vmaps;
+    pthread_mutex_unlock(&host->lock);
+    return count;
+}
+
 void model_host_buffer_writes(struct model_host *host)
 {
     if (host->config.non_coherent)
@@ -132,12 +216,15 @@ static bool all_ram(struct model_host *host, sluice_phys_t phys, size_t bytes)
 
 bool model_host_read(struct model_host *host, sluice_phys_t phys, void *data, size_t bytes)
 {
+    const struct extent *extent;
     const uint8_t *from;
     uint8_t *to = data;
 
     if (!all_ram(host, phys, bytes))
         return false;
-    from = model_host_virt(host, phys);
+    extent = host_extent_of(host, phys);
+    from = (atomic_load(&host->devices_behind) ? extent->shadow : extent->virt) +
+           (phys - extent->base);
     for (size_t i = 0; i < bytes; i++)
         to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
     return true;
@@ -153,7 +240,8 @@ bool model_host_write(struct model_host *host, sluice_phys_t phys, const void *d
     for (size_t i = 0; i < bytes; i++) {
         uint64_t at = phys - extent->base + i;
 
-        __atomic_store_n(&extent->virt[at], from[i], __ATOMIC_RELAXED);
+        if (!atomic_load(&host->devices_behind))
+            __atomic_store_n(&extent->virt[at], from[i], __ATOMIC_RELAXED);
         if (extent->shadow != NULL)
             __atomic_store_n(&extent->shadow[at], from[i], __ATOMIC_RELAXED);
     }

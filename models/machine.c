@@ -272,6 +272,7 @@ unsigned machine_destroy(struct machine *machine)
         vtd_model_check_settled(machine->units[i]);
     machine_footprint(machine, &left);
     bad = (unsigned)(left.pages + left.objects) + left.mmio_maps + left.events;
+    bad += model_host_vmaps(machine->host);
     for (unsigned i = 0; i < MACHINE_DEVICES_MAX; i++) {
         if (machine->devices[i] != NULL)
             dma_device_destroy(machine->devices[i]);

@@ -29,6 +29,11 @@ struct sluice_device_config {
     /** For an SR-IOV virtual function: firmware tables name only its physical function. */
     bool is_virtual_function;
     uint16_t physical_function_rid;
+    /**
+     * It could be anybody's: plugged in from outside, or firmware says so. Its unmaps are never
+     * lazy, and its buffers never share a page with other data (see sluice/dma.h).
+     */
+    bool untrusted;
     const char *name; /**< for the log; copied, up to 31 characters; may be NULL */
 };
 
@@ -46,8 +51,8 @@ sluice_device_add(struct sluice *sluice, const struct sluice_device_config *conf
 
 /**
  * Forgets a device; it is detached first if need be and stays blocked.
- * Returns: OK; STATE (not started, or suspended); TIMEOUT or HARDWARE (the unit did not confirm;
- * the device is in no domain, and is kept and can be removed again).
+ * Returns: OK; STATE (not started, or suspended); BUSY (its DMA API is open); TIMEOUT or HARDWARE
+ * (the unit did not confirm; the device is in no domain, and is kept and can be removed again).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_device_remove(struct sluice_device *device);
 

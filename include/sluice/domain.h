@@ -30,6 +30,17 @@ struct sluice_domain_config {
     struct sluice_device *device;
     unsigned iova_bits; /**< aperture wanted; 0 is the widest the units have */
     const char *name;   /**< for the log; copied, up to 31 characters; may be NULL */
+
+    /**
+     * For the DMA API: sluice_dma_unmap does not wait for the invalidation, which is done for many
+     * unmaps at once, lazy_window_ns later at most (see sluice_dma_poll). Until then a device of
+     * the domain may still reach the buffer: much faster, and only for devices that are trusted. An
+     * untrusted device in the domain turns it off.
+     */
+    bool lazy;
+    uint64_t lazy_window_ns; /**< 0 is 10 ms */
+    /** For the DMA API: use addresses below 4 GiB first, for devices that handle them better. */
+    bool prefer_32bit;
 };
 
 struct sluice_domain_info {
@@ -59,7 +70,8 @@ sluice_domain_create(struct sluice *sluice, const struct sluice_domain_config *c
 
 /**
  * Destroys a domain and frees its tables.
- * Returns: OK; BUSY (a device is attached); STATE (the instance is being started or stopped).
+ * Returns: OK; BUSY (a device is attached, or the DMA API open); STATE (the instance is being
+ * started or stopped).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_domain_destroy(struct sluice_domain *domain);
 
@@ -72,10 +84,10 @@ SLUICE_API void sluice_domain_info(struct sluice_domain *domain, struct sluice_d
  * when the hardware no longer answers, blocked and in no domain.
  *
  * Reserved regions that firmware demands are mapped one to one into the domain first.
- * Returns: OK (also when it is attached here already); DENIED (shares its requester ID with a
- * device of another domain); EXISTS (a reserved region collides with a mapping); UNSUPPORTED (the
- * device's unit cannot walk this domain's tables); NO_SPACE (no domain ID left); NO_MEMORY;
- * TIMEOUT; HARDWARE.
+ * Returns: OK (also when it is attached here already); BUSY (its DMA API is open elsewhere); DENIED
+ * (shares its requester ID with a device of another domain); EXISTS (a reserved region collides
+ * with a mapping); UNSUPPORTED (the device's unit cannot walk this domain's tables); NO_SPACE (no
+ * domain ID left); NO_MEMORY; TIMEOUT; HARDWARE.
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_domain_attach(struct sluice_domain *domain,
                                                                      struct sluice_device *device);
@@ -83,7 +95,7 @@ SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_domain_attach(struct slui
 /**
  * Takes a device out of its domain. It is blocked from then on, but for reserved regions that
  * firmware demands.
- * Returns: OK (also when it is in none); TIMEOUT; HARDWARE.
+ * Returns: OK (also when it is in none); BUSY (its DMA API is open); TIMEOUT; HARDWARE.
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_domain_detach(struct sluice_device *device);
 
@@ -96,7 +108,8 @@ SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_domain_detach(struct slui
  * calls must be disjoint.
  * Returns: OK; INVALID (no permission, zero bytes); ALIGNMENT; RANGE (outside the aperture or the
  * unit's physical width, or wraps); EXISTS (something in the range is mapped); DENIED (a reserved
- * region, or a domain that takes no mappings); NO_MEMORY; TIMEOUT (a failed call could not be
+ * region, a domain that takes no mappings, or one whose addresses the DMA API hands out);
+ * NO_MEMORY; TIMEOUT (a failed call could not be
  * undone on every unit in time).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_domain_map(struct sluice_domain *domain,
@@ -110,7 +123,7 @@ SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_domain_map(struct sluice_
  * the range are split where the hardware allows that without a gap.
  * @param out_unmapped_bytes  how much was mapped there; may be NULL
  * Context: any thread; ranges of concurrent calls must be disjoint. Waits for the hardware.
- * Returns: OK; INVALID; ALIGNMENT; RANGE; DENIED (a reserved region); UNSUPPORTED (would need to
+ * Returns: OK; INVALID; ALIGNMENT; RANGE; DENIED (as sluice_domain_map); UNSUPPORTED (would need to
  * split a page that this hardware cannot; nothing was unmapped); NO_MEMORY (a split found no
  * memory; nothing was unmapped); TIMEOUT or HARDWARE (the entries are gone, but a unit did not
  * confirm: the caller must not reuse the memory). Once a unit did not confirm something of a domain

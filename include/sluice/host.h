@@ -34,6 +34,26 @@ struct sluice_page_request {
     unsigned order; /**< the block is 4096 << order bytes, aligned to that */
     int node;       /**< NUMA node preferred, or -1 */
     bool below_4g;  /**< the physical address must fit in 32 bits */
+    /**
+     * Highest physical address, inclusive, that is of use; 0: any. Only for bounce and coherent
+     * memory of devices that reach no further. A host that cannot look for such pages may ignore
+     * it: pages beyond are given back and the call fails.
+     */
+    sluice_phys_t last;
+};
+
+/** How the CPU sees memory that a device shares. */
+enum sluice_cache_mode {
+    SLUICE_CACHE_NORMAL = 0,    /**< cached; for devices that snoop */
+    SLUICE_CACHE_WRITE_COMBINE, /**< not cached, writes combined */
+    SLUICE_CACHE_OFF,           /**< not cached */
+};
+
+/** Pages to be seen as one range by the CPU. */
+struct sluice_vmap_request {
+    const sluice_phys_t *pages; /**< of SLUICE_PAGE_BYTES each, in order */
+    size_t count;
+    enum sluice_cache_mode mode;
 };
 
 /** An MSI as a unit's event registers want it. */
@@ -71,9 +91,9 @@ struct sluice_host_ops {
     void (*pages_free)(void *ctx, struct sluice_pages pages, unsigned order);
 
     /**
-     * The virtual address of a physical address that came from pages_alloc. May be NULL when
-     * sluice_config.linear_map is set, which is much faster: page-table walks call this once a
-     * level.
+     * The virtual address of a physical address that came from pages_alloc, or in a buffer that a
+     * driver gave to the DMA API. May be NULL when sluice_config.linear_map is set, which is much
+     * faster: page-table walks call this once a level.
      */
     void *(*phys_to_virt)(void *ctx, sluice_phys_t phys);
 
@@ -82,6 +102,21 @@ struct sluice_host_ops {
      * only for units that do not snoop. NULL: such units are refused.
      */
     void (*cache_clean)(void *ctx, const void *virt, size_t bytes);
+
+    /**
+     * Throws what CPU caches hold of [virt, virt + bytes) away, writing back what lines at the ends
+     * hold of others. Called only for devices that do not snoop. NULL: the DMA API refuses such
+     * devices.
+     */
+    void (*cache_invalidate)(void *ctx, void *virt, size_t bytes);
+
+    /**
+     * Makes pages appear as one range, in the cache mode asked for; NULL when it cannot. May be
+     * left out: then the DMA API's coherent memory is always one block of pages_alloc, and devices
+     * that do not snoop get none.
+     */
+    void *(*vmap)(void *ctx, const struct sluice_vmap_request *request);
+    void (*vunmap)(void *ctx, void *virt, size_t count);
 
     /** Makes device registers reachable; *out_handle is passed back to the accessors. May sleep. */
     bool (*mmio_map)(void *ctx, sluice_phys_t phys, uint64_t bytes, void **out_handle);
@@ -131,6 +166,14 @@ struct sluice_host_ops {
                           struct sluice_msi *out_msi, void **out_handle);
     /** Removes it; on return the handler is not running and never will. May sleep. */
     void (*event_remove)(void *ctx, void *handle);
+
+    /**
+     * Wants sluice_dma_poll() to be called at this time (now_ns) or soon after; later calls replace
+     * earlier ones only by earlier times. Called from unmaps of lazy domains, a few times a window.
+     * NULL: the host calls sluice_dma_poll() regularly by itself, or lazy invalidations wait until
+     * a queue is full.
+     */
+    void (*dma_poll_at)(void *ctx, uint64_t time_ns);
 
     /** Calls work(arg) soon, outside interrupt context. NULL: done in place. */
     bool (*defer)(void *ctx, void (*work)(void *arg), void *arg);

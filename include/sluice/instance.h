@@ -13,6 +13,7 @@
 #ifndef SLUICE_INSTANCE_H
 #define SLUICE_INSTANCE_H
 
+#include <sluice/dma.h>
 #include <sluice/fault.h>
 #include <sluice/host.h>
 
@@ -42,6 +43,18 @@ struct sluice_config {
     /** Longest wait for one answer of the hardware; 0 is one second. */
     uint64_t hardware_timeout_ns;
 
+    /** Most bounce memory that the DMA API takes, in bytes; 0 is 64 MiB. */
+    uint64_t bounce_limit_bytes;
+
+    /**
+     * The DMA API's checking mode: every mapping is remembered, so that wrong unmaps and syncs are
+     * refused and reported, leaks named, and a fault's address explained. Costs a lock and a table
+     * entry a mapping: for test systems.
+     */
+    bool check_dma;
+    sluice_dma_misuse_handler *on_dma_misuse; /**< beside the log; may be NULL */
+    void *on_dma_misuse_arg;
+
     /** Use register-based invalidation where a unit has it, instead of its queue. For tests. */
     bool avoid_queues;
 };
@@ -58,7 +71,8 @@ SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_create(const struct sluic
 
 /**
  * Frees a stopped instance.
- * Returns: OK; BUSY (it is started: stop it first; nothing was freed).
+ * Returns: OK; BUSY (it is started, or the DMA API is open for a device without an IOMMU: stop it
+ * and close that first; nothing was freed).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_destroy(struct sluice *sluice);
 

@@ -7,6 +7,7 @@
 
 #include <sluice/acpi.h>
 #include <sluice/device.h>
+#include <sluice/dma.h>
 #include <sluice/domain.h>
 #include <sluice/fault.h>
 #include <sluice/host.h>

@@ -28,6 +28,10 @@ enum instance_state {
     INSTANCE_HALF_STOPPED, /**< a unit did not turn off: only stop may be called */
 };
 
+struct dma_context;
+struct sluice;
+typedef void instance_fault_observer(struct sluice *sluice, const struct sluice_fault *fault);
+
 #define SOURCE_BUCKETS 64u /**< hash of (unit, source ID); power of two */
 
 struct sluice {
@@ -48,6 +52,11 @@ struct sluice {
     struct list_node devices;                 /**< struct sluice_device.node */
     struct list_node domains;                 /**< struct sluice_domain.node */
     struct list_node sources[SOURCE_BUCKETS]; /**< struct source.node */
+
+    /** The DMA API's part of the instance, made when it is first opened; owned by src/dma. */
+    _Atomic(struct dma_context *) dma;
+    /** Sees every delivered fault before the host does; set once, with release. */
+    _Atomic(instance_fault_observer *) fault_observer;
 
     /** Pages that a unit might still reach: never freed, only counted (invariant 1). */
     atomic_uint_fast64_t withheld_pages;

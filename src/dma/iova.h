@@ -23,6 +23,7 @@
 #ifndef SLUICE_DMA_IOVA_H
 #define SLUICE_DMA_IOVA_H
 
+#include "dma/aligned.h"
 #include "dma/range.h"
 
 #include <sluice/cpu.h>
@@ -31,7 +32,6 @@
 #define IOVA_BLOCK_PAGES     ((uint64_t)1 << (RANGE_CLASSES - 1)) /**< longest that is cached */
 #define IOVA_MAGAZINE        127u /**< addresses in a magazine, so that it is 1 KiB and a half line */
 #define IOVA_DEPOT_MAGAZINES 256u
-#define IOVA_CACHE_LINE      128u /**< what two CPUs must not share: two lines are fetched together */
 
 struct iova_magazine {
     uint32_t count;

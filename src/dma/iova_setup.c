@@ -2,19 +2,8 @@
 /*
  * The allocator's making, unmaking and counting.
  */
+#include "dma/aligned.h"
 #include "dma/iova.h"
-
-/** Zeroed memory at a multiple of a cache line; what to free goes to *out_memory. */
-static void *alloc_aligned(struct sluice *sluice, size_t bytes, void **out_memory)
-{
-    uintptr_t at;
-
-    *out_memory = host_alloc(sluice, bytes + IOVA_CACHE_LINE);
-    at = (uintptr_t)*out_memory;
-    return *out_memory != NULL
-               ? (void *)((at + IOVA_CACHE_LINE - 1) & ~(uintptr_t)(IOVA_CACHE_LINE - 1))
-               : NULL;
-}
 
 static size_t cpus_bytes(const struct iova *iova)
 {
@@ -23,7 +12,7 @@ static size_t cpus_bytes(const struct iova *iova)
 
 static enum sluice_status create_cpus(struct iova *iova)
 {
-    iova->cpus = alloc_aligned(iova->sluice, cpus_bytes(iova), &iova->cpus_memory);
+    iova->cpus = aligned_alloc_lines(iova->sluice, cpus_bytes(iova), &iova->cpus_memory);
     if (iova->cpus == NULL)
         return SLUICE_ERR_NO_MEMORY;
     for (unsigned i = 0; i < iova->cpu_count; i++) {
@@ -54,9 +43,9 @@ static bool config_is_valid(const struct iova_config *config)
 static void iova_release(struct iova *iova)
 {
     if (iova->cpus != NULL)
-        host_free(iova->sluice, iova->cpus_memory, cpus_bytes(iova) + IOVA_CACHE_LINE);
+        aligned_free_lines(iova->sluice, iova->cpus_memory, cpus_bytes(iova));
     ranges_clear(&iova->ranges);
-    host_free(iova->sluice, iova->memory, sizeof(*iova) + IOVA_CACHE_LINE);
+    aligned_free_lines(iova->sluice, iova->memory, sizeof(*iova));
 }
 
 enum sluice_status iova_create(struct sluice *sluice, const struct iova_config *config,
@@ -69,7 +58,7 @@ enum sluice_status iova_create(struct sluice *sluice, const struct iova_config *
 
     if (!config_is_valid(config))
         return SLUICE_ERR_INVALID;
-    iova = alloc_aligned(sluice, sizeof(*iova), &memory);
+    iova = aligned_alloc_lines(sluice, sizeof(*iova), &memory);
     if (iova == NULL)
         return SLUICE_ERR_NO_MEMORY;
     iova->memory = memory;

@@ -103,12 +103,14 @@ static void count_device(struct sluice_device *device, struct sluice_domain *to)
 {
     if (device->domain != NULL) {
         device->domain->devices--;
+        device->domain->untrusted -= device->untrusted;
         for (unsigned i = 0; i < device->source_count; i++)
             device->sources[i]->attached--;
     }
     device->domain = to;
     if (to != NULL) {
         to->devices++;
+        to->untrusted += device->untrusted;
         for (unsigned i = 0; i < device->source_count; i++)
             device->sources[i]->attached++;
     }
@@ -163,6 +165,15 @@ static enum sluice_status move_device(struct sluice_device *device, struct sluic
     return undone != SLUICE_OK ? undone : status;
 }
 
+/** Before an untrusted device joins: nothing of the others may be stale any more. */
+static void warn_manager(struct sluice_domain *domain, const struct sluice_device *device)
+{
+    struct domain_manager *manager = atomic_load_explicit(&domain->manager, memory_order_relaxed);
+
+    if (device->untrusted && manager != NULL)
+        manager->distrust(manager);
+}
+
 static enum sluice_status attach_locked(struct sluice_domain *domain, struct sluice_device *device)
 {
     struct domain_link *link = NULL;
@@ -170,6 +181,8 @@ static enum sluice_status attach_locked(struct sluice_domain *domain, struct slu
 
     if (device->domain == domain)
         return SLUICE_OK;
+    if (device->dma_open)
+        return SLUICE_ERR_BUSY;
     if (shared_elsewhere(device, domain))
         return SLUICE_ERR_DENIED;
     if (domain->kind != SLUICE_DOMAIN_BLOCKING) {
@@ -182,6 +195,7 @@ static enum sluice_status attach_locked(struct sluice_domain *domain, struct slu
         if (status != SLUICE_OK)
             goto out;
     }
+    warn_manager(domain, device);
     status = move_device(device, domain, link);
 out:
     if (link != NULL)
@@ -227,7 +241,7 @@ enum sluice_status sluice_domain_detach(struct sluice_device *device)
     sluice = device->sluice;
     irq = sluice_spin_lock(&sluice->lock);
     if (sluice->state == INSTANCE_STARTED)
-        status = device_detach_locked(device);
+        status = device->dma_open ? SLUICE_ERR_BUSY : device_detach_locked(device);
     sluice_spin_unlock(&sluice->lock, irq);
     return status;
 }

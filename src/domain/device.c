@@ -134,6 +134,7 @@ static enum sluice_status device_add_locked(struct sluice *sluice,
     device->segment = config->segment;
     device->rid = config->rid;
     device->unit = unit_for_description(sluice, desc);
+    device->untrusted = config->untrusted;
     format_text(device->name, sizeof(device->name), "%s", config->name != NULL ? config->name : "");
     list_append(&sluice->devices, &device->node);
     status = add_sources(device);
@@ -171,7 +172,12 @@ enum sluice_status sluice_device_remove(struct sluice_device *device)
         return SLUICE_ERR_INVALID;
     sluice = device->sluice;
     irq = sluice_spin_lock(&sluice->lock);
-    status = sluice->state == INSTANCE_STARTED ? device_detach_locked(device) : SLUICE_ERR_STATE;
+    if (sluice->state != INSTANCE_STARTED)
+        status = SLUICE_ERR_STATE;
+    else if (device->dma_open)
+        status = SLUICE_ERR_BUSY;
+    else
+        status = device_detach_locked(device);
     if (status == SLUICE_OK)
         device_free_locked(device);
     sluice_spin_unlock(&sluice->lock, irq);

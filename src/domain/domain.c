@@ -4,6 +4,8 @@
  */
 #include "domain/domain.h"
 
+#define DEFAULT_LAZY_WINDOW_NS ((uint64_t)10000000)
+
 /** Narrows a table configuration by every unit that the domain must work on. */
 static enum sluice_status narrow_geometry(struct sluice *sluice, struct unit *unit,
                                           struct pt_config *config)
@@ -77,6 +79,10 @@ enum sluice_status domain_create_locked(struct sluice *sluice,
         return SLUICE_ERR_NO_MEMORY;
     domain->sluice = sluice;
     domain->kind = config->kind;
+    domain->lazy = config->lazy;
+    domain->lazy_window_ns =
+        config->lazy_window_ns != 0 ? config->lazy_window_ns : DEFAULT_LAZY_WINDOW_NS;
+    domain->prefer_32bit = config->prefer_32bit;
     copy_name(domain->name, config->name);
     list_init(&domain->links);
     list_append(&sluice->domains, &domain->node);
@@ -146,7 +152,8 @@ enum sluice_status sluice_domain_destroy(struct sluice_domain *domain)
     irq = sluice_spin_lock(&sluice->lock);
     if (sluice->state == INSTANCE_CHANGING)
         status = SLUICE_ERR_STATE;
-    else if (domain->devices != 0 || !list_empty(&domain->links))
+    else if (domain->devices != 0 || !list_empty(&domain->links) ||
+             atomic_load_explicit(&domain->manager, memory_order_relaxed) != NULL)
         status = SLUICE_ERR_BUSY;
     else
         domain_free_locked(domain);

@@ -32,6 +32,15 @@ struct domain_reserved {
     enum sluice_reserved_kind kind;
 };
 
+/** Who hands out the addresses of a domain, and what it must be told. Called under sluice->lock. */
+struct domain_manager {
+    /** Keeps a range out of use. Returns: OK; EXISTS (in use); NO_SPACE; NO_MEMORY. */
+    enum sluice_status (*reserve)(struct domain_manager *manager, sluice_iova_t first,
+                                  sluice_iova_t last);
+    /** An untrusted device is about to be attached: nothing stale from now on. */
+    void (*distrust)(struct domain_manager *manager);
+};
+
 struct sluice_domain {
     struct list_node node; /**< in sluice->domains */
     struct sluice *sluice;
@@ -49,6 +58,14 @@ struct sluice_domain {
     atomic_uint flush_on_map; /**< links whose unit caches entries that are not present */
 
     unsigned devices; /**< attached; guarded by sluice->lock */
+
+    bool lazy;               /**< as configured; for the manager */
+    bool prefer_32bit;       /**< as configured; for the manager */
+    uint64_t lazy_window_ns; /**< as configured, or the default */
+    unsigned untrusted;      /**< devices attached that are; guarded by sluice->lock */
+    /** NULL: callers map for themselves. Changed under sluice->lock. */
+    _Atomic(struct domain_manager *) manager;
+    atomic_bool mapped_by_caller; /**< ever: then no manager can take over */
 
     /**
      * Ranges that callers may neither map nor unmap. Append-only while the domain lives: an entry
@@ -72,6 +89,8 @@ struct sluice_device {
     char name[DOMAIN_NAME_BYTES];
     struct unit *unit;
     struct sluice_domain *domain; /**< NULL: in none */
+    bool untrusted;
+    bool dma_open; /**< the DMA API holds it in its domain; guarded by sluice->lock */
     unsigned source_count;
     struct source *sources[PCI_MAX_ALIASES];
 };

@@ -112,10 +112,17 @@ static bool already_reserved(struct sluice_domain *domain, const struct platform
 static enum sluice_status add_region(struct sluice_domain *domain,
                                      const struct platform_reserved *region)
 {
+    struct domain_manager *manager = atomic_load_explicit(&domain->manager, memory_order_relaxed);
     enum sluice_status status;
 
     if (already_reserved(domain, region))
         return SLUICE_OK;
+    /* Before it is mapped, so that no address in it is handed out meanwhile. */
+    if (manager != NULL) {
+        status = manager->reserve(manager, region_begin(region), region_last(region));
+        if (status != SLUICE_OK)
+            return status;
+    }
     status = map_region(domain, region);
     if (status != SLUICE_OK)
         return status;

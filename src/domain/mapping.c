@@ -40,9 +40,10 @@ static enum sluice_status check_target(const struct sluice_domain *domain, sluic
 }
 
 /** Whether callers may map and unmap in this domain at all. */
-static bool takes_mappings(const struct sluice_domain *domain)
+static bool takes_mappings(struct sluice_domain *domain)
 {
-    return domain->kind == SLUICE_DOMAIN_DMA || domain->kind == SLUICE_DOMAIN_UNMANAGED;
+    return (domain->kind == SLUICE_DOMAIN_DMA || domain->kind == SLUICE_DOMAIN_UNMANAGED) &&
+           atomic_load_explicit(&domain->manager, memory_order_relaxed) == NULL;
 }
 
 static bool hits_reserved(struct sluice_domain *domain, sluice_iova_t first, sluice_iova_t last)
@@ -61,7 +62,9 @@ enum sluice_status domain_reserve_locked(struct sluice_domain *domain,
                                          enum sluice_reserved_kind kind, sluice_iova_t first,
                                          sluice_iova_t last)
 {
+    struct domain_manager *manager = atomic_load_explicit(&domain->manager, memory_order_relaxed);
     unsigned count = atomic_load_explicit(&domain->reserved_count, memory_order_relaxed);
+    enum sluice_status status;
 
     for (unsigned i = 0; i < count; i++) {
         if (domain->reserved[i].first <= first && domain->reserved[i].last >= last)
@@ -69,6 +72,9 @@ enum sluice_status domain_reserve_locked(struct sluice_domain *domain,
     }
     if (count == DOMAIN_RESERVED_MAX)
         return SLUICE_ERR_NO_SPACE;
+    status = manager != NULL ? manager->reserve(manager, first, last) : SLUICE_OK;
+    if (status != SLUICE_OK)
+        return status;
     domain->reserved[count] = (struct domain_reserved){.first = first, .last = last, .kind = kind};
     /* Release: the entry is whole before it is counted; pairs with hits_reserved. */
     atomic_store_explicit(&domain->reserved_count, count + 1, memory_order_release);
@@ -126,6 +132,8 @@ enum sluice_status sluice_domain_map(struct sluice_domain *domain, sluice_iova_t
         return status;
     if (hits_reserved(domain, iova, iova + (bytes - 1)))
         return SLUICE_ERR_DENIED;
+    if (!atomic_load_explicit(&domain->mapped_by_caller, memory_order_relaxed))
+        atomic_store_explicit(&domain->mapped_by_caller, true, memory_order_relaxed);
     return domain_map_unchecked(domain, iova, phys, bytes, prot);
 }
 

@@ -2,6 +2,7 @@
 /*
  * The instance: created with a host, fed with tables, destroyed.
  */
+#include "dma/dma.h"
 #include "instance/units.h"
 
 #include <sluice/sluice.h>
@@ -25,7 +26,8 @@ static bool has_device_hooks(const struct sluice_host_ops *ops)
 /** An event that could be installed and never removed would call into freed memory. */
 static bool hooks_are_paired(const struct sluice_host_ops *ops)
 {
-    return ops->event_install == NULL || ops->event_remove != NULL;
+    return (ops->event_install == NULL || ops->event_remove != NULL) &&
+           (ops->vmap == NULL || ops->vunmap != NULL);
 }
 
 static void init_lists(struct sluice *sluice)
@@ -76,6 +78,9 @@ enum sluice_status sluice_destroy(struct sluice *sluice)
     sluice_spin_unlock(&sluice->lock, irq);
     if (state != INSTANCE_STOPPED)
         return SLUICE_ERR_BUSY;
+    if (dma_context_is_used(sluice))
+        return SLUICE_ERR_BUSY;
+    dma_context_free(sluice);
     platform_clear(sluice, &sluice->platform);
     host_free(sluice, sluice, sizeof(*sluice));
     return SLUICE_OK;

@@ -8,7 +8,13 @@ void unit_fault_deliver(void *arg, const struct sluice_fault *fault)
 {
     struct unit *unit = arg;
     const struct sluice_config *config = &unit->sluice->config;
+    /* Acquire: what the observer looks at was there before it; pairs with the release that set it.
+     */
+    instance_fault_observer *observer =
+        atomic_load_explicit(&unit->sluice->fault_observer, memory_order_acquire);
 
+    if (observer != NULL)
+        observer(unit->sluice, fault);
     if (config->on_fault != NULL)
         config->on_fault(config->on_fault_arg, fault);
 }

@@ -32,6 +32,8 @@ void scene_init(struct scene *scene, const struct scene_config *config)
     sluice_config.avoid_queues = config->avoid_queues;
     sluice_config.on_fault = on_fault;
     sluice_config.on_fault_arg = scene;
+    if (config->configure != NULL)
+        config->configure(&sluice_config, config->configure_arg);
     assert_int_equal(sluice_create(&sluice_config, &scene->sluice), SLUICE_OK);
     if (config->no_tables)
         return;

@@ -18,6 +18,9 @@ struct scene_config {
     struct machine_config machine;
     bool avoid_queues;
     bool no_tables; /**< the test adds them itself */
+    /** May change anything before the instance is made; NULL: nothing to change. */
+    void (*configure)(struct sluice_config *config, void *arg);
+    void *configure_arg;
 };
 
 struct scene {

@@ -32,6 +32,9 @@ static void test_create_needs_hooks(void **state)
         {offsetof(struct sluice_host_ops, pages_free), true},
         {offsetof(struct sluice_host_ops, phys_to_virt), true},
         {offsetof(struct sluice_host_ops, cache_clean), false},
+        {offsetof(struct sluice_host_ops, cache_invalidate), false},
+        {offsetof(struct sluice_host_ops, vmap), false},
+        {offsetof(struct sluice_host_ops, vunmap), true},
         {offsetof(struct sluice_host_ops, mmio_map), true},
         {offsetof(struct sluice_host_ops, mmio_unmap), true},
         {offsetof(struct sluice_host_ops, mmio_read32), true},
@@ -46,6 +49,7 @@ static void test_create_needs_hooks(void **state)
         {offsetof(struct sluice_host_ops, memory_extent), false},
         {offsetof(struct sluice_host_ops, event_install), false},
         {offsetof(struct sluice_host_ops, event_remove), true},
+        {offsetof(struct sluice_host_ops, dma_poll_at), false},
         {offsetof(struct sluice_host_ops, defer), false},
     };
 

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The checking mode judges devices by their faults: what was at the address? See check.h.
+ */
+#include "dma/check.h"
+
+/** Whether a device's requests carry this requester ID. */
+static bool speaks_as(const struct sluice_device *device, uint16_t segment, uint32_t id)
+{
+    for (unsigned i = 0; device != NULL && i < device->source_count; i++) {
+        if (device->sources[i]->segment == segment && device->sources[i]->id == id)
+            return true;
+    }
+    return false;
+}
+
+/** The addresses that a fault's source has; NULL when it is no translated device. */
+static const struct dma_space *space_of(struct dma_context *context,
+                                        const struct sluice_fault *fault)
+{
+    const struct dma_space *space = NULL;
+    sluice_irqstate_t irq = sluice_spin_lock(&context->lock);
+
+    list_for_each(node, &context->handles)
+    {
+        const struct sluice_dma *dma = container_of(node, struct sluice_dma, node);
+
+        if (speaks_as(dma->device, fault->segment, fault->source))
+            space = dma->space;
+    }
+    sluice_spin_unlock(&context->lock, irq);
+    return space;
+}
+
+/** The live mapping of a space that the address is in, or (`beyond`) the one that ends before. */
+static const struct check_entry *find_live(const struct dma_check *check,
+                                           const struct dma_space *space, sluice_iova_t address,
+                                           bool beyond)
+{
+    for (unsigned i = 0; i < CHECK_BUCKETS; i++) {
+        for (const struct check_entry *at = check->buckets[i]; at != NULL; at = at->next) {
+            sluice_iova_t end = at->address + at->bytes;
+            bool here = beyond
+                            ? address >= end && address - end <= SLUICE_PAGE_BYTES
+                            : address >= (at->address & ~(SLUICE_PAGE_BYTES - 1)) && address < end;
+
+            if (at->space == space && here)
+                return at;
+        }
+    }
+    return NULL;
+}
+
+static bool explain_locked(struct dma_check *check, const struct dma_space *space,
+                           const struct sluice_fault *fault, struct sluice_dma_misuse *out)
+{
+    uint64_t now = host_now_ns(check->context->sluice);
+    const struct check_entry *live = find_live(check, space, fault->address, false);
+    const struct check_entry *ended;
+
+    if (live != NULL) {
+        out->kind = SLUICE_DMA_USE_WRONG_WAY;
+        out->device = live->device;
+        check_describe(live, false, now, out);
+        return true;
+    }
+    /* Hardware may say no more than the page. */
+    ended = check_find_ended(check, NULL, space, fault->address);
+    if (ended == NULL)
+        ended = check_find_ended(check, NULL, space, fault->address | (SLUICE_PAGE_BYTES - 1));
+    if (ended != NULL) {
+        out->kind = SLUICE_DMA_USE_AFTER_UNMAP;
+        out->device = ended->device;
+        check_describe(ended, true, now, out);
+        return true;
+    }
+    live = find_live(check, space, fault->address, true);
+    if (live == NULL)
+        return false;
+    out->kind = SLUICE_DMA_USE_BEYOND;
+    out->device = live->device;
+    check_describe(live, false, now, out);
+    return true;
+}
+
+enum sluice_status sluice_dma_explain_fault(struct sluice *sluice, const struct sluice_fault *fault,
+                                            struct sluice_dma_misuse *out)
+{
+    struct dma_context *context;
+    const struct dma_space *space;
+    sluice_irqstate_t irq;
+    bool known;
+
+    if (sluice == NULL || fault == NULL || out == NULL)
+        return SLUICE_ERR_INVALID;
+    context = atomic_load_explicit(&sluice->dma, memory_order_acquire);
+    if (context == NULL || context->check == NULL || !fault->address_valid)
+        return SLUICE_ERR_NOT_FOUND;
+    space = space_of(context, fault);
+    if (space == NULL)
+        return SLUICE_ERR_NOT_FOUND;
+    *out = (struct sluice_dma_misuse){.address = fault->address};
+    out->flags =
+        fault->access == SLUICE_ACCESS_WRITE ? SLUICE_DMA_FROM_DEVICE : SLUICE_DMA_TO_DEVICE;
+    irq = sluice_spin_lock(&context->check->lock);
+    known = explain_locked(context->check, space, fault, out);
+    sluice_spin_unlock(&context->check->lock, irq);
+    return known ? SLUICE_OK : SLUICE_ERR_NOT_FOUND;
+}
+
+void check_observe(struct sluice *sluice, const struct sluice_fault *fault)
+{
+    struct dma_context *context = atomic_load_explicit(&sluice->dma, memory_order_acquire);
+    struct sluice_dma_misuse misuse;
+
+    if (sluice_dma_explain_fault(sluice, fault, &misuse) == SLUICE_OK)
+        check_report(context->check, &misuse);
+}

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: MIT
+/*
+ * One buffer: map and unmap. What the checking mode and the counters do stands around it in the
+ * public functions.
+ */
+#include "dma/check.h"
+#include "dma/dma.h"
+
+#define LIST_EDGES 16u /**< mappings with bounce pages that share one invalidation */
+
+static bool hardware_failed(enum sluice_status status)
+{
+    return status == SLUICE_ERR_TIMEOUT || status == SLUICE_ERR_HARDWARE;
+}
+
+/* ---- mapping ---- */
+
+enum sluice_status dma_map_pages(struct sluice_dma *dma, sluice_phys_t phys, uint64_t bytes,
+                                 uint32_t prot, sluice_iova_t *out)
+{
+    struct dma_space *space = dma->space;
+    uint64_t offset = space_offset(space, phys);
+    const struct space_piece piece = {phys - offset, space_round(space, offset + bytes)};
+    enum sluice_status status;
+    sluice_iova_t iova;
+
+    status = space_take(space, piece.bytes, dma->last, &iova);
+    if (__builtin_expect(status != SLUICE_OK, 0))
+        return status;
+    status = space_map(space, iova, &piece, 1, prot);
+    if (__builtin_expect(status == SLUICE_OK, 1))
+        *out = iova + offset;
+    else
+        space_undo_take(space, iova, piece.bytes, status);
+    return status;
+}
+
+static enum sluice_status map_copy(struct sluice_dma *dma, sluice_phys_t phys, uint64_t bytes,
+                                   uint32_t flags, sluice_iova_t *out)
+{
+    struct bounce_run *run;
+    enum sluice_status status = bounce_take(dma->bounce, phys, bytes, SLUICE_PAGE_LG2, &run);
+
+    if (status != SLUICE_OK)
+        return status;
+    dma_count_bounced(dma);
+    /*
+     * Also for what the device writes: it may write less than all of it, and the rest is copied
+     * back too.
+     */
+    if ((flags & SLUICE_DMA_NO_SYNC) == 0) {
+        dma_bounce_copy(dma, run, run->phys, bytes, true);
+        dma_clean(dma, run->phys, bytes, flags);
+    }
+    *out = run->phys;
+    return SLUICE_OK;
+}
+
+static inline enum sluice_status map_by_route(struct sluice_dma *dma, sluice_phys_t phys,
+                                              uint64_t bytes, uint32_t flags, sluice_iova_t *out)
+{
+    switch (dma_route(dma, phys, bytes)) {
+    case DMA_ROUTE_MAPPED:
+        dma_clean(dma, phys, bytes, flags);
+        return dma_map_pages(dma, phys, bytes, space_prot(dma, flags), out);
+    case DMA_ROUTE_EDGES:
+        return edges_map(dma, phys, bytes, flags, out);
+    case DMA_ROUTE_COPY:
+        return map_copy(dma, phys, bytes, flags, out);
+    default:
+        dma_clean(dma, phys, bytes, flags);
+        *out = phys;
+        return SLUICE_OK;
+    }
+}
+
+enum sluice_status dma_map_one(struct sluice_dma *dma, sluice_phys_t phys, uint64_t bytes,
+                               uint32_t flags, sluice_iova_t *out)
+{
+    enum sluice_status status = map_by_route(dma, phys, bytes, flags, out);
+
+    if (__builtin_expect(status == SLUICE_OK, 1))
+        dma_count(dma, bytes, true);
+    else
+        dma_count_failure(dma);
+    return status;
+}
+
+enum sluice_status sluice_dma_map(struct sluice_dma *dma, sluice_phys_t phys, uint64_t bytes,
+                                  uint32_t flags, const char *site, sluice_iova_t *out)
+{
+    enum sluice_status status;
+
+    if (__builtin_expect(dma == NULL || out == NULL || bytes == 0 || !dma_has_direction(flags), 0))
+        return SLUICE_ERR_INVALID;
+    if (__builtin_expect(phys + (bytes - 1) < phys || bytes >> 52 != 0, 0))
+        return SLUICE_ERR_RANGE;
+    status = dma_map_one(dma, phys, bytes, flags, out);
+    if (__builtin_expect(status == SLUICE_OK && dma->check != NULL, 0))
+        check_mapped(dma, CHECK_BUFFER, &(struct sluice_dma_chunk){*out, bytes}, flags, site);
+    return status;
+}
+
+/* ---- unmapping ---- */
+
+/** The pages of a mapping. */
+static struct sluice_dma_chunk pages_of(const struct dma_space *space, sluice_iova_t address,
+                                        uint64_t bytes)
+{
+    uint64_t offset = space_offset(space, address);
+
+    return (struct sluice_dma_chunk){address - offset, space_round(space, offset + bytes)};
+}
+
+static enum sluice_status unmap_physical(struct sluice_dma *dma, sluice_iova_t address,
+                                         uint64_t bytes, uint32_t flags)
+{
+    struct bounce_run *run = bounce_find(&dma->context->bounce, address);
+
+    if (run == NULL) {
+        dma_invalidate(dma, address, bytes, flags);
+        return SLUICE_OK;
+    }
+    if (run->phys != address || run->bytes != bytes)
+        return SLUICE_ERR_INVALID;
+    dma_invalidate(dma, address, bytes, flags);
+    if ((flags & SLUICE_DMA_FROM_DEVICE) != 0 && (flags & SLUICE_DMA_NO_SYNC) == 0)
+        dma_bounce_copy(dma, run, address, bytes, false);
+    bounce_give(run);
+    return SLUICE_OK;
+}
+
+static enum sluice_status unmap_edges(struct sluice_dma *dma, sluice_iova_t address, uint64_t bytes,
+                                      uint32_t flags)
+{
+    const struct sluice_dma_chunk pages = pages_of(dma->space, address, bytes);
+    enum sluice_status status;
+    struct edges edges;
+
+    edges_find(dma, address, bytes, &edges);
+    status = space_unmap(dma->space, pages.address, pages.bytes, false);
+    edges_end(dma, &edges, flags, status);
+    return status;
+}
+
+static inline enum sluice_status unmap_by_route(struct sluice_dma *dma, sluice_iova_t address,
+                                                uint64_t bytes, uint32_t flags)
+{
+    struct sluice_dma_chunk pages;
+
+    if (dma->space == NULL)
+        return unmap_physical(dma, address, bytes, flags);
+    if (__builtin_expect(dma->non_coherent, 0) && (flags & SLUICE_DMA_NO_SYNC) == 0)
+        dma_sync_one(dma, address, bytes, flags, false);
+    if (__builtin_expect(dma_route(dma, address, bytes) == DMA_ROUTE_EDGES, 0))
+        return unmap_edges(dma, address, bytes, flags);
+    pages = pages_of(dma->space, address, bytes);
+    return space_unmap(dma->space, pages.address, pages.bytes, true);
+}
+
+/** Whether a mapping is gone, for the device or for good. */
+static bool is_over(enum sluice_status status)
+{
+    return status == SLUICE_OK || hardware_failed(status);
+}
+
+enum sluice_status dma_unmap_one(struct sluice_dma *dma, sluice_iova_t address, uint64_t bytes,
+                                 uint32_t flags)
+{
+    enum sluice_status status = unmap_by_route(dma, address, bytes, flags);
+
+    if (__builtin_expect(is_over(status), 1))
+        dma_count(dma, bytes, false);
+    return status;
+}
+
+enum sluice_status sluice_dma_unmap(struct sluice_dma *dma, sluice_iova_t address, uint64_t bytes,
+                                    uint32_t flags, const char *site)
+{
+    enum sluice_status status;
+
+    if (__builtin_expect(dma == NULL || bytes == 0 || !dma_has_direction(flags), 0))
+        return SLUICE_ERR_INVALID;
+    if (__builtin_expect(dma->check != NULL, 0)) {
+        status = check_unmapping(dma, CHECK_BUFFER, &(struct sluice_dma_chunk){address, bytes},
+                                 flags, site);
+        if (status != SLUICE_OK)
+            return status;
+    }
+    return dma_unmap_one(dma, address, bytes, flags);
+}
+
+/* ---- many at once ---- */
+
+/** The ranges that one invalidation serves: chunks[0..count). */
+struct round {
+    const struct sluice_dma_chunk *chunks;
+    unsigned count;
+    struct edges edges[LIST_EDGES];
+    bool with_edges;
+};
+
+/** Takes the entries of as many chunks as one invalidation can serve; stops at a wrong one. */
+static enum sluice_status round_clear(struct sluice_dma *dma, struct round *round, unsigned left,
+                                      uint32_t flags, struct pt_gather *gather)
+{
+    enum sluice_status status = SLUICE_OK;
+
+    for (round->count = 0; round->count < left && status == SLUICE_OK;) {
+        const struct sluice_dma_chunk *chunk = &round->chunks[round->count];
+        const struct sluice_dma_chunk pages = pages_of(dma->space, chunk->address, chunk->bytes);
+
+        if (round->with_edges) {
+            if (round->count == LIST_EDGES)
+                break;
+            edges_find(dma, chunk->address, chunk->bytes, &round->edges[round->count]);
+        }
+        status = space_clear(dma->space, gather, pages.address, pages.bytes);
+        if (status == SLUICE_OK)
+            round->count++;
+        else if (round->with_edges)
+            edges_end(dma, &round->edges[round->count], flags, status);
+    }
+    return status;
+}
+
+static void round_give(struct sluice_dma *dma, struct round *round, uint32_t flags,
+                       enum sluice_status flushed)
+{
+    for (unsigned i = 0; i < round->count; i++) {
+        const struct sluice_dma_chunk pages =
+            pages_of(dma->space, round->chunks[i].address, round->chunks[i].bytes);
+
+        if (round->with_edges)
+            edges_end(dma, &round->edges[i], flags, flushed);
+        if (flushed == SLUICE_OK)
+            space_give(dma->space, pages.address, pages.bytes);
+        else
+            space_withhold(dma->space, pages.bytes);
+        dma_count(dma, round->chunks[i].bytes, false);
+    }
+}
+
+/** The worse of two: what may not be reused counts more than what was wrong. */
+static enum sluice_status worse(enum sluice_status a, enum sluice_status b)
+{
+    if (hardware_failed(a) || b == SLUICE_OK)
+        return a;
+    return hardware_failed(b) || a == SLUICE_OK ? b : a;
+}
+
+static enum sluice_status unmap_together(struct sluice_dma *dma,
+                                         const struct sluice_dma_chunk *chunks, unsigned count,
+                                         uint32_t flags)
+{
+    struct round round = {.with_edges = dma->untrusted};
+    enum sluice_status result = SLUICE_OK;
+
+    for (unsigned done = 0; done < count; done += round.count) {
+        enum sluice_status cleared, flushed = SLUICE_OK;
+        struct pt_gather gather;
+
+        pt_gather_init(&gather);
+        round.chunks = &chunks[done];
+        cleared = round_clear(dma, &round, count - done, flags, &gather);
+        if (!pt_gather_empty(&gather))
+            flushed = space_flush(dma->space, &gather);
+        round_give(dma, &round, flags, flushed);
+        result = worse(worse(result, flushed), cleared);
+        if (cleared != SLUICE_OK)
+            done++; /* the wrong one is left out */
+    }
+    return result;
+}
+
+enum sluice_status dma_unmap_list(struct sluice_dma *dma, const struct sluice_dma_chunk *chunks,
+                                  unsigned count, uint32_t flags)
+{
+    enum sluice_status result = SLUICE_OK;
+
+    if (dma->space != NULL && !space_is_lazy(dma->space) && !dma->non_coherent)
+        return unmap_together(dma, chunks, count, flags);
+    for (unsigned i = 0; i < count; i++)
+        result = worse(result, dma_unmap_one(dma, chunks[i].address, chunks[i].bytes, flags));
+    return result;
+}
+
+/** Runs of chunks that the checking mode has nothing against. */
+static enum sluice_status unmap_checked(struct sluice_dma *dma,
+                                        const struct sluice_dma_chunk *chunks, unsigned count,
+                                        uint32_t flags, const char *site)
+{
+    enum sluice_status result = SLUICE_OK;
+    unsigned begin = 0;
+
+    for (unsigned i = 0; i <= count; i++) {
+        enum sluice_status status = SLUICE_OK;
+
+        if (i < count)
+            status = check_unmapping(dma, CHECK_BUFFER, &chunks[i], flags, site);
+        if (i < count && status == SLUICE_OK)
+            continue;
+        result = worse(result, dma_unmap_list(dma, &chunks[begin], i - begin, flags));
+        result = worse(result, status);
+        begin = i + 1;
+    }
+    return result;
+}
+
+enum sluice_status sluice_dma_unmap_many(struct sluice_dma *dma,
+                                         const struct sluice_dma_chunk *chunks, unsigned count,
+                                         uint32_t flags, const char *site)
+{
+    if (dma == NULL || (chunks == NULL && count != 0) || !dma_has_direction(flags))
+        return SLUICE_ERR_INVALID;
+    for (unsigned i = 0; i < count; i++) {
+        if (chunks[i].bytes == 0)
+            return SLUICE_ERR_INVALID;
+    }
+    return dma->check != NULL ? unmap_checked(dma, chunks, count, flags, site)
+                              : dma_unmap_list(dma, chunks, count, flags);
+}
