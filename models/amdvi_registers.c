@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The AMD-Vi model's register file [3.4]: what may be written when, and what a write sets off.
+ */
+#include "models/amdvi_internal.h"
+
+/* Bits of CONTROL that this unit has; the rest is reserved, or of features it has not. */
+#define CONTROL_BITS MASK64(12, 0)
+
+void amdvi_registers_reset(struct amdvi_model *unit)
+{
+    for (unsigned i = 0; i < A_REGISTERS / 8; i++)
+        unit->file[i] = 0;
+    *amdvi_reg(unit, A_EFR) = unit->config.has_efr ? amdvi_model_efr(&unit->config) : 0;
+    unit->reads_left = 0;
+    unit->late = false;
+    unit->owes_everything = false;
+}
+
+static bool running(const struct amdvi_model *unit, uint64_t bit)
+{
+    return (amdvi_get(unit, A_STATUS) & bit) != 0;
+}
+
+static bool enabled(const struct amdvi_model *unit)
+{
+    return (amdvi_get(unit, A_CONTROL) & C_EN) != 0;
+}
+
+static uint64_t ring_bytes(uint64_t base)
+{
+    return BIT64(FIELD64(base, 59, 56)) * 16;
+}
+
+/* Run bits follow their enables, and only while the unit is on [3.4]. */
+static void follow(struct amdvi_model *unit)
+{
+    uint64_t control = amdvi_get(unit, A_CONTROL);
+    uint64_t *status = amdvi_reg(unit, A_STATUS);
+    uint64_t stuck = unit->inject.stuck_status;
+    uint64_t want = *status & ~(S_CMDRUN | S_EVTRUN);
+
+    if ((control & (C_EN | C_CMDBUF)) == (C_EN | C_CMDBUF))
+        want |= S_CMDRUN;
+    if ((control & (C_EN | C_EVTLOG)) == (C_EN | C_EVTLOG) && (*status & S_EVTOVERFLOW) == 0)
+        want |= S_EVTRUN;
+    *status = (want & ~stuck) | (*status & stuck);
+    if (unit->config.queue_mode == AMDVI_MODEL_AT_DOORBELL)
+        (void)amdvi_queue_run(unit, UINT32_MAX);
+}
+
+static void progress(struct amdvi_model *unit)
+{
+    amdvi_put_progress(unit);
+    if (unit->reads_left != 0 && --unit->reads_left == 0)
+        follow(unit);
+}
+
+/* Nothing of what is cached may be used any more, but it is until it is dropped. */
+static void owe(struct amdvi_model *unit)
+{
+    unit->owes_everything = true;
+    unit->entries_owed = unit->domains_owed = 65536;
+}
+
+static void control_written(struct amdvi_model *unit, uint64_t value)
+{
+    uint64_t before = amdvi_get(unit, A_CONTROL);
+
+    if ((value & ~CONTROL_BITS) != 0)
+        amdvi_violate(unit, "CONTROL: %#llx has bits that this unit does not have",
+                      (unsigned long long)value);
+    if ((value & ~before & C_EN) != 0) {
+        if ((amdvi_get(unit, A_DEVTAB) & ADDRESS) == 0)
+            amdvi_violate(unit, "CONTROL: turned on without a device table");
+        owe(unit);
+    }
+    if ((value & ~before & C_CMDBUF) != 0 && running(unit, S_CMDRUN))
+        amdvi_violate(unit, "CONTROL: command buffer turned on before it had stopped");
+    if ((value & ~before & C_EVTLOG) != 0 && running(unit, S_EVTRUN))
+        amdvi_violate(unit, "CONTROL: event log turned on before it had stopped");
+    *amdvi_reg(unit, A_CONTROL) = value;
+    /* A command buffer that an error stopped runs again when it was off in between. */
+    unit->reads_left = unit->config.latency_reads;
+    if (unit->reads_left == 0)
+        follow(unit);
+}
+
+static void devtab_written(struct amdvi_model *unit, uint64_t value)
+{
+    if ((value & (MASK64(11, 9) | MASK64(63, 52))) != 0 ||
+        (value & ADDRESS) >> unit->config.phys_bits != 0)
+        amdvi_violate(unit, "DEVTAB: %#llx is reserved or beyond the width of addresses",
+                      (unsigned long long)value);
+    if (enabled(unit) && unit->config.table_fixed)
+        return;
+    *amdvi_reg(unit, A_DEVTAB) = value;
+    if (enabled(unit))
+        owe(unit);
+}
+
+static void ring_written(struct amdvi_model *unit, unsigned offset, uint64_t value)
+{
+    bool command = offset == A_CMDBUF;
+
+    if (running(unit, command ? S_CMDRUN : S_EVTRUN))
+        amdvi_violate(unit, "base of a ring written while it runs");
+    if (FIELD64(value, 59, 56) < 8 || (value & (MASK64(11, 0) | MASK64(55, 52) | MASK64(63, 60))))
+        amdvi_violate(unit, "ring base %#llx: length below 256 entries, or reserved bits",
+                      (unsigned long long)value);
+    if (((value & ADDRESS) & (ring_bytes(value) - 1)) != 0)
+        amdvi_violate(unit, "ring base %#llx is not aligned to its length",
+                      (unsigned long long)value);
+    *amdvi_reg(unit, offset) = value;
+    *amdvi_reg(unit, command ? A_CMD_HEAD : A_EVT_HEAD) = 0; /* [3.4] */
+    *amdvi_reg(unit, command ? A_CMD_TAIL : A_EVT_TAIL) = 0;
+}
+
+static void pointer_written(struct amdvi_model *unit, unsigned offset, uint64_t value)
+{
+    bool command = offset < A_EVT_HEAD;
+    uint64_t bytes = ring_bytes(amdvi_get(unit, command ? A_CMDBUF : A_EVTLOG));
+
+    if ((value & ~MASK64(18, 4)) != 0 || value >= bytes)
+        amdvi_violate(unit, "pointer %#x: %#llx is reserved or beyond the ring", offset,
+                      (unsigned long long)value);
+    if ((offset == A_CMD_HEAD && running(unit, S_CMDRUN)) ||
+        (offset == A_EVT_TAIL && running(unit, S_EVTRUN)))
+        amdvi_violate(unit, "pointer %#x of hardware's written while the ring runs", offset);
+    *amdvi_reg(unit, offset) = value;
+    if (offset == A_CMD_TAIL) {
+        unit->stats.doorbells++;
+        if (unit->config.queue_mode == AMDVI_MODEL_AT_DOORBELL)
+            (void)amdvi_queue_run(unit, UINT32_MAX);
+    }
+}
+
+static void written(struct amdvi_model *unit, unsigned offset, uint64_t value)
+{
+    switch (offset) {
+    case A_DEVTAB:
+        devtab_written(unit, value);
+        break;
+    case A_CMDBUF:
+    case A_EVTLOG:
+        ring_written(unit, offset, value);
+        break;
+    case A_CONTROL:
+        control_written(unit, value);
+        break;
+    case A_EXCL_BASE:
+    case A_EXCL_LIMIT:
+        *amdvi_reg(unit, offset) = value & (ADDRESS | 3u);
+        break;
+    case A_CMD_HEAD:
+    case A_CMD_TAIL:
+    case A_EVT_HEAD:
+    case A_EVT_TAIL:
+        pointer_written(unit, offset, value);
+        break;
+    case A_STATUS: /* write 1 to clear; run bits are read-only */
+        *amdvi_reg(unit, A_STATUS) &= ~(value & (S_EVTOVERFLOW | S_EVTINT | S_COMWAITINT));
+        break;
+    default:
+        amdvi_violate(unit, "write of %#llx to read-only or reserved register %#x",
+                      (unsigned long long)value, offset);
+    }
+}
+
+/* Counts an access; false when the unit is gone. */
+static bool present(struct amdvi_model *unit)
+{
+    if (unit->inject.gone_at != 0 && --unit->inject.gone_at == 0)
+        unit->gone = true;
+    return !unit->gone;
+}
+
+static bool known(unsigned offset)
+{
+    return offset <= A_EFR || (offset >= A_CMD_HEAD && offset <= A_STATUS);
+}
+
+static uint64_t register_read(void *arg, uint64_t at, unsigned width)
+{
+    struct amdvi_model *unit = arg;
+    unsigned offset = (unsigned)at & ~7u;
+    uint64_t value = UINT64_MAX;
+
+    amdvi_model_lock(unit);
+    unit->stats.register_reads++;
+    if (present(unit)) {
+        progress(unit);
+        value = known(offset) ? amdvi_get(unit, offset) : 0;
+        if (width == 4)
+            value = (uint32_t)(value >> (at & 4) * 8);
+    }
+    amdvi_model_unlock(unit);
+    return value;
+}
+
+static void register_write(void *arg, uint64_t at, unsigned width, uint64_t value)
+{
+    struct amdvi_model *unit = arg;
+    unsigned offset = (unsigned)at & ~7u;
+
+    amdvi_model_lock(unit);
+    unit->stats.register_writes++;
+    if (present(unit)) {
+        if (width == 4 && known(offset)) { /* halves, each taking effect by itself */
+            uint64_t old = offset == A_STATUS ? 0 : amdvi_get(unit, offset);
+            unsigned shift = (unsigned)(at & 4) * 8;
+
+            value = (old & ~((uint64_t)UINT32_MAX << shift)) | (uint64_t)(uint32_t)value << shift;
+        }
+        written(unit, offset, value);
+    }
+    amdvi_model_unlock(unit);
+}
+
+const struct model_mmio_ops amdvi_mmio_ops = {register_read, register_write};
