@@ -197,6 +197,7 @@ static void stop(struct amdvi_model *unit, unsigned code)
     if (code != 0)
         amdvi_put_event(unit, code, 0, command_address(unit));
     *amdvi_reg(unit, A_STATUS) &= ~S_CMDRUN;
+    unit->halted = true;
     if (unit->config.head_past)
         advance(unit);
 }

@@ -13,7 +13,7 @@ void amdvi_registers_reset(struct amdvi_model *unit)
         unit->file[i] = 0;
     *amdvi_reg(unit, A_EFR) = unit->config.has_efr ? amdvi_model_efr(&unit->config) : 0;
     unit->reads_left = 0;
-    unit->late = false;
+    unit->late = unit->halted = false;
     unit->owes_everything = false;
 }
 
@@ -40,7 +40,7 @@ static void follow(struct amdvi_model *unit)
     uint64_t stuck = unit->inject.stuck_status;
     uint64_t want = *status & ~(S_CMDRUN | S_EVTRUN);
 
-    if ((control & (C_EN | C_CMDBUF)) == (C_EN | C_CMDBUF))
+    if ((control & (C_EN | C_CMDBUF)) == (C_EN | C_CMDBUF) && !unit->halted)
         want |= S_CMDRUN;
     if ((control & (C_EN | C_EVTLOG)) == (C_EN | C_EVTLOG) && (*status & S_EVTOVERFLOW) == 0)
         want |= S_EVTRUN;
@@ -80,7 +80,8 @@ static void control_written(struct amdvi_model *unit, uint64_t value)
     if ((value & ~before & C_EVTLOG) != 0 && running(unit, S_EVTRUN))
         amdvi_violate(unit, "CONTROL: event log turned on before it had stopped");
     *amdvi_reg(unit, A_CONTROL) = value;
-    /* A command buffer that an error stopped runs again when it was off in between. */
+    if ((value & C_CMDBUF) == 0)
+        unit->halted = false;
     unit->reads_left = unit->config.latency_reads;
     if (unit->reads_left == 0)
         follow(unit);
