@@ -136,7 +136,7 @@ static void switch_without_a_gap(void **state)
     vtd_model_stats(world.model, &after);
     assert_false(watch.outside);
     assert_true(watch.new_seen > 0);
-#if SLUICE_HAVE_STORE128
+#if defined(__x86_64__) /* the library is built for a 16-byte store; this file is not */
     assert_int_equal(watch.blocked_seen, 0);
 #endif
     model_host_buffer_free(world.host, secret, 0);
