@@ -97,7 +97,8 @@ struct amdvi_model {
     pthread_mutex_t lock; /**< recursive; guards everything below */
     uint64_t file[A_REGISTERS / 8];
     unsigned reads_left; /**< until STATUS follows CONTROL */
-    bool halted; /**< an error stopped the command buffer, until it is turned off */
+    bool halted;         /**< an error stopped the command buffer, until it is turned off */
+    bool unordered;      /**< own caches may still be dropping what commands before asked for */
     bool owes_everything;
     uint64_t entries_owed, domains_owed; /**< to be dropped singly, of a unit without "all" */
 

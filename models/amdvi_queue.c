@@ -54,6 +54,7 @@ static void settle(struct amdvi_model *unit)
 static bool do_entry(struct amdvi_model *unit, uint64_t low, uint64_t high)
 {
     (void)high;
+    unit->unordered = true;
     unit->stats.entries++;
     if (unit->entries_owed > 0)
         unit->entries_owed--;
@@ -68,6 +69,7 @@ static bool do_pages(struct amdvi_model *unit, uint64_t low, uint64_t high)
     uint64_t first, last;
 
     range_of(high, &first, &last);
+    unit->unordered = true;
     unit->stats.pages++;
     if (last - first == UINT64_MAX) {
         unit->stats.pages_everything++;
@@ -118,6 +120,9 @@ static bool do_device_tlb(struct amdvi_model *unit, uint64_t low, uint64_t high)
         return false;
     if (FIELD64(low, 31, 24) == 0)
         amdvi_violate(unit, "INVALIDATE_IOTLB_PAGES: none may be outstanding");
+    /* Commands overlap [2.4]: the device could be told the old translation again. */
+    if (unit->unordered)
+        amdvi_violate(unit, "INVALIDATE_IOTLB_PAGES: nothing keeps it behind those before it");
     unit->stats.device_tlb++;
     range_of(high, &first, &last);
     if (endpoint == NULL || times_out(unit)) {
@@ -157,6 +162,8 @@ static bool do_all(struct amdvi_model *unit, uint64_t low, uint64_t high)
 static bool do_wait(struct amdvi_model *unit, uint64_t low, uint64_t high)
 {
     unit->stats.waits++;
+    if ((low & 5) != 0) /* a store is waited for by who asked; f holds back what follows */
+        unit->unordered = false;
     if ((low & 1) == 0 || unit->inject.wait_never_written)
         return true;
     if (!model_host_write(unit->host, low & MASK64(51, 3), &high, sizeof(high)))

@@ -186,6 +186,26 @@ static void refused_between(void **state)
     world_finish(&world);
 }
 
+/* Asked for long after its record was used again: what failed stays failed. */
+static void failed_long_ago(void **state)
+{
+    struct world_config config = world_defaults();
+    struct world world;
+    const struct unit_invalidation all = {.link = &world.domains[0].link};
+    struct unit_ticket first, later;
+
+    (void)state;
+    world_begin(&world, &config);
+    world_inject(&world, (injection){.illegal_at = 1});
+    assert_int_equal(world.unit->ops->invalidate_submit(world.unit, &all, &first), SLUICE_OK);
+    for (unsigned i = 0; i < 3 * UNIT_RING_RECORDS; i++) {
+        assert_int_equal(world.unit->ops->invalidate_submit(world.unit, &all, &later), SLUICE_OK);
+        assert_int_equal(world.unit->ops->invalidate_wait(world.unit, &later), SLUICE_OK);
+    }
+    assert_int_equal(world.unit->ops->invalidate_wait(world.unit, &first), SLUICE_ERR_HARDWARE);
+    world_finish(&world);
+}
+
 /* A buffer that cannot be started again is given up: errors from then on, in bounded time. */
 static void no_restart(void **state)
 {
@@ -496,6 +516,7 @@ int main(void)
         cmocka_unit_test(completion_refused),
         cmocka_unit_test(stopped_in_silence),
         cmocka_unit_test(refused_between),
+        cmocka_unit_test(failed_long_ago),
         cmocka_unit_test(no_restart),
         cmocka_unit_test(unanswered_once),
         cmocka_unit_test(unanswered_and_late),
