@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The simulated machine: builds host, units and functions, and writes the tables that firmware
- * would [VT-d 8.1 to 8.5; PCI Firmware 3.3, 4.1.2].
+ * would [VT-d 8.1 to 8.5; AMD 5.2; PCI Firmware 3.3, 4.1.2].
  */
 #include "models/machine.h"
 
@@ -14,6 +14,13 @@
 #define SCOPE_ENDPOINT     1u
 #define SCOPE_BRIDGE       2u
 #define DRHD_INCLUDE_ALL   1u
+#define IVHD_TYPE          0x11u
+#define IVHD_IOTLB         0x10u
+#define IVHD_SELECT        2u
+#define IVHD_ALIAS_SELECT  66u
+#define IVMD_ONE           0x21u
+#define IVMD_RANGE         0x22u
+#define IVMD_READ_WRITE    0x07u
 #define PCI_EXTENDED_ATS   0x000fu
 #define EXPRESS_ENDPOINT   0u
 #define EXPRESS_ROOT_PORT  4u
@@ -44,6 +51,17 @@ struct machine_config machine_defaults(void)
             },
     };
 
+    return config;
+}
+
+struct machine_config machine_defaults_amd(void)
+{
+    struct machine_config config = machine_defaults();
+
+    config.unit_count = 0;
+    config.amd = true;
+    config.amd_unit = amdvi_model_defaults();
+    config.amd_unit.phys_bits = 46; /* as the VT-d one */
     return config;
 }
 
@@ -195,6 +213,69 @@ static void build_dmar(struct machine *machine)
     finish(machine->dmar, at);
 }
 
+static void put_ivhd_entries(struct machine *machine, size_t *at)
+{
+    for (unsigned i = 0; i < MACHINE_DEVICES_MAX; i++) {
+        const struct machine_function *function = &machine->config.functions[i];
+
+        if (!function->used)
+            continue;
+        put(machine->dmar, at, function->told ? IVHD_ALIAS_SELECT : IVHD_SELECT, 1);
+        put(machine->dmar, at, function->rid, 2);
+        put(machine->dmar, at, 0, 1);
+        if (function->told) {
+            put(machine->dmar, at, 0, 1);
+            put(machine->dmar, at, function->dma_rid, 2);
+            put(machine->dmar, at, 0, 1);
+        }
+    }
+}
+
+static void put_ivhd(struct machine *machine, size_t *at)
+{
+    const struct amdvi_model_config *unit = &machine->config.amd_unit;
+    size_t start = *at;
+
+    put(machine->dmar, at, IVHD_TYPE, 1);
+    put(machine->dmar, at, unit->device_tlb ? IVHD_IOTLB : 0, 1);
+    put(machine->dmar, at, 0, 2);
+    put(machine->dmar, at, unit->rid, 2);
+    put(machine->dmar, at, 0x40, 2); /* where the model has its capability block */
+    put(machine->dmar, at, unit->base, 8);
+    put(machine->dmar, at, 0, 8); /* segment, info, attributes */
+    put(machine->dmar, at, unit->has_efr ? amdvi_model_efr(unit) : 0, 8);
+    put(machine->dmar, at, 0, 8);
+    put_ivhd_entries(machine, at);
+    patch(machine->dmar, start + 2, *at - start, 2);
+}
+
+static void put_ivmd(struct machine *machine, size_t *at, const struct machine_region *region)
+{
+    put(machine->dmar, at, region->last_rid != 0 ? IVMD_RANGE : IVMD_ONE, 1);
+    put(machine->dmar, at, region->ivmd_flags != 0 ? region->ivmd_flags : IVMD_READ_WRITE, 1);
+    put(machine->dmar, at, 32, 2);
+    put(machine->dmar, at, region->rid, 2);
+    put(machine->dmar, at, region->last_rid, 2);
+    put(machine->dmar, at, 0, 8);
+    put(machine->dmar, at, region->base, 8);
+    put(machine->dmar, at, region->last - region->base + 1, 8);
+}
+
+static void build_ivrs(struct machine *machine)
+{
+    const struct machine_config *config = &machine->config;
+    size_t at = 0;
+
+    put_header(machine->dmar, &at, "IVRS");
+    put(machine->dmar, &at, 48u << 15 | config->amd_unit.phys_bits << 8 | 1u, 4);
+    put(machine->dmar, &at, 0, 8);
+    put_ivhd(machine, &at);
+    for (unsigned i = 0; i < MACHINE_REGIONS_MAX && config->regions[i].last != 0; i++)
+        put_ivmd(machine, &at, &config->regions[i]);
+    machine->dmar_bytes = at;
+    finish(machine->dmar, at);
+}
+
 static void build_mcfg(struct machine *machine)
 {
     size_t at = 0;
@@ -219,6 +300,7 @@ static void add_function(struct machine *machine, unsigned index)
     const struct machine_function *from = &machine->config.functions[index];
     struct model_pci_function *function =
         model_pci_add(machine->host, 0, from->rid, 0x1234, (uint16_t)(0x1000 + index));
+    uint16_t rid = from->dma_rid != 0 ? from->dma_rid : from->rid;
 
     machine->functions[index] = function;
     if (is_bridge(from))
@@ -227,22 +309,29 @@ static void add_function(struct machine *machine, unsigned index)
         model_pci_add_express(function, express_type[from->kind]);
     if (from->ats)
         model_pci_add_extended(function, PCI_EXTENDED_ATS, ats_body, sizeof(ats_body));
-    if (!is_bridge(from))
+    if (is_bridge(from))
+        return;
+    if (machine->amd != NULL)
         machine->devices[index] =
-            dma_device_create(machine->host, machine->units[from->unit],
-                              from->dma_rid != 0 ? from->dma_rid : from->rid, from->ats);
+            dma_device_create_on(machine->host, &amdvi_model_ops, machine->amd, rid, from->ats);
+    else
+        machine->devices[index] =
+            dma_device_create(machine->host, machine->units[from->unit], rid, from->ats);
 }
 
 struct machine *machine_create(const struct machine_config *config)
 {
     struct machine *machine = calloc(1, sizeof(*machine));
 
-    if (machine == NULL || config->unit_count == 0 || config->unit_count > MACHINE_UNITS_MAX)
+    if (machine == NULL || config->amd != (config->unit_count == 0) ||
+        config->unit_count > MACHINE_UNITS_MAX)
         abort();
     machine->config = *config;
     machine->host = model_host_create(&config->host);
     for (unsigned i = 0; i < config->unit_count; i++)
         machine->units[i] = vtd_model_create(machine->host, &config->units[i]);
+    if (config->amd)
+        machine->amd = amdvi_model_create(machine->host, &config->amd_unit);
     for (unsigned i = 0; i < MACHINE_DEVICES_MAX; i++) {
         if (config->functions[i].used)
             add_function(machine, i);
@@ -250,7 +339,10 @@ struct machine *machine_create(const struct machine_config *config)
     for (unsigned i = 0; i < MACHINE_REGIONS_MAX && config->regions[i].last != 0; i++)
         model_host_reserve(machine->host, config->regions[i].base,
                            config->regions[i].last + 1 - config->regions[i].base);
-    build_dmar(machine);
+    if (config->amd)
+        build_ivrs(machine);
+    else
+        build_dmar(machine);
     build_mcfg(machine);
     return machine;
 }
@@ -270,6 +362,8 @@ unsigned machine_destroy(struct machine *machine)
 
     for (unsigned i = 0; i < machine->config.unit_count; i++)
         vtd_model_check_settled(machine->units[i]);
+    if (machine->amd != NULL)
+        amdvi_model_check_settled(machine->amd);
     machine_footprint(machine, &left);
     bad = (unsigned)(left.pages + left.objects) + left.mmio_maps + left.events;
     bad += model_host_vmaps(machine->host);
@@ -279,6 +373,8 @@ unsigned machine_destroy(struct machine *machine)
     }
     for (unsigned i = 0; i < machine->config.unit_count; i++)
         vtd_model_destroy(machine->units[i]);
+    if (machine->amd != NULL)
+        amdvi_model_destroy(machine->amd);
     bad += model_host_destroy(machine->host);
     free(machine);
     return bad;

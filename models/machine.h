@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A whole simulated machine in one call: host, VT-d units, PCI functions, and the DMAR and MCFG
- * tables that describe them.
+ * A whole simulated machine in one call: host, VT-d units or an AMD-Vi unit, PCI functions, and the
+ * DMAR or IVRS and MCFG tables that describe them.
  *
  *     struct machine_config config = machine_defaults();      // one unit, four devices
  *     struct machine *machine = machine_create(&config);
@@ -22,6 +22,7 @@
 #ifndef MODELS_MACHINE_H
 #define MODELS_MACHINE_H
 
+#include "models/amdvi.h"
 #include "models/dma_device.h"
 #include "models/host.h"
 #include "models/vtd.h"
@@ -48,19 +49,24 @@ struct machine_function {
     uint8_t secondary; /**< bridges: bus below */
     bool ats;          /**< endpoints: ATS capability and device TLB */
     uint16_t dma_rid;  /**< what requests carry; 0: rid */
+    bool told;         /**< IVRS tells of dma_rid: configuration space does not */
 };
 
-/** An RMRR. */
+/** An RMRR, or an IVMD. */
 struct machine_region {
     sluice_phys_t base;
     sluice_phys_t last;
     uint16_t rid;
+    uint16_t last_rid;  /**< IVMD for several devices; 0: for one */
+    uint8_t ivmd_flags; /**< 0: one to one, may be read and written */
 };
 
 struct machine_config {
     struct model_host_config host;
     unsigned unit_count;
     struct vtd_model_config units[MACHINE_UNITS_MAX];
+    bool amd; /**< `amd_unit` instead of `units` */
+    struct amdvi_model_config amd_unit;
     struct machine_function functions[MACHINE_DEVICES_MAX];
     struct machine_region regions[MACHINE_REGIONS_MAX]; /**< up to the first with last == 0 */
     /** The last unit has no INCLUDE_PCI_ALL; its endpoints are scoped too. */
@@ -72,10 +78,11 @@ struct machine {
     struct machine_config config;
     struct model_host *host;
     struct vtd_model *units[MACHINE_UNITS_MAX];
+    struct amdvi_model *amd;
     struct dma_device
         *devices[MACHINE_DEVICES_MAX]; /**< by index in config.functions; not bridges */
     struct model_pci_function *functions[MACHINE_DEVICES_MAX];
-    uint8_t dmar[MACHINE_TABLE_BYTES];
+    uint8_t dmar[MACHINE_TABLE_BYTES]; /**< or IVRS */
     size_t dmar_bytes;
     uint8_t mcfg[64];
     size_t mcfg_bytes;
@@ -92,6 +99,8 @@ enum {
 };
 
 struct machine_config machine_defaults(void);
+/** The same machine with an AMD-Vi unit. */
+struct machine_config machine_defaults_amd(void);
 struct machine *machine_create(const struct machine_config *config);
 
 /** Frees it all; returns the number of violations, library pages, objects and maps left over. */

@@ -2,15 +2,29 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "scene.h"
 
+bool scene_on_amd(void)
+{
+    const char *unit = getenv("SLUICE_TEST_UNIT");
+
+    return unit != NULL && strcmp(unit, "amd") == 0;
+}
+
+struct scene_config scene_defaults_amd(void)
+{
+    return (struct scene_config){.machine = machine_defaults_amd()};
+}
+
 struct scene_config scene_defaults(void)
 {
-    return (struct scene_config){.machine = machine_defaults()};
+    return (struct scene_config){.machine =
+                                     scene_on_amd() ? machine_defaults_amd() : machine_defaults()};
 }
 
 static void on_fault(void *arg, const struct sluice_fault *fault)

@@ -30,7 +30,10 @@ struct scene {
     struct sluice_fault fault; /**< the last */
 };
 
+/** SLUICE_TEST_UNIT=amd in the environment: on a machine with an AMD-Vi unit, else with VT-d. */
 struct scene_config scene_defaults(void);
+bool scene_on_amd(void);
+struct scene_config scene_defaults_amd(void);
 /** Creates machine and instance and adds its tables; does not start. */
 void scene_init(struct scene *scene, const struct scene_config *config);
 /** As scene_init, and starts. */

@@ -215,7 +215,8 @@ static void test_machine_and_its_tables(void **state)
 
     (void)state;
     config.functions[MACHINE_DEV_A].ats = true;
-    config.regions[0] = (struct machine_region){0x200000, 0x203fff, SLUICE_RID(1, 0, 0)};
+    config.regions[0] =
+        (struct machine_region){.base = 0x200000, .last = 0x203fff, .rid = SLUICE_RID(1, 0, 0)};
     config.scoped = true;
     machine = machine_create(&config);
     hooks = model_host_ops(machine->host);
