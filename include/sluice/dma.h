@@ -156,12 +156,6 @@ sluice_dma_sync_for_device(struct sluice_dma *dma, sluice_iova_t address, uint64
 
 /* ---- scatter-gather ---- */
 
-/** A part of a buffer in memory. */
-struct sluice_dma_segment {
-    sluice_phys_t phys;
-    uint64_t bytes;
-};
-
 /** A list for the device: the caller's segments in, chunks of device addresses out. */
 struct sluice_dma_sg {
     const struct sluice_dma_segment *segments;
@@ -174,8 +168,9 @@ struct sluice_dma_sg {
 /**
  * Maps a list. Segments that follow each other without a gap in device addresses become one chunk,
  * up to segment_bytes and never across boundary_bytes; a longer segment becomes several.
- * Returns: as sluice_dma_map; NO_SPACE also when there are more chunks than room (chunk_count says
- * how many there would be; nothing is mapped).
+ * Returns: as sluice_dma_map; RANGE also for more than 1,048,576 segments or one of 1 TiB or more;
+ * NO_SPACE also when there are more chunks than room (nothing is mapped, and chunk_count says how
+ * many there would be, at least).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_dma_map_sg(struct sluice_dma *dma,
                                                                   struct sluice_dma_sg *sg,

@@ -25,6 +25,12 @@ typedef uint64_t sluice_phys_t;
 #define SLUICE_PAGE_BYTES ((uint64_t)4096)
 #define SLUICE_PAGE_LG2   12u
 
+/** A part of a buffer in memory. */
+struct sluice_dma_segment {
+    sluice_phys_t phys;
+    uint64_t bytes;
+};
+
 /** "No PASID": a transaction without a process address space ID, which is a value like any other.
  */
 #define SLUICE_NO_PASID UINT32_MAX

@@ -176,8 +176,9 @@ static enum sluice_status map_some(struct dma_space *space, const struct coheren
                                    sluice_iova_t iova, uint32_t prot, size_t *next)
 {
     sluice_iova_t at = iova + ((sluice_iova_t)*next << SLUICE_PAGE_LG2);
-    struct space_piece pieces[PIECES];
+    struct sluice_dma_segment pieces[PIECES];
     enum sluice_status status;
+    struct pt_list list;
     unsigned count = 0;
     size_t page;
 
@@ -190,9 +191,10 @@ static enum sluice_status map_some(struct dma_space *space, const struct coheren
         }
         if (count == PIECES)
             break;
-        pieces[count++] = (struct space_piece){phys, SLUICE_PAGE_BYTES};
+        pieces[count++] = (struct sluice_dma_segment){phys, SLUICE_PAGE_BYTES};
     }
-    status = space_map(space, at, pieces, count, prot);
+    list = pt_list_of(pieces, count);
+    status = space_map(space, at, &list, prot);
     if (status == SLUICE_OK)
         *next = page;
     return status;

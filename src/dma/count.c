@@ -63,52 +63,53 @@ void counters_usage(struct dma_counters *counters, struct sluice_dma_usage *out,
     *out_unmaps = unmaps;
 }
 
-/** Adds where only this CPU adds; elsewhere the sum has to be atomic. */
-static inline uint64_t add(atomic_uint_fast64_t *count, uint64_t value)
+void space_usage(struct dma_space *space, struct sluice_dma_usage *out)
 {
-#if SLUICE_CPU_PINNED
-    uint64_t sum = atomic_load_explicit(count, memory_order_relaxed) + value;
+    struct dma_context *context = space->context;
+    sluice_irqstate_t irq = sluice_spin_lock(&context->lock);
 
-    atomic_store_explicit(count, sum, memory_order_relaxed);
-    return sum;
-#else
-    return atomic_fetch_add_explicit(count, value, memory_order_relaxed) + value;
-#endif
+    *out = space->left;
+    list_for_each(node, &context->handles)
+    {
+        struct sluice_dma *dma = container_of(node, struct sluice_dma, node);
+        struct sluice_dma_usage usage;
+        uint64_t maps, unmaps;
+
+        if (dma->space != space)
+            continue;
+        counters_usage(&dma->counters, &usage, &maps, &unmaps);
+        out->live += usage.live;
+        out->bytes += usage.bytes;
+    }
+    sluice_spin_unlock(&context->lock, irq);
+    raise_to(&space->live_most, out->live);
+    raise_to(&space->bytes_most, out->bytes);
+    out->live_most = load(&space->live_most);
+    out->bytes_most = load(&space->bytes_most);
 }
 
-static inline uint64_t count_on(struct dma_counts *counts, uint64_t bytes, bool mapped)
-{
-    (void)add(mapped ? &counts->mapped_bytes : &counts->unmapped_bytes, bytes);
-    return add(mapped ? &counts->maps : &counts->unmaps, 1);
-}
-
-static __attribute__((noinline)) void sample(struct dma_counters *counters)
+__attribute__((noinline)) void dma_sample(struct sluice_dma *dma)
 {
     struct sluice_dma_usage usage;
     uint64_t maps, unmaps;
 
-    counters_usage(counters, &usage, &maps, &unmaps);
+    counters_usage(&dma->counters, &usage, &maps, &unmaps);
+    if (dma->space != NULL)
+        space_usage(dma->space, &usage);
 }
 
 void dma_count(struct sluice_dma *dma, uint64_t bytes, bool mapped)
 {
     sluice_irqstate_t state;
-    uint64_t mine, all = 0;
+    uint64_t count;
     unsigned cpu;
 
     state = sluice_cpu_enter(&cpu);
     /* A CPU beyond the host's count shares with another, and may lose a count. */
-    cpu %= dma->counters.cpus;
-    mine = count_on(&dma->counters.of_cpu[cpu], bytes, mapped);
-    if (dma->space != NULL)
-        all = count_on(&dma->space->counters.of_cpu[cpu], bytes, mapped);
+    count = dma_count_here(&dma->counters.of_cpu[cpu % dma->counters.cpus], bytes, mapped);
     sluice_cpu_leave(state);
-    if (!mapped)
-        return;
-    if (__builtin_expect((mine & DMA_SAMPLE_MASK) == 0, 0))
-        sample(&dma->counters);
-    if (__builtin_expect(dma->space != NULL && (all & DMA_SAMPLE_MASK) == 0, 0))
-        sample(&dma->space->counters);
+    if (mapped && __builtin_expect((count & DMA_SAMPLE_MASK) == 0, 0))
+        dma_sample(dma);
 }
 
 void dma_count_failure(struct sluice_dma *dma)

@@ -65,7 +65,8 @@ struct dma_space {
     struct flush_queues *queues;  /**< NULL: the domain never was lazy */
     atomic_uint_fast64_t strict_flushes;
     atomic_uint_fast64_t withheld_bytes;
-    struct dma_counters counters;
+    struct sluice_dma_usage left; /**< by closed handles; guarded by context->lock */
+    atomic_uint_fast64_t live_most, bytes_most;
 };
 
 struct sluice_dma {
@@ -82,6 +83,11 @@ struct sluice_dma {
     uint64_t segment_bytes;  /**< UINT64_MAX: any */
     bool untrusted;
     bool non_coherent;
+    /** One page may take the short way (map.c): translated, trusted, snooping, not checked, and
+     * reaching all of the domain's addresses. */
+    bool quick;
+    unsigned page_bin;                   /**< of the magazines, for the short way */
+    uint32_t prot[SLUICE_DMA_BOTH + 1u]; /**< of each direction, for the short way */
     char name[DMA_NAME_BYTES];
     struct dma_counters counters;
     atomic_uint_fast64_t bounced, bounced_bytes, failures, misuses;
@@ -143,23 +149,16 @@ void space_give(struct dma_space *space, sluice_iova_t iova, uint64_t bytes);
 /** Never gives them back, and counts them. */
 void space_withhold(struct dma_space *space, uint64_t bytes);
 
-/** Whole pages that are mapped in one go. */
-struct space_piece {
-    sluice_phys_t phys;
-    uint64_t bytes;
-};
-
 /** After a map that failed: gives the addresses back, unless a unit may still know them. */
 void space_undo_take(struct dma_space *space, sluice_iova_t iova, uint64_t bytes,
                      enum sluice_status why);
 
 /**
- * Maps pieces one after the other from `iova` on; all or nothing.
+ * Maps pieces of whole pages, one after the other from `iova` on; all or nothing.
  * @param prot     set of enum sluice_prot
  */
 SLUICE_MUST_CHECK enum sluice_status space_map(struct dma_space *space, sluice_iova_t iova,
-                                               const struct space_piece *pieces, unsigned count,
-                                               uint32_t prot);
+                                               const struct pt_list *list, uint32_t prot);
 /** What a direction needs of the page tables. */
 uint32_t space_prot(const struct sluice_dma *dma, uint32_t flags);
 
@@ -181,7 +180,11 @@ SLUICE_MUST_CHECK enum sluice_status space_clear(struct dma_space *space, struct
 SLUICE_MUST_CHECK enum sluice_status space_flush(struct dma_space *space, struct pt_gather *gather);
 
 /** Whether unmaps of this space wait in a queue now. */
-bool space_is_lazy(struct dma_space *space);
+static inline bool space_is_lazy(struct dma_space *space)
+{
+    return space->queues != NULL && !atomic_load_explicit(&space->strict, memory_order_relaxed) &&
+           !atomic_load_explicit(&space->domain->tables_withheld, memory_order_relaxed);
+}
 
 /** Where a mapped address goes. Returns: OK; NOT_FOUND; RANGE. */
 SLUICE_MUST_CHECK enum sluice_status space_lookup(struct dma_space *space, sluice_iova_t iova,
@@ -246,8 +249,32 @@ SLUICE_MUST_CHECK enum sluice_status counters_init(struct sluice *sluice,
 void counters_clear(struct sluice *sluice, struct dma_counters *counters);
 void counters_usage(struct dma_counters *counters, struct sluice_dma_usage *out, uint64_t *out_maps,
                     uint64_t *out_unmaps);
-/** Counts a mapping, or with `mapped` false its end, for the device and its domain. */
+/** Counts a mapping, or with `mapped` false its end. */
 void dma_count(struct sluice_dma *dma, uint64_t bytes, bool mapped);
+/** Looks whether there are more mappings than ever, of the device and of its domain. */
+void dma_sample(struct sluice_dma *dma);
+/** Adds up what all handles of a space have. */
+void space_usage(struct dma_space *space, struct sluice_dma_usage *out);
+
+/** Adds where only this CPU adds; elsewhere the sum has to be atomic. */
+static inline uint64_t dma_count_add(atomic_uint_fast64_t *count, uint64_t value)
+{
+#if SLUICE_CPU_PINNED
+    uint64_t sum = atomic_load_explicit(count, memory_order_relaxed) + value;
+
+    atomic_store_explicit(count, sum, memory_order_relaxed);
+    return sum;
+#else
+    return atomic_fetch_add_explicit(count, value, memory_order_relaxed) + value;
+#endif
+}
+
+/** dma_count on the CPU that is entered; returns how many there were of the kind. */
+static inline uint64_t dma_count_here(struct dma_counts *counts, uint64_t bytes, bool mapped)
+{
+    (void)dma_count_add(mapped ? &counts->mapped_bytes : &counts->unmapped_bytes, bytes);
+    return dma_count_add(mapped ? &counts->maps : &counts->unmaps, 1);
+}
 void dma_count_failure(struct sluice_dma *dma);
 void dma_count_bounced(struct sluice_dma *dma);
 /** bounce_copy, counted. */

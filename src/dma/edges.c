@@ -62,7 +62,7 @@ static enum sluice_status take_edges(struct sluice_dma *dma, const struct extent
 
 /** The pages to map: bounce pages at the ends, the buffer's own between them. */
 static unsigned list_pieces(const struct extent_of_buffer *at, const struct edges *edges,
-                            sluice_phys_t phys, struct space_piece pieces[3])
+                            sluice_phys_t phys, struct sluice_dma_segment pieces[3])
 {
     sluice_phys_t base = phys - at->offset;
     uint64_t first = edges->run[0] != NULL ? at->granule : 0;
@@ -70,11 +70,11 @@ static unsigned list_pieces(const struct extent_of_buffer *at, const struct edge
     unsigned count = 0;
 
     if (first != 0)
-        pieces[count++] = (struct space_piece){bounce_page(edges->run[0]), first};
+        pieces[count++] = (struct sluice_dma_segment){bounce_page(edges->run[0]), first};
     if (at->pages_bytes > first + last)
-        pieces[count++] = (struct space_piece){base + first, at->pages_bytes - first - last};
+        pieces[count++] = (struct sluice_dma_segment){base + first, at->pages_bytes - first - last};
     if (last != 0)
-        pieces[count++] = (struct space_piece){bounce_page(edges->run[1]), last};
+        pieces[count++] = (struct sluice_dma_segment){bounce_page(edges->run[1]), last};
     return count;
 }
 
@@ -83,10 +83,10 @@ enum sluice_status edges_map(struct sluice_dma *dma, sluice_phys_t phys, uint64_
 {
     const struct extent_of_buffer at = place(dma->space, phys, bytes);
     struct edges edges = {{NULL, NULL}};
-    struct space_piece pieces[3];
+    struct sluice_dma_segment pieces[3];
     enum sluice_status status;
     sluice_iova_t iova = 0;
-    unsigned count;
+    struct pt_list list;
 
     status = take_edges(dma, &at, phys, bytes, flags, &edges);
     if (status == SLUICE_OK)
@@ -97,8 +97,8 @@ enum sluice_status edges_map(struct sluice_dma *dma, sluice_phys_t phys, uint64_
     }
     dma_count_bounced(dma);
     dma_clean(dma, phys, bytes, flags);
-    count = list_pieces(&at, &edges, phys, pieces);
-    status = space_map(dma->space, iova, pieces, count, space_prot(dma, flags));
+    list = pt_list_of(pieces, list_pieces(&at, &edges, phys, pieces));
+    status = space_map(dma->space, iova, &list, space_prot(dma, flags));
     if (status != SLUICE_OK) {
         bool known = status == SLUICE_ERR_TIMEOUT || status == SLUICE_ERR_HARDWARE;
 

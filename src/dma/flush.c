@@ -31,35 +31,13 @@ void flush_destroy(struct sluice *sluice, struct flush_queues *queues)
         aligned_free_lines(sluice, queues->memory, queues_bytes(queues->cpus));
 }
 
-/** Begins work on this CPU's ring; *out_state ends it. NULL: this CPU has none. */
-static struct flush_ring *ring_enter(struct flush_queues *queues, sluice_irqstate_t *out_state)
+void flush_note_first(struct dma_space *space, struct flush_ring *ring)
 {
-    struct flush_ring *ring;
-    unsigned cpu;
-
-#if SLUICE_CPU_PINNED
-    *out_state = sluice_cpu_enter(&cpu);
-    ring = cpu < queues->cpus ? &queues->rings[cpu] : NULL;
-#else
-    (void)sluice_cpu_enter(&cpu);
-    ring = &queues->rings[cpu % queues->cpus];
-    *out_state = sluice_spin_lock(&ring->lock);
-#endif
-    return ring;
+    atomic_store_explicit(&ring->since_ns, host_now_ns(space->context->sluice),
+                          memory_order_relaxed);
 }
 
-static void ring_leave(struct flush_ring *ring, sluice_irqstate_t state)
-{
-#if SLUICE_CPU_PINNED
-    (void)ring;
-    sluice_cpu_leave(state);
-#else
-    sluice_spin_unlock(&ring->lock, state);
-#endif
-}
-
-/** Tells the host when a poll is due, unless it knows. */
-static __attribute__((noinline)) void arm(struct dma_space *space)
+void flush_arm(struct dma_space *space)
 {
     struct sluice *sluice = space->context->sluice;
 
@@ -70,65 +48,65 @@ static __attribute__((noinline)) void arm(struct dma_space *space)
                                  host_now_ns(sluice) + space->queues->window_ns);
 }
 
-enum ring_result {
-    RING_PUT,
-    RING_PUT_FIRST,
-    RING_FULL
-};
-
-static enum ring_result ring_put(struct dma_space *space, sluice_iova_t iova, uint64_t bytes)
+/** Puts a range into the ring of the CPU that is entered. */
+static enum flush_result ring_put(struct dma_space *space, unsigned cpu,
+                                  const struct iova_range *range)
 {
-    enum ring_result result = RING_FULL;
+    struct flush_ring *ring = &space->queues->rings[cpu];
+    enum flush_result result = flush_ring_put(ring, range);
+
+    if (result == FLUSH_PUT_FIRST)
+        flush_note_first(space, ring);
+    return result;
+}
+
+static enum flush_result enter_and_put(struct dma_space *space, const struct iova_range *range)
+{
+    enum flush_result result = FLUSH_FULL;
     sluice_irqstate_t state;
-    struct flush_ring *ring = ring_enter(space->queues, &state);
+    struct iova_cpu *cpu = iova_cpu_enter(space->iova, &state);
 
-    if (ring != NULL) {
-        unsigned tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
-        /* Acquire: the entry to overwrite was read; pairs with the release in empty_ring. */
-        unsigned head = atomic_load_explicit(&ring->head, memory_order_acquire);
-
-        if (tail - head < FLUSH_RING) {
-            ring->entries[tail % FLUSH_RING] = (struct flush_entry){iova, bytes};
-            result = tail == head ? RING_PUT_FIRST : RING_PUT;
-            if (result == RING_PUT_FIRST)
-                atomic_store_explicit(&ring->since_ns, host_now_ns(space->context->sluice),
-                                      memory_order_relaxed);
-            /*
-             * Release: the entry, and the clearing of the page table before it, come first; pairs
-             * with the acquire in flush_run, which a flush follows.
-             */
-            atomic_store_explicit(&ring->tail, tail + 1, memory_order_release);
-        }
-    }
-    ring_leave(ring, state);
+    if (cpu != NULL)
+        result = ring_put(space, iova_cpu_index(space->iova, cpu), range);
+    iova_cpu_leave(cpu, state);
     return result;
 }
 
 bool flush_put(struct dma_space *space, sluice_iova_t iova, uint64_t bytes)
 {
-    enum ring_result result = ring_put(space, iova, bytes);
+    const struct iova_range range = {iova, bytes >> SLUICE_PAGE_LG2};
+    enum flush_result result = enter_and_put(space, &range);
 
-    if (__builtin_expect(result == RING_PUT, 1))
-        return true;
-    if (result == RING_FULL && flush_run(space))
-        result = ring_put(space, iova, bytes);
-    if (result == RING_PUT_FIRST)
-        arm(space);
-    return result != RING_FULL;
+    if (result == FLUSH_FULL && flush_run(space))
+        result = enter_and_put(space, &range);
+    if (result == FLUSH_PUT_FIRST)
+        flush_arm(space);
+    return result != FLUSH_FULL;
 }
 
-/** Gives back what a ring held when the flush began. */
+/** Gives back, or withholds, entries that lie in a row in the ring. */
+static void empty_row(struct dma_space *space, const struct iova_range *entries, unsigned count,
+                      bool done)
+{
+    if (done) {
+        iova_free_list(space->iova, entries, count);
+        return;
+    }
+    for (unsigned i = 0; i < count; i++)
+        space_withhold(space, entries[i].pages << SLUICE_PAGE_LG2);
+}
+
+/** Empties a ring of what it held when the flush began. */
 static void empty_ring(struct dma_space *space, struct flush_ring *ring, unsigned until, bool done)
 {
     unsigned head = atomic_load_explicit(&ring->head, memory_order_relaxed);
 
-    for (; head != until; head++) {
-        const struct flush_entry *entry = &ring->entries[head % FLUSH_RING];
+    while (head != until) {
+        unsigned to_end = FLUSH_RING - head % FLUSH_RING;
+        unsigned count = until - head < to_end ? until - head : to_end;
 
-        if (done)
-            space_give(space, entry->iova, entry->bytes);
-        else
-            space_withhold(space, entry->bytes);
+        empty_row(space, &ring->entries[head % FLUSH_RING], count, done);
+        head += count;
     }
     /* Release: the entries were read; pairs with the acquire in ring_put. */
     atomic_store_explicit(&ring->head, until, memory_order_release);
@@ -167,7 +145,7 @@ static uint64_t next_due(struct flush_queues *queues)
         struct flush_ring *ring = &queues->rings[i];
         unsigned head = atomic_load_explicit(&ring->head, memory_order_relaxed);
 
-        /* Acquire: `since_ns` was written before; pairs with ring_put. */
+        /* `since_ns` may still be that of what was here before: then it is due a bit too early. */
         if (atomic_load_explicit(&ring->tail, memory_order_acquire) != head) {
             uint64_t since = atomic_load_explicit(&ring->since_ns, memory_order_relaxed);
 

@@ -21,18 +21,12 @@
 
 struct dma_space;
 
-struct flush_entry {
-    sluice_iova_t iova;
-    uint64_t bytes;
-};
-
 struct flush_ring {
     _Alignas(IOVA_CACHE_LINE) atomic_uint tail; /**< written by its CPU */
     atomic_uint_fast64_t since_ns;              /**< when the oldest range went in */
-    struct sluice_spinlock lock;                /**< unused where the host pins */
     _Alignas(IOVA_CACHE_LINE) atomic_uint head; /**< written by who flushes */
     unsigned until;                             /**< how far this flush goes; who flushes owns it */
-    struct flush_entry entries[FLUSH_RING];
+    struct iova_range entries[FLUSH_RING];
 };
 
 struct flush_queues {
@@ -50,6 +44,39 @@ SLUICE_MUST_CHECK enum sluice_status flush_create(struct sluice *sluice, uint64_
                                                   struct flush_queues **out);
 /** Nothing must be queued. */
 void flush_destroy(struct sluice *sluice, struct flush_queues *queues);
+
+enum flush_result {
+    FLUSH_PUT,
+    FLUSH_PUT_FIRST,
+    FLUSH_FULL
+};
+
+/**
+ * Puts a cleared range into the ring of the CPU that is entered (iova_cpu_enter). After
+ * FLUSH_PUT_FIRST the caller calls flush_note_first before it leaves the CPU, and flush_arm after.
+ */
+static inline enum flush_result flush_ring_put(struct flush_ring *ring,
+                                               const struct iova_range *range)
+{
+    unsigned tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+    /* Acquire: the entry to overwrite was read; pairs with the release in empty_ring. */
+    unsigned head = atomic_load_explicit(&ring->head, memory_order_acquire);
+
+    if (__builtin_expect(tail - head >= FLUSH_RING, 0))
+        return FLUSH_FULL;
+    ring->entries[tail % FLUSH_RING] = *range;
+    /*
+     * Release: the entry, and the clearing of the page table before it, come first; pairs with the
+     * acquire in flush_run, which an invalidation follows.
+     */
+    atomic_store_explicit(&ring->tail, tail + 1, memory_order_release);
+    return tail == head ? FLUSH_PUT_FIRST : FLUSH_PUT;
+}
+
+/** Notes when the first range went into an empty ring. */
+void flush_note_first(struct dma_space *space, struct flush_ring *ring);
+/** Tells the host when a poll is due, unless it knows. */
+void flush_arm(struct dma_space *space);
 
 /** Queues a range that was cleared; false: no room, invalidate it yourself. */
 SLUICE_MUST_CHECK bool flush_put(struct dma_space *space, sluice_iova_t iova, uint64_t bytes);

@@ -72,6 +72,17 @@ static void handle_free_locked(struct sluice_dma *dma)
     host_free(sluice, dma, sizeof(*dma));
 }
 
+/** Works out once what one page takes; see map.c. */
+static void prepare_short_way(struct sluice_dma *dma)
+{
+    dma->quick = !dma->untrusted && !dma->non_coherent && dma->check == NULL &&
+                 dma->space->granule_lg2 == SLUICE_PAGE_LG2 &&
+                 dma->last >= dma->space->domain->pt.last;
+    dma->page_bin = iova_first_bin(dma->space->iova);
+    for (uint32_t direction = 0; direction <= SLUICE_DMA_BOTH; direction++)
+        dma->prot[direction] = space_prot(dma, direction);
+}
+
 static enum sluice_status handle_fill_locked(struct sluice_dma *dma, bool translated)
 {
     struct dma_context *context = dma->context;
@@ -84,6 +95,8 @@ static enum sluice_status handle_fill_locked(struct sluice_dma *dma, bool transl
                                         dma->space != NULL ? UINT64_MAX : dma->last, &dma->bounce);
     if (status == SLUICE_OK && context->check != NULL)
         status = check_join(context->check, dma);
+    if (status == SLUICE_OK && dma->space != NULL)
+        prepare_short_way(dma);
     return status;
 }
 
@@ -159,8 +172,12 @@ enum sluice_status sluice_dma_close(struct sluice_dma *dma)
     }
     list_irq = sluice_spin_lock(&dma->context->lock);
     list_remove(&dma->node);
-    sluice_spin_unlock(&dma->context->lock, list_irq);
     counters_usage(&dma->counters, &usage, &maps, &unmaps);
+    if (dma->space != NULL) {
+        dma->space->left.live += usage.live;
+        dma->space->left.bytes += usage.bytes;
+    }
+    sluice_spin_unlock(&dma->context->lock, list_irq);
     if (usage.live != 0)
         log_error(sluice, "%s: closed with %llu mappings of %llu bytes left: its driver leaks",
                   dma->name, (unsigned long long)usage.live, (unsigned long long)usage.bytes);

@@ -27,7 +27,6 @@ void sluice_dma_info(struct sluice_dma *dma, struct sluice_dma_info *out)
 static void fill_domain_info(struct dma_space *space, struct sluice_dma_domain_info *out)
 {
     struct iova_stats iova;
-    uint64_t maps, unmaps;
 
     iova_stats(space->iova, &iova);
     *out = (struct sluice_dma_domain_info){
@@ -43,7 +42,7 @@ static void fill_domain_info(struct dma_space *space, struct sluice_dma_domain_i
         out->lazy_flushes = load(&space->queues->flushes);
         out->queued = flush_queued(space->queues);
     }
-    counters_usage(&space->counters, &out->usage, &maps, &unmaps);
+    space_usage(space, &out->usage);
 }
 
 enum sluice_status sluice_dma_domain_info(struct sluice_domain *domain,

@@ -4,6 +4,8 @@
  */
 #include "dma/iova.h"
 
+#define IOVA_FREE_BURST 32u /**< ranges given back before other work may run on the CPU again */
+
 /** The zones to try for a device that reaches addresses up to `last`, best first. */
 struct zone_order {
     unsigned count;
@@ -431,6 +433,42 @@ void iova_free(struct iova *iova, sluice_iova_t at, uint64_t pages)
     iova_cpu_leave(cpu, state);
     if (__builtin_expect(cpu == NULL, 0))
         free_uncached(iova, at, class_lg2);
+}
+
+/** Gives back as many of a list as this CPU takes without leaving it; returns how many. */
+static unsigned free_cached(struct iova *iova, struct iova_cpu *cpu,
+                            const struct iova_range *ranges, unsigned count)
+{
+    unsigned i;
+
+    for (i = 0; i < count && ranges[i].pages <= IOVA_BLOCK_PAGES; i++) {
+        unsigned bin = iova_bin(iova_zone_of(ranges[i].at), range_class_of(ranges[i].pages));
+        struct iova_magazine *magazine = cpu->loaded[bin];
+
+        if (__builtin_expect(magazine->count < magazine->capacity, 1))
+            magazine->at[magazine->count++] = ranges[i].at;
+        else
+            free_slow(iova, cpu, bin, ranges[i].at);
+        iova_count(&cpu->counts.frees);
+    }
+    return i;
+}
+
+void iova_free_list(struct iova *iova, const struct iova_range *ranges, unsigned count)
+{
+    for (unsigned done = 0; done < count;) {
+        unsigned now = count - done < IOVA_FREE_BURST ? count - done : IOVA_FREE_BURST;
+        sluice_irqstate_t state;
+        struct iova_cpu *cpu = iova_cpu_enter(iova, &state);
+
+        now = cpu != NULL ? free_cached(iova, cpu, &ranges[done], now) : 0;
+        iova_cpu_leave(cpu, state);
+        done += now;
+        if (now == 0) { /* no magazines here, or too long for them */
+            iova_free(iova, ranges[done].at, ranges[done].pages);
+            done++;
+        }
+    }
 }
 
 /** The pages that a special request takes up: a block as large as its alignment, or itself. */

@@ -138,6 +138,15 @@ SLUICE_MUST_CHECK enum sluice_status iova_alloc(struct iova *iova, uint64_t page
  */
 void iova_free(struct iova *iova, sluice_iova_t at, uint64_t pages);
 
+/** A range that was taken. */
+struct iova_range {
+    sluice_iova_t at;
+    uint64_t pages;
+};
+
+/** As iova_free for each of a list, which is faster. */
+void iova_free_list(struct iova *iova, const struct iova_range *ranges, unsigned count);
+
 /**
  * As iova_alloc, with alignment and boundary. Blocks that need no more than their natural
  * alignment take the same way, all others are given out as the block that is as large as its
@@ -206,6 +215,33 @@ static inline unsigned iova_zone_of(sluice_iova_t at)
     return at >> 32 != 0 ? RANGE_ZONE_64 : at >> 24 != 0 ? RANGE_ZONE_32 : RANGE_ZONE_24;
 }
 
+/** The bin that a device which reaches all of the space is served one page from first. */
+static inline unsigned iova_first_bin(const struct iova *iova)
+{
+    return iova_bin(iova->wide_zone, 0);
+}
+
+/** Pops an address off the magazine in use, on the CPU that is entered; false when it is empty. */
+static inline bool iova_pop(struct iova_cpu *cpu, unsigned bin, sluice_iova_t *out)
+{
+    struct iova_magazine *magazine = cpu->loaded[bin];
+
+    if (__builtin_expect(magazine->count == 0, 0))
+        return false;
+    *out = magazine->at[--magazine->count];
+    iova_count(&cpu->counts.allocs);
+    return true;
+}
+
+/** Undoes iova_pop, before the CPU is left. */
+static inline void iova_unpop(struct iova_cpu *cpu, unsigned bin, sluice_iova_t at)
+{
+    struct iova_magazine *magazine = cpu->loaded[bin];
+
+    magazine->at[magazine->count++] = at;
+    iova_count(&cpu->counts.frees);
+}
+
 /** Begins work on this CPU's magazines; *out_state ends it. NULL: this CPU has none. */
 static inline struct iova_cpu *iova_cpu_enter(struct iova *iova, sluice_irqstate_t *out_state)
 {
@@ -222,6 +258,11 @@ static inline struct iova_cpu *iova_cpu_enter(struct iova *iova, sluice_irqstate
     *out_state = sluice_spin_lock(&cpu->lock);
     return cpu;
 #endif
+}
+
+static inline unsigned iova_cpu_index(const struct iova *iova, const struct iova_cpu *cpu)
+{
+    return (unsigned)(cpu - iova->cpus);
 }
 
 static inline void iova_cpu_leave(struct iova_cpu *cpu, sluice_irqstate_t state)

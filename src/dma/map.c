@@ -20,14 +20,15 @@ enum sluice_status dma_map_pages(struct sluice_dma *dma, sluice_phys_t phys, uin
 {
     struct dma_space *space = dma->space;
     uint64_t offset = space_offset(space, phys);
-    const struct space_piece piece = {phys - offset, space_round(space, offset + bytes)};
+    const struct sluice_dma_segment piece = {phys - offset, space_round(space, offset + bytes)};
+    const struct pt_list list = pt_list_of(&piece, 1);
     enum sluice_status status;
     sluice_iova_t iova;
 
     status = space_take(space, piece.bytes, dma->last, &iova);
     if (__builtin_expect(status != SLUICE_OK, 0))
         return status;
-    status = space_map(space, iova, &piece, 1, prot);
+    status = space_map(space, iova, &list, prot);
     if (__builtin_expect(status == SLUICE_OK, 1))
         *out = iova + offset;
     else
@@ -54,6 +55,43 @@ static enum sluice_status map_copy(struct sluice_dma *dma, sluice_phys_t phys, u
     }
     *out = run->phys;
     return SLUICE_OK;
+}
+
+/**
+ * The short way for a part of one page: an address from this CPU's magazine, one entry, and the
+ * count, all in one go on the CPU. False: nothing was done.
+ */
+static inline bool map_quickly(struct sluice_dma *dma, sluice_phys_t phys, uint64_t bytes,
+                               uint32_t flags, sluice_iova_t *out)
+{
+    uint64_t offset = phys & (SLUICE_PAGE_BYTES - 1);
+    struct iova *iova = dma->space->iova;
+    sluice_irqstate_t state;
+    struct iova_cpu *cpu = iova_cpu_enter(iova, &state);
+    uint64_t count = 1;
+    bool done = false;
+    sluice_iova_t at;
+
+    if (__builtin_expect(cpu != NULL && iova_pop(cpu, dma->page_bin, &at), 1)) {
+        done = domain_map_page(dma->space->domain, at, phys - offset,
+                               dma->prot[flags & SLUICE_DMA_BOTH]);
+        if (__builtin_expect(done, 1)) {
+            count = dma_count_here(&dma->counters.of_cpu[iova_cpu_index(iova, cpu)], bytes, true);
+            *out = at + offset;
+        } else {
+            iova_unpop(cpu, dma->page_bin, at);
+        }
+    }
+    iova_cpu_leave(cpu, state);
+    if (__builtin_expect((count & DMA_SAMPLE_MASK) == 0, 0))
+        dma_sample(dma);
+    return done;
+}
+
+/** Whether a buffer may take the short way. */
+static inline bool is_short(const struct sluice_dma *dma, uint64_t address, uint64_t bytes)
+{
+    return dma->quick && bytes <= SLUICE_PAGE_BYTES - (address & (SLUICE_PAGE_BYTES - 1));
 }
 
 static inline enum sluice_status map_by_route(struct sluice_dma *dma, sluice_phys_t phys,
@@ -95,6 +133,9 @@ enum sluice_status sluice_dma_map(struct sluice_dma *dma, sluice_phys_t phys, ui
         return SLUICE_ERR_INVALID;
     if (__builtin_expect(phys + (bytes - 1) < phys || bytes >> 52 != 0, 0))
         return SLUICE_ERR_RANGE;
+    if (__builtin_expect(is_short(dma, phys, bytes), 1) &&
+        __builtin_expect(map_quickly(dma, phys, bytes, flags, out), 1))
+        return SLUICE_OK;
     status = dma_map_one(dma, phys, bytes, flags, out);
     if (__builtin_expect(status == SLUICE_OK && dma->check != NULL, 0))
         check_mapped(dma, CHECK_BUFFER, &(struct sluice_dma_chunk){*out, bytes}, flags, site);
@@ -174,6 +215,67 @@ enum sluice_status dma_unmap_one(struct sluice_dma *dma, sluice_iova_t address, 
     return status;
 }
 
+/** The short way's second phase where nothing waits: a strict domain, or a full ring. */
+static __attribute__((noinline)) enum sluice_status
+unmap_page_now(struct sluice_dma *dma, sluice_iova_t page, uint64_t bytes)
+{
+    struct dma_space *space = dma->space;
+    enum sluice_status status;
+    struct pt_gather gather;
+
+    dma_count(dma, bytes, false);
+    if (space_is_lazy(space) && flush_put(space, page, SLUICE_PAGE_BYTES))
+        return SLUICE_OK;
+    pt_gather_init(&gather);
+    gather.ranges[gather.count++] = (struct pt_range){
+        .first = page, .last = page + (SLUICE_PAGE_BYTES - 1), .page_lg2 = SLUICE_PAGE_LG2};
+    status = space_flush(space, &gather);
+    if (status == SLUICE_OK)
+        iova_free(space->iova, page, 1);
+    else
+        space_withhold(space, SLUICE_PAGE_BYTES);
+    return status;
+}
+
+/** Puts a cleared page into this CPU's ring; false when that is not simple. */
+static inline bool queue_page(struct sluice_dma *dma, sluice_iova_t page, uint64_t bytes)
+{
+    struct dma_space *space = dma->space;
+    const struct iova_range range = {page, 1};
+    enum flush_result result = FLUSH_FULL;
+    sluice_irqstate_t state;
+    struct iova_cpu *cpu = iova_cpu_enter(space->iova, &state);
+
+    if (__builtin_expect(cpu != NULL, 1)) {
+        unsigned index = iova_cpu_index(space->iova, cpu);
+        struct flush_ring *ring = &space->queues->rings[index];
+
+        result = flush_ring_put(ring, &range);
+        if (__builtin_expect(result != FLUSH_FULL, 1))
+            (void)dma_count_here(&dma->counters.of_cpu[index], bytes, false);
+        if (__builtin_expect(result == FLUSH_PUT_FIRST, 0))
+            flush_note_first(space, ring);
+    }
+    iova_cpu_leave(cpu, state);
+    if (__builtin_expect(result == FLUSH_PUT_FIRST, 0))
+        flush_arm(space);
+    return result != FLUSH_FULL;
+}
+
+/** The short way for a part of one page. False: nothing was done. */
+static inline bool unmap_quickly(struct sluice_dma *dma, sluice_iova_t address, uint64_t bytes,
+                                 enum sluice_status *out_status)
+{
+    sluice_iova_t page = address & ~(SLUICE_PAGE_BYTES - 1);
+
+    if (__builtin_expect(!domain_clear_page(dma->space->domain, page), 0))
+        return false;
+    *out_status = SLUICE_OK;
+    if (!space_is_lazy(dma->space) || !queue_page(dma, page, bytes))
+        *out_status = unmap_page_now(dma, page, bytes);
+    return true;
+}
+
 enum sluice_status sluice_dma_unmap(struct sluice_dma *dma, sluice_iova_t address, uint64_t bytes,
                                     uint32_t flags, const char *site)
 {
@@ -181,6 +283,9 @@ enum sluice_status sluice_dma_unmap(struct sluice_dma *dma, sluice_iova_t addres
 
     if (__builtin_expect(dma == NULL || bytes == 0 || !dma_has_direction(flags), 0))
         return SLUICE_ERR_INVALID;
+    if (__builtin_expect(is_short(dma, address, bytes), 1) &&
+        __builtin_expect(unmap_quickly(dma, address, bytes, &status), 1))
+        return status;
     if (__builtin_expect(dma->check != NULL, 0)) {
         status = check_unmapping(dma, CHECK_BUFFER, &(struct sluice_dma_chunk){address, bytes},
                                  flags, site);

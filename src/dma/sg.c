@@ -13,6 +13,12 @@
 #define SG_PIECES 16u
 #define SG_BATCH  16u
 
+/* Together they keep every sum below from wrapping: addresses that no unit puts out, segments and
+ * lists that no memory is large enough for. */
+#define SG_PHYS_BITS    56u
+#define SG_BYTES_BITS   40u
+#define SG_SEGMENTS_MAX (1u << 20)
+
 /** Walks a list and says where each segment comes to lie in the range of IOVAs. */
 struct sg_walk {
     const struct dma_space *space;
@@ -41,11 +47,20 @@ static bool sg_step(struct sg_walk *walk)
     return true;
 }
 
+/** Whether a list is made of whole pages, which follow each other without a gap. */
+static bool is_all_pages(const struct dma_space *space, const struct pt_list *list)
+{
+    return space_offset(space, list->addresses | list->lengths) == 0;
+}
+
 /** Bytes of IOVA that a whole list takes. */
-static uint64_t sg_pages_bytes(const struct dma_space *space, const struct sluice_dma_sg *sg)
+static uint64_t sg_pages_bytes(const struct dma_space *space, const struct sluice_dma_sg *sg,
+                               const struct pt_list *list)
 {
     struct sg_walk walk = {.space = space, .sg = sg};
 
+    if (is_all_pages(space, list))
+        return list->bytes;
     while (sg_step(&walk))
         continue;
     return space_round(space, walk.end);
@@ -113,11 +128,16 @@ static bool is_whole(const struct sluice_dma *dma, const struct sluice_dma_sg *s
     return true;
 }
 
-static void emit_whole(const struct sluice_dma *dma, struct sluice_dma_sg *sg, sluice_iova_t base)
+static void emit_whole(const struct sluice_dma *dma, struct sluice_dma_sg *sg,
+                       const struct pt_list *list, sluice_iova_t base)
 {
     struct sg_walk walk = {.space = dma->space, .sg = sg};
 
     sg->chunk_count = 0;
+    if (is_all_pages(dma->space, list)) {
+        emit(dma, sg, base, list->bytes);
+        return;
+    }
     while (sg_step(&walk))
         emit(dma, sg, base + walk.at, walk.end - walk.at);
 }
@@ -128,16 +148,16 @@ struct sg_map {
     sluice_iova_t base, next;
     uint32_t prot;
     unsigned count;
-    struct space_piece pieces[SG_PIECES];
+    struct sluice_dma_segment pieces[SG_PIECES];
 };
 
 static enum sluice_status sg_map_pieces(struct sg_map *map)
 {
-    enum sluice_status status =
-        space_map(map->space, map->next, map->pieces, map->count, map->prot);
+    const struct pt_list list = pt_list_of(map->pieces, map->count);
+    enum sluice_status status = space_map(map->space, map->next, &list, map->prot);
 
-    for (unsigned i = 0; status == SLUICE_OK && i < map->count; i++)
-        map->next += map->pieces[i].bytes;
+    if (status == SLUICE_OK)
+        map->next += list.bytes;
     map->count = 0;
     return status;
 }
@@ -167,7 +187,7 @@ static enum sluice_status sg_map_list(struct sg_map *map, const struct sluice_dm
         sluice_phys_t first = segment->phys - space_offset(map->space, segment->phys);
 
         if (walk.joined) {
-            struct space_piece *piece = &map->pieces[map->count - 1];
+            struct sluice_dma_segment *piece = &map->pieces[map->count - 1];
 
             piece->bytes = space_round(map->space, walk.phys_end - piece->phys);
             continue;
@@ -175,37 +195,49 @@ static enum sluice_status sg_map_list(struct sg_map *map, const struct sluice_dm
         if (map->count == SG_PIECES)
             status = sg_map_pieces(map);
         map->pieces[map->count++] =
-            (struct space_piece){first, space_round(map->space, walk.phys_end - first)};
+            (struct sluice_dma_segment){first, space_round(map->space, walk.phys_end - first)};
     }
     if (status == SLUICE_OK)
         status = sg_map_pieces(map);
     return status == SLUICE_OK ? status : sg_undo(map, status);
 }
 
-static enum sluice_status map_whole(struct sluice_dma *dma, struct sluice_dma_sg *sg,
-                                    uint32_t flags)
+/** Maps a list to a range that was taken for it. */
+static enum sluice_status sg_map_at(struct sluice_dma *dma, const struct sluice_dma_sg *sg,
+                                    const struct pt_list *list, sluice_iova_t base, uint32_t prot)
 {
-    uint64_t bytes = sg_pages_bytes(dma->space, sg);
     struct sg_map map;
-    enum sluice_status status;
 
+    if (is_all_pages(dma->space, list))
+        return space_map(dma->space, base, list, prot);
     map.space = dma->space;
+    map.base = base;
+    map.next = base;
+    map.prot = prot;
     map.count = 0;
-    map.prot = space_prot(dma, flags);
-    status = space_take(dma->space, bytes, dma->last, &map.base);
+    return sg_map_list(&map, sg);
+}
+
+static enum sluice_status map_whole(struct sluice_dma *dma, struct sluice_dma_sg *sg,
+                                    const struct pt_list *list, uint32_t flags)
+{
+    uint64_t bytes = sg_pages_bytes(dma->space, sg, list);
+    enum sluice_status status;
+    sluice_iova_t base;
+
+    status = space_take(dma->space, bytes, dma->last, &base);
     if (status != SLUICE_OK)
         return status;
-    map.next = map.base;
-    emit_whole(dma, sg, map.base);
+    emit_whole(dma, sg, list, base);
     status = sg->chunk_count <= sg->chunk_capacity ? SLUICE_OK : SLUICE_ERR_NO_SPACE;
     if (dma->non_coherent) {
         for (unsigned i = 0; i < sg->segment_count; i++)
             dma_clean(dma, sg->segments[i].phys, sg->segments[i].bytes, flags);
     }
     if (status == SLUICE_OK)
-        status = sg_map_list(&map, sg);
+        status = sg_map_at(dma, sg, list, base, space_prot(dma, flags));
     if (status != SLUICE_OK)
-        space_undo_take(dma->space, map.base, bytes, status);
+        space_undo_take(dma->space, base, bytes, status);
     else
         dma_count(dma, bytes, true);
     return status;
@@ -213,12 +245,13 @@ static enum sluice_status map_whole(struct sluice_dma *dma, struct sluice_dma_sg
 
 /** The range that a list's mapping takes up. */
 static struct sluice_dma_chunk whole_range(const struct sluice_dma *dma,
-                                           const struct sluice_dma_sg *sg)
+                                           const struct sluice_dma_sg *sg,
+                                           const struct pt_list *list)
 {
     sluice_iova_t first = sg->chunks[0].address;
 
     return (struct sluice_dma_chunk){first - space_offset(dma->space, first),
-                                     sg_pages_bytes(dma->space, sg)};
+                                     sg_pages_bytes(dma->space, sg, list)};
 }
 
 /* ---- segment by segment ---- */
@@ -308,51 +341,73 @@ static enum sluice_status map_segments(struct sluice_dma *dma, struct sluice_dma
     return undone != SLUICE_OK ? undone : status;
 }
 
-/* ---- the way in ---- */
-
-static enum sluice_status check_list(const struct sluice_dma *dma, const struct sluice_dma_sg *sg,
-                                     uint32_t flags)
+/** Whether a list's segments are there, and none is empty. */
+static bool is_list(const struct sluice_dma *dma, const struct sluice_dma_sg *sg, uint32_t flags)
 {
-    uint64_t total = 0;
+    return dma != NULL && sg != NULL && sg->segment_count != 0 && sg->segments != NULL &&
+           sg->chunks != NULL && dma_has_direction(flags);
+}
 
-    if (dma == NULL || sg == NULL || sg->segment_count == 0 || sg->segments == NULL ||
-        sg->chunks == NULL || !dma_has_direction(flags))
+static bool has_empty(const struct sluice_dma_sg *sg)
+{
+    for (unsigned i = 0; i < sg->segment_count; i++) {
+        if (sg->segments[i].bytes == 0)
+            return true;
+    }
+    return false;
+}
+
+/**
+ * One look at everything, without a branch in it: that is half of what a list of pages costs. An
+ * empty segment shows as a length with its highest bit set.
+ */
+static enum sluice_status look_at(const struct sluice_dma *dma, const struct sluice_dma_sg *sg,
+                                  uint32_t flags, struct pt_list *out)
+{
+    uint64_t bytes = 0, addresses = 0, lengths = 0, less_one = 0;
+
+    if (!is_list(dma, sg, flags))
         return SLUICE_ERR_INVALID;
     for (unsigned i = 0; i < sg->segment_count; i++) {
         const struct sluice_dma_segment *segment = &sg->segments[i];
 
-        if (segment->bytes == 0)
-            return SLUICE_ERR_INVALID;
-        if (segment->phys + (segment->bytes - 1) < segment->phys || segment->bytes >> 48 != 0)
-            return SLUICE_ERR_RANGE;
-        total += segment->bytes + 2 * SLUICE_PAGE_BYTES;
-        if (total >> 48 != 0)
-            return SLUICE_ERR_RANGE;
+        addresses |= segment->phys;
+        lengths |= segment->bytes;
+        less_one |= segment->bytes - 1;
+        bytes += segment->bytes;
     }
+    *out = (struct pt_list){sg->segments, sg->segment_count, bytes, addresses, lengths};
+    if (((addresses >> SG_PHYS_BITS) | (less_one >> SG_BYTES_BITS)) != 0 ||
+        sg->segment_count > SG_SEGMENTS_MAX)
+        return has_empty(sg) ? SLUICE_ERR_INVALID : SLUICE_ERR_RANGE;
     return SLUICE_OK;
 }
+
+/* ---- the way in ---- */
 
 enum sluice_status sluice_dma_map_sg(struct sluice_dma *dma, struct sluice_dma_sg *sg,
                                      uint32_t flags, const char *site)
 {
-    enum sluice_status status = check_list(dma, sg, flags);
+    struct pt_list list;
+    enum sluice_status status = look_at(dma, sg, flags, &list);
     bool whole;
 
     if (status != SLUICE_OK)
         return status;
     whole = is_whole(dma, sg);
-    status = whole ? map_whole(dma, sg, flags) : map_segments(dma, sg, flags);
+    status = whole ? map_whole(dma, sg, &list, flags) : map_segments(dma, sg, flags);
     if (status != SLUICE_OK)
         dma_count_failure(dma);
     else if (dma->check != NULL)
-        check_list_mapped(dma, sg, whole ? whole_range(dma, sg).bytes : 0, flags, site);
+        check_list_mapped(dma, sg, whole ? whole_range(dma, sg, &list).bytes : 0, flags, site);
     return status;
 }
 
 enum sluice_status sluice_dma_unmap_sg(struct sluice_dma *dma, const struct sluice_dma_sg *sg,
                                        uint32_t flags, const char *site)
 {
-    enum sluice_status status = check_list(dma, sg, flags);
+    struct pt_list list;
+    enum sluice_status status = look_at(dma, sg, flags, &list);
     struct sluice_dma_chunk range;
 
     if (status != SLUICE_OK)
@@ -370,7 +425,7 @@ enum sluice_status sluice_dma_unmap_sg(struct sluice_dma *dma, const struct slui
         for (unsigned i = 0; i < sg->segment_count; i++)
             dma_invalidate(dma, sg->segments[i].phys, sg->segments[i].bytes, flags);
     }
-    range = whole_range(dma, sg);
+    range = whole_range(dma, sg, &list);
     status = space_unmap(dma->space, range.address, range.bytes, true);
     if (status != SLUICE_ERR_NOT_FOUND)
         dma_count(dma, range.bytes, false);
@@ -380,7 +435,8 @@ enum sluice_status sluice_dma_unmap_sg(struct sluice_dma *dma, const struct slui
 static enum sluice_status sync_list(struct sluice_dma *dma, const struct sluice_dma_sg *sg,
                                     uint32_t flags, const char *site, bool to_device)
 {
-    enum sluice_status status = check_list(dma, sg, flags);
+    struct pt_list list;
+    enum sluice_status status = look_at(dma, sg, flags, &list);
     struct sg_cursor cursor = {.sg = sg};
 
     for (unsigned i = 0; status == SLUICE_OK && i < sg->segment_count; i++) {

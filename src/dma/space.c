@@ -50,10 +50,8 @@ static enum sluice_status space_fill(struct dma_space *space)
     struct sluice *sluice = domain->sluice;
     const struct iova_config config = {
         .first = 0, .last = domain->pt.last, .prefer_32bit = domain->prefer_32bit};
-    enum sluice_status status = counters_init(sluice, &space->counters);
+    enum sluice_status status = iova_create(sluice, &config, &space->iova);
 
-    if (status == SLUICE_OK)
-        status = iova_create(sluice, &config, &space->iova);
     if (status == SLUICE_OK)
         status = reserve_ranges(space);
     if (status == SLUICE_OK && domain->lazy)
@@ -68,7 +66,6 @@ static void space_free(struct dma_space *space)
     flush_destroy(sluice, space->queues);
     if (space->iova != NULL)
         iova_destroy(space->iova);
-    counters_clear(sluice, &space->counters);
     host_free(sluice, space, sizeof(*space));
 }
 
@@ -120,8 +117,6 @@ enum sluice_status space_open_locked(struct dma_context *context, struct sluice_
 void space_close_locked(struct dma_space *space)
 {
     struct dma_context *context = space->context;
-    struct sluice_dma_usage usage;
-    uint64_t maps, unmaps;
     sluice_irqstate_t irq;
 
     if (--space->users != 0)
@@ -134,9 +129,9 @@ void space_close_locked(struct dma_space *space)
         sluice_cpu_pause();
     if (space->queues != NULL)
         flush_drain(space);
-    counters_usage(&space->counters, &usage, &maps, &unmaps);
     /* What leaked stays mapped, so nobody may hand out this domain's addresses again. */
-    if (usage.live != 0 || atomic_load_explicit(&space->withheld_bytes, memory_order_relaxed) != 0)
+    if (space->left.live != 0 ||
+        atomic_load_explicit(&space->withheld_bytes, memory_order_relaxed) != 0)
         atomic_store_explicit(&space->domain->mapped_by_caller, true, memory_order_relaxed);
     atomic_store_explicit(&space->domain->manager, NULL, memory_order_relaxed);
     space_free(space);
@@ -215,50 +210,21 @@ uint32_t space_prot(const struct sluice_dma *dma, uint32_t flags)
     return prot;
 }
 
-/** Maps one piece; formats that cannot map for writing alone get reading too, from then on. */
-static inline enum sluice_status map_piece(struct dma_space *space, sluice_iova_t iova,
-                                           const struct space_piece *piece, uint32_t *prot)
+enum sluice_status space_map(struct dma_space *space, sluice_iova_t iova,
+                             const struct pt_list *list, uint32_t prot)
 {
-    enum sluice_status status =
-        domain_map_unchecked(space->domain, iova, piece->phys, piece->bytes, *prot);
+    enum sluice_status status = domain_map_list(space->domain, iova, list, prot);
 
-    if (__builtin_expect(status == SLUICE_ERR_UNSUPPORTED, 0) && (*prot & SLUICE_PROT_READ) == 0) {
+    /* Formats that cannot map for writing alone get reading too, from then on. */
+    if (__builtin_expect(status == SLUICE_ERR_UNSUPPORTED, 0) && (prot & SLUICE_PROT_READ) == 0) {
         atomic_store_explicit(&space->write_needs_read, true, memory_order_relaxed);
-        *prot |= SLUICE_PROT_READ;
-        status = domain_map_unchecked(space->domain, iova, piece->phys, piece->bytes, *prot);
+        prot |= SLUICE_PROT_READ;
+        status = domain_map_list(space->domain, iova, list, prot);
     }
     return status;
 }
 
-enum sluice_status space_map(struct dma_space *space, sluice_iova_t iova,
-                             const struct space_piece *pieces, unsigned count, uint32_t prot)
-{
-    enum sluice_status status = SLUICE_OK;
-    enum sluice_status undone = SLUICE_OK;
-    sluice_iova_t at = iova;
-    struct pt_gather gather;
-
-    for (unsigned i = 0; i < count && status == SLUICE_OK; i++) {
-        status = map_piece(space, at, &pieces[i], &prot);
-        if (status == SLUICE_OK)
-            at += pieces[i].bytes;
-    }
-    if (__builtin_expect(status == SLUICE_OK, 1) || at == iova)
-        return status;
-    pt_gather_init(&gather);
-    undone = domain_clear(space->domain, iova, at - iova, &gather, NULL);
-    if (undone == SLUICE_OK)
-        undone = domain_flush(space->domain, &gather);
-    return undone != SLUICE_OK ? SLUICE_ERR_TIMEOUT : status;
-}
-
 /* ---- unmapping ---- */
-
-bool space_is_lazy(struct dma_space *space)
-{
-    return space->queues != NULL && !atomic_load_explicit(&space->strict, memory_order_relaxed) &&
-           !atomic_load_explicit(&space->domain->tables_withheld, memory_order_relaxed);
-}
 
 static void count_strict(struct dma_space *space)
 {

@@ -93,27 +93,47 @@ static void take_back(struct sluice_domain *domain, sluice_iova_t iova, uint64_t
                   domain->name, (unsigned long long)iova, (unsigned long long)bytes);
 }
 
-enum sluice_status domain_map_unchecked(struct sluice_domain *domain, sluice_iova_t iova,
-                                        sluice_phys_t phys, uint64_t bytes, uint32_t prot)
+/** What a map owes the units, whether it worked or not. */
+static enum sluice_status finish_map(struct sluice_domain *domain, sluice_iova_t iova,
+                                     uint64_t bytes, struct pt_gather *gather,
+                                     enum sluice_status status)
 {
-    struct pt_gather gather;
-    enum sluice_status status;
     enum sluice_status flushed;
 
-    pt_gather_init(&gather);
-    status = domain->pt.format->map(&domain->pt, iova, phys, bytes, prot, &gather);
     if (status == SLUICE_OK &&
         atomic_load_explicit(&domain->flush_on_map, memory_order_acquire) != 0) {
         const struct pt_range range = {
             .first = iova, .last = iova + (bytes - 1), .page_lg2 = SLUICE_PAGE_LG2, .tables = true};
 
-        pt_gather_add(&gather, &range);
+        pt_gather_add(gather, &range);
     }
     /* Also when the map failed: what was there for a moment and taken back may be cached. */
-    flushed = domain_flush(domain, &gather);
+    flushed = domain_flush(domain, gather);
     if (flushed != SLUICE_OK && status == SLUICE_OK)
         take_back(domain, iova, bytes);
     return flushed != SLUICE_OK ? flushed : status;
+}
+
+enum sluice_status domain_map_unchecked(struct sluice_domain *domain, sluice_iova_t iova,
+                                        sluice_phys_t phys, uint64_t bytes, uint32_t prot)
+{
+    struct pt_gather gather;
+    enum sluice_status status;
+
+    pt_gather_init(&gather);
+    status = domain->pt.format->map(&domain->pt, iova, phys, bytes, prot, &gather);
+    return finish_map(domain, iova, bytes, &gather, status);
+}
+
+enum sluice_status domain_map_list(struct sluice_domain *domain, sluice_iova_t iova,
+                                   const struct pt_list *list, uint32_t prot)
+{
+    struct pt_gather gather;
+    enum sluice_status status;
+
+    pt_gather_init(&gather);
+    status = domain->pt.format->map_list(&domain->pt, iova, list, prot, &gather);
+    return finish_map(domain, iova, list->bytes, &gather, status);
 }
 
 enum sluice_status sluice_domain_map(struct sluice_domain *domain, sluice_iova_t iova,

@@ -255,4 +255,86 @@ static enum sluice_status engine_map(struct pagetable *pt, sluice_iova_t iova, s
     return engine_likely(pt->config.coherent) ? SLUICE_OK : engine_clean_last(pt, slot);
 }
 
+static bool engine_map_page(struct pagetable *pt, sluice_iova_t iova, sluice_phys_t phys,
+                            uint32_t prot)
+{
+    pt_entry *slot;
+
+    if (!engine_likely(iova <= pt->last && (phys >> pt->config.phys_bits) == 0 &&
+                       ptf_prot_possible(prot) && engine_fast_slot(pt, iova, &slot)))
+        return false;
+    if (!engine_fill(slot, 1, ptf_leaf(phys, 0, ptf_leaf_attributes(&pt->config, prot)), 0))
+        return false;
+    engine_clean(pt, slot, 1);
+    return true;
+}
+
+/** What is left of a list: `room` entries from `slot` on are in the table of the next page. */
+struct engine_list {
+    struct pagetable *pt;
+    struct pt_gather *gather;
+    sluice_iova_t iova;
+    uint32_t prot;
+    uint64_t attributes;
+    pt_entry *slot;
+    unsigned room;
+};
+
+/** Writes single pages that entries can hold, as far as the leaf table goes; returns how many. */
+ENGINE_INLINE unsigned engine_list_pages(struct engine_list *list,
+                                         const struct sluice_dma_segment *pieces, unsigned count)
+{
+    const unsigned most = count < list->room ? count : list->room;
+    uint64_t seen = 0;
+
+    for (unsigned i = 0; i < most; i++)
+        seen |= atomic_load_explicit(&list->slot[i], memory_order_relaxed);
+    if (!engine_likely(seen == 0))
+        return 0;
+    for (unsigned i = 0; i < most; i++)
+        engine_store(&list->slot[i], ptf_leaf(pieces[i].phys, 0, list->attributes));
+    engine_clean(list->pt, list->slot, most);
+    list->iova += (sluice_iova_t)most << PTF_GRANULE_LG2;
+    return most;
+}
+
+/** One piece like any other map, and the table that is left to fill behind it, if there is one. */
+static enum sluice_status engine_list_piece(struct engine_list *list,
+                                            const struct sluice_dma_segment *piece)
+{
+    enum sluice_status status =
+        engine_map(list->pt, list->iova, piece->phys, piece->bytes, list->prot, list->gather);
+
+    list->room = 0;
+    if (status != SLUICE_OK)
+        return status;
+    list->iova += piece->bytes;
+    if (list->iova - 1 < list->pt->last && engine_fast_slot(list->pt, list->iova, &list->slot))
+        list->room =
+            (unsigned)(PTF_ENTRIES - ((list->iova >> PTF_GRANULE_LG2) & (PTF_ENTRIES - 1)));
+    return SLUICE_OK;
+}
+
+static enum sluice_status engine_map_list(struct pagetable *pt, sluice_iova_t iova,
+                                          const struct pt_list *what, uint32_t prot,
+                                          struct pt_gather *gather)
+{
+    struct engine_list list = {.pt = pt, .gather = gather, .iova = iova, .prot = prot};
+    /* A page's size and nothing else in any length: each is a page. */
+    const bool pages = what->lengths == engine_size(0) && iova <= pt->last &&
+                       pt->last - iova >= what->bytes - 1 &&
+                       (what->addresses >> pt->config.phys_bits) == 0;
+    enum sluice_status status = SLUICE_OK;
+
+    list.attributes = ptf_leaf_attributes(&pt->config, prot);
+    for (unsigned done = 0; done < what->count && status == SLUICE_OK;) {
+        status = engine_list_piece(&list, &what->pieces[done++]);
+        if (pages && status == SLUICE_OK)
+            done += engine_list_pages(&list, &what->pieces[done], what->count - done);
+    }
+    if (status != SLUICE_OK && list.iova != iova)
+        (void)engine_clear(pt, iova, list.iova - 1, false, gather);
+    return status;
+}
+
 #endif

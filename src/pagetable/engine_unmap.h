@@ -366,4 +366,15 @@ static enum sluice_status engine_unmap(struct pagetable *pt, sluice_iova_t iova,
     return engine_likely(pt->config.coherent) ? SLUICE_OK : engine_clean_last(pt, slot);
 }
 
+static bool engine_unmap_page(struct pagetable *pt, sluice_iova_t iova)
+{
+    pt_entry *slot;
+
+    if (!engine_likely(iova <= pt->last && engine_fast_slot(pt, iova, &slot)) ||
+        !engine_likely(engine_clear_leaves(slot, 1) != 0))
+        return false;
+    engine_clean(pt, slot, 1);
+    return true;
+}
+
 #endif

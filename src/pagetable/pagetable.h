@@ -78,6 +78,30 @@ static inline bool pt_gather_empty(const struct pt_gather *gather)
 /** Adds a range, merging where it touches one that is there. Never fails. */
 void pt_gather_add(struct pt_gather *gather, const struct pt_range *range);
 
+/**
+ * Memory in pieces, and what is known of all of them: a list of nothing but single pages is mapped
+ * without looking at each piece twice.
+ */
+struct pt_list {
+    const struct sluice_dma_segment *pieces;
+    unsigned count;
+    uint64_t bytes;     /**< all of it */
+    uint64_t addresses; /**< every piece's, ORed */
+    uint64_t lengths;   /**< likewise */
+};
+
+static inline struct pt_list pt_list_of(const struct sluice_dma_segment *pieces, unsigned count)
+{
+    struct pt_list list = {.pieces = pieces, .count = count};
+
+    for (unsigned i = 0; i < count; i++) {
+        list.bytes += pieces[i].bytes;
+        list.addresses |= pieces[i].phys;
+        list.lengths |= pieces[i].bytes;
+    }
+    return list;
+}
+
 struct pt_format {
     const char *name; /**< "VT-d second stage" */
 
@@ -103,6 +127,27 @@ struct pt_format {
      */
     enum sluice_status (*map)(struct pagetable *pt, sluice_iova_t iova, sluice_phys_t phys,
                               uint64_t bytes, uint32_t prot, struct pt_gather *gather);
+
+    /**
+     * As map, for memory in pieces of whole smallest pages, one behind the other from `iova` on.
+     * Pieces are not merged, and each is mapped by pages that fit it.
+     */
+    enum sluice_status (*map_list)(struct pagetable *pt, sluice_iova_t iova,
+                                   const struct pt_list *list, uint32_t prot,
+                                   struct pt_gather *gather);
+
+    /**
+     * The same for one smallest page, where nothing else has to be done than to write its entry;
+     * there is nothing to invalidate. False: nothing was done, map tells why. `iova` and `phys` are
+     * aligned.
+     */
+    bool (*map_page)(struct pagetable *pt, sluice_iova_t iova, sluice_phys_t phys, uint32_t prot);
+
+    /**
+     * Clears one smallest page, where nothing else has to be done. The caller invalidates it.
+     * False: nothing was done, unmap tells why.
+     */
+    bool (*unmap_page)(struct pagetable *pt, sluice_iova_t iova);
 
     /**
      * Clears what is mapped in the range, unlinks tables that it covers whole, splits large pages
