@@ -289,7 +289,7 @@ ENGINE_INLINE unsigned engine_list_pages(struct engine_list *list,
 
     for (unsigned i = 0; i < most; i++)
         seen |= atomic_load_explicit(&list->slot[i], memory_order_relaxed);
-    if (!engine_likely(seen == 0))
+    if (!engine_likely(seen == 0) || most == 0)
         return 0;
     for (unsigned i = 0; i < most; i++)
         engine_store(&list->slot[i], ptf_leaf(pieces[i].phys, 0, list->attributes));

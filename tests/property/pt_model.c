@@ -259,6 +259,65 @@ enum sluice_status pt_model_map(struct pt_model *model, uint64_t page, uint64_t 
     return status;
 }
 
+enum sluice_status pt_model_map_list(struct pt_model *model, uint64_t page,
+                                     const struct sluice_dma_segment *pieces, unsigned count,
+                                     uint32_t prot)
+{
+    const struct pt_list list = pt_list_of(pieces, count);
+    const uint64_t pages = list.bytes / 4096;
+    const bool collides = model_count(model, page, pages) != 0;
+    const bool failing = model->world.fail_after != WORLD_NEVER;
+    uint32_t said = model->pt.config.snoop ? prot : prot & ~(uint32_t)SLUICE_PROT_SNOOP;
+    struct stale stale[SAMPLES];
+    struct pt_gather gather;
+    enum sluice_status status;
+    uint64_t at = page;
+
+    pt_gather_init(&gather);
+    stale_take(model, stale, page, pages);
+    status =
+        model->subject->format->map_list(&model->pt, model_iova(model, page), &list, prot, &gather);
+    if (status == SLUICE_OK) {
+        assert_false(collides);
+        for (unsigned i = 0; i < count; i++) {
+            for (uint64_t j = 0; j < pieces[i].bytes / 4096; j++)
+                model->oracle[at++] = (pieces[i].phys + j * 4096) | said;
+        }
+    } else {
+        assert_true((status == SLUICE_ERR_EXISTS && collides) ||
+                    (status == SLUICE_ERR_NO_MEMORY && failing));
+    }
+    stale_check(model, stale, &gather);
+    model_verify_around(model, page, pages);
+    model_release(model, &gather);
+    return status;
+}
+
+bool pt_model_map_page(struct pt_model *model, uint64_t page, sluice_phys_t phys, uint32_t prot)
+{
+    const bool taken = model_count(model, page, 1) != 0;
+    uint32_t said = model->pt.config.snoop ? prot : prot & ~(uint32_t)SLUICE_PROT_SNOOP;
+    bool done = model->subject->format->map_page(&model->pt, model_iova(model, page), phys, prot);
+
+    assert_false(done && taken);
+    if (done)
+        model->oracle[page] = phys | said;
+    model_verify_around(model, page, 1);
+    return done;
+}
+
+bool pt_model_unmap_page(struct pt_model *model, uint64_t page)
+{
+    const bool mapped = model_count(model, page, 1) != 0;
+    bool done = model->subject->format->unmap_page(&model->pt, model_iova(model, page));
+
+    assert_false(done && !mapped);
+    if (done)
+        model->oracle[page] = 0;
+    model_verify_around(model, page, 1);
+    return done;
+}
+
 enum sluice_status pt_model_unmap(struct pt_model *model, uint64_t page, uint64_t pages)
 {
     const uint64_t mapped = model_count(model, page, pages);

@@ -47,6 +47,15 @@ sluice_iova_t pt_model_base(const struct pt_case *test);
 enum sluice_status pt_model_map(struct pt_model *model, uint64_t page, uint64_t pages,
                                 sluice_phys_t phys, uint32_t prot);
 
+/** The same for a list of pieces, one behind the other from `page` on. */
+enum sluice_status pt_model_map_list(struct pt_model *model, uint64_t page,
+                                     const struct sluice_dma_segment *pieces, unsigned count,
+                                     uint32_t prot);
+
+/** The short ways for one page: true when it was done, and then checks that it was right. */
+bool pt_model_map_page(struct pt_model *model, uint64_t page, sluice_phys_t phys, uint32_t prot);
+bool pt_model_unmap_page(struct pt_model *model, uint64_t page);
+
 /** Unmaps and checks: byte count, coverage of the gather, stale walks, that nothing else went. */
 enum sluice_status pt_model_unmap(struct pt_model *model, uint64_t page, uint64_t pages);
 

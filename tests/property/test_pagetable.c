@@ -13,9 +13,10 @@
 
 #include <cmocka.h>
 
-#define K4 (1ull << 12)
-#define M2 (1ull << 21)
-#define G1 (1ull << 30)
+#define K4     (1ull << 12)
+#define M2     (1ull << 21)
+#define G1     (1ull << 30)
+#define PIECES 1300u /* of a list: more than two leaf tables take */
 
 static const uint64_t page_sizes[] = {K4, K4 | M2, K4 | M2 | G1};
 
@@ -87,6 +88,42 @@ static sluice_phys_t random_phys(struct pt_model *model, uint64_t page)
     return (phys & ~(size - 1)) | (iova & (size - 1));
 }
 
+/** Pieces for some pages: all of one page, or of any length. */
+static unsigned random_pieces(struct pt_model *model, uint64_t pages,
+                              struct sluice_dma_segment pieces[PIECES])
+{
+    const bool single = (pt_random(&model->random) & 1) != 0;
+    unsigned count = 0;
+
+    while (pages > 0 && count < PIECES) {
+        uint64_t length = single ? 1 : 1 + pt_random(&model->random) % pages;
+
+        pieces[count++] = (struct sluice_dma_segment){
+            pt_random(&model->random) & ((1ull << 45) - K4), length * K4};
+        pages -= length;
+    }
+    return count;
+}
+
+static void random_list(struct pt_model *model, uint64_t page, uint64_t pages, uint32_t prot)
+{
+    static struct sluice_dma_segment pieces[PIECES];
+    unsigned count = random_pieces(model, pages, pieces);
+
+    (void)pt_model_map_list(model, page, pieces, count, prot);
+}
+
+/** One page and back, the short way where there is one; it must not be missing where it can be. */
+static void random_page(struct pt_model *model, uint64_t page, sluice_phys_t phys, uint32_t prot)
+{
+    bool mapped = pt_model_map_page(model, page, phys, prot);
+
+    if (!mapped)
+        (void)pt_model_unmap_page(model, page);
+    else if ((pt_random(&model->random) & 1) != 0)
+        assert_true(pt_model_unmap_page(model, page));
+}
+
 static void random_step(struct pt_model *model)
 {
     uint64_t page, pages;
@@ -99,7 +136,17 @@ static void random_step(struct pt_model *model)
         do {
             prot = model->subject->prots[pt_random(&model->random) % 4];
         } while (prot == 0);
-        (void)pt_model_map(model, page, pages, random_phys(model, page), prot);
+        switch (pt_random(&model->random) % 4) {
+        case 0:
+            random_list(model, page, pages, prot);
+            break;
+        case 1:
+            random_page(model, page, random_phys(model, page), prot);
+            break;
+        default:
+            (void)pt_model_map(model, page, pages, random_phys(model, page), prot);
+            break;
+        }
     } else {
         (void)pt_model_unmap(model, page, pages);
     }
@@ -190,6 +237,50 @@ static void test_no_memory(void **state)
 }
 
 /* ---- particular shapes ---- */
+
+/** The short ways exist where tables are in a direct map, and a list takes them table by table. */
+static void short_case(const struct pt_case *test)
+{
+    static struct sluice_dma_segment pieces[PIECES];
+    struct pt_model model;
+
+    pt_model_init(&model, test, pt_model_base(test), pt_seed());
+    assert_false(pt_model_map_page(&model, 3, K4, SLUICE_PROT_READ)); /* no table yet */
+    assert_int_equal(pt_model_map(&model, 4, 1, K4, SLUICE_PROT_READ), SLUICE_OK);
+    assert_int_equal(pt_model_map_page(&model, 4, K4, SLUICE_PROT_READ), false);
+    if (test->linear) {
+        assert_true(pt_model_unmap_page(&model, 4));
+        assert_true(pt_model_map_page(&model, 4, 5 * K4, SLUICE_PROT_READ));
+    }
+    assert_int_equal(pt_model_unmap(&model, 0, 16), SLUICE_OK);
+    /* Over several leaf tables, and once more over something that is in the way near the end. */
+    for (unsigned i = 0; i < PIECES; i++)
+        pieces[i] = (struct sluice_dma_segment){(i * 7919ull % PIECES) * K4, K4};
+    assert_int_equal(pt_model_map_list(&model, 10, pieces, PIECES, SLUICE_PROT_READ), SLUICE_OK);
+    pt_model_verify(&model, 0, MODEL_PAGES);
+    assert_int_equal(pt_model_unmap(&model, 10, PIECES - 3), SLUICE_OK);
+    assert_int_equal(pt_model_map_list(&model, 10, pieces, PIECES, SLUICE_PROT_READ),
+                     SLUICE_ERR_EXISTS);
+    pt_model_verify(&model, 0, MODEL_PAGES);
+    for (unsigned failures = 0;; failures++) {
+        enum sluice_status status;
+
+        assert_int_equal(pt_model_unmap(&model, 0, MODEL_PAGES), SLUICE_OK);
+        model.world.fail_after = failures;
+        status = pt_model_map_list(&model, 10, pieces, PIECES, SLUICE_PROT_READ);
+        model.world.fail_after = WORLD_NEVER;
+        if (status == SLUICE_OK)
+            break;
+        pt_model_verify(&model, 0, MODEL_PAGES);
+    }
+    pt_model_fini(&model);
+}
+
+static void test_short(void **state)
+{
+    (void)state;
+    for_each_case(short_case);
+}
 
 /** A large page goes where small ones left an empty table; not where one is left. */
 static void replace_case(const struct pt_case *test)
@@ -400,9 +491,13 @@ static void test_withhold(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random),    cmocka_unit_test(test_no_memory),
-        cmocka_unit_test(test_unlink),    cmocka_unit_test(test_replace_empty_table),
-        cmocka_unit_test(test_arguments), cmocka_unit_test(test_create),
+        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_short),
+        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_unlink),
+        cmocka_unit_test(test_replace_empty_table),
+        cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_create),
         cmocka_unit_test(test_withhold),
     };
 
