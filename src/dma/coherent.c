@@ -215,7 +215,7 @@ static enum sluice_status map_all(struct dma_space *space, const struct coherent
     pt_gather_init(&gather);
     undone = space_clear(space, &gather, iova, (uint64_t)next << SLUICE_PAGE_LG2);
     if (undone == SLUICE_OK)
-        undone = space_flush(space, &gather);
+        undone = domain_flush(space->domain, &gather);
     return undone == SLUICE_OK ? status : SLUICE_ERR_TIMEOUT;
 }
 
@@ -312,7 +312,7 @@ enum sluice_status sluice_dma_free(struct sluice_dma *dma, struct sluice_dma_buf
     if (status != SLUICE_OK)
         return status;
     if (dma->space != NULL)
-        status = space_unmap(dma->space, buffer->address, memory->bytes, false);
+        status = space_unmap(dma, buffer->address, memory->bytes, false);
     if (status == SLUICE_ERR_NOT_FOUND)
         return status;
     if (status == SLUICE_OK)

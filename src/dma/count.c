@@ -88,6 +88,42 @@ void space_usage(struct dma_space *space, struct sluice_dma_usage *out)
     out->bytes_most = load(&space->bytes_most);
 }
 
+uint64_t counters_flushes(const struct dma_counters *counters)
+{
+    uint64_t flushes = 0;
+
+    for (unsigned i = 0; i < counters->cpus; i++)
+        flushes += load(&counters->of_cpu[i].flushes);
+    return flushes;
+}
+
+uint64_t space_flushes(struct dma_space *space)
+{
+    struct dma_context *context = space->context;
+    sluice_irqstate_t irq = sluice_spin_lock(&context->lock);
+    uint64_t flushes = space->left_flushes;
+
+    list_for_each(node, &context->handles)
+    {
+        const struct sluice_dma *dma = container_of(node, struct sluice_dma, node);
+
+        if (dma->space == space)
+            flushes += counters_flushes(&dma->counters);
+    }
+    sluice_spin_unlock(&context->lock, irq);
+    return flushes;
+}
+
+void dma_count_flush(struct sluice_dma *dma)
+{
+    sluice_irqstate_t state;
+    unsigned cpu;
+
+    state = sluice_cpu_enter(&cpu);
+    (void)dma_count_add(&dma->counters.of_cpu[cpu % dma->counters.cpus].flushes, 1);
+    sluice_cpu_leave(state);
+}
+
 __attribute__((noinline)) void dma_sample(struct sluice_dma *dma)
 {
     struct sluice_dma_usage usage;

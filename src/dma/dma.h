@@ -39,6 +39,7 @@ struct dma_counts {
     atomic_uint_fast64_t unmaps;
     atomic_uint_fast64_t mapped_bytes;
     atomic_uint_fast64_t unmapped_bytes;
+    atomic_uint_fast64_t flushes; /**< that an unmap waited for */
 };
 
 /** Counts of all CPUs, and the most there were. */
@@ -63,9 +64,9 @@ struct dma_space {
     atomic_bool strict;           /**< unmaps wait, now */
     atomic_bool write_needs_read; /**< the format cannot map for writing alone */
     struct flush_queues *queues;  /**< NULL: the domain never was lazy */
-    atomic_uint_fast64_t strict_flushes;
     atomic_uint_fast64_t withheld_bytes;
     struct sluice_dma_usage left; /**< by closed handles; guarded by context->lock */
+    uint64_t left_flushes;        /**< likewise */
     atomic_uint_fast64_t live_most, bytes_most;
 };
 
@@ -167,7 +168,7 @@ uint32_t space_prot(const struct sluice_dma *dma, uint32_t flags);
  * with `may_wait` in a lazy domain later.
  * Returns: OK; TIMEOUT, HARDWARE (addresses withheld; so must be what they mapped).
  */
-SLUICE_MUST_CHECK enum sluice_status space_unmap(struct dma_space *space, sluice_iova_t iova,
+SLUICE_MUST_CHECK enum sluice_status space_unmap(struct sluice_dma *dma, sluice_iova_t iova,
                                                  uint64_t bytes, bool may_wait);
 
 /**
@@ -177,7 +178,7 @@ SLUICE_MUST_CHECK enum sluice_status space_unmap(struct dma_space *space, sluice
 SLUICE_MUST_CHECK enum sluice_status space_clear(struct dma_space *space, struct pt_gather *gather,
                                                  sluice_iova_t iova, uint64_t bytes);
 /** Then the invalidation; after it, space_give or space_withhold for each range. */
-SLUICE_MUST_CHECK enum sluice_status space_flush(struct dma_space *space, struct pt_gather *gather);
+SLUICE_MUST_CHECK enum sluice_status space_flush(struct sluice_dma *dma, struct pt_gather *gather);
 
 /** Whether unmaps of this space wait in a queue now. */
 static inline bool space_is_lazy(struct dma_space *space)
@@ -253,8 +254,12 @@ void counters_usage(struct dma_counters *counters, struct sluice_dma_usage *out,
 void dma_count(struct sluice_dma *dma, uint64_t bytes, bool mapped);
 /** Looks whether there are more mappings than ever, of the device and of its domain. */
 void dma_sample(struct sluice_dma *dma);
+/** Counts an invalidation that an unmap waits for. */
+void dma_count_flush(struct sluice_dma *dma);
+uint64_t counters_flushes(const struct dma_counters *counters);
 /** Adds up what all handles of a space have. */
 void space_usage(struct dma_space *space, struct sluice_dma_usage *out);
+uint64_t space_flushes(struct dma_space *space);
 
 /** Adds where only this CPU adds; elsewhere the sum has to be atomic. */
 static inline uint64_t dma_count_add(atomic_uint_fast64_t *count, uint64_t value)

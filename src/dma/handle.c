@@ -176,6 +176,7 @@ enum sluice_status sluice_dma_close(struct sluice_dma *dma)
     if (dma->space != NULL) {
         dma->space->left.live += usage.live;
         dma->space->left.bytes += usage.bytes;
+        dma->space->left_flushes += counters_flushes(&dma->counters);
     }
     sluice_spin_unlock(&dma->context->lock, list_irq);
     if (usage.live != 0)

@@ -34,7 +34,7 @@ static void fill_domain_info(struct dma_space *space, struct sluice_dma_domain_i
         .iova_allocs = iova.allocs,
         .iova_hits = iova.allocs > iova.misses ? iova.allocs - iova.misses : 0,
         .iova_metadata_bytes = iova.metadata_bytes,
-        .strict_flushes = load(&space->strict_flushes),
+        .strict_flushes = space_flushes(space),
         .withheld_bytes = load(&space->withheld_bytes),
     };
     if (space->queues != NULL) {

@@ -179,7 +179,7 @@ static enum sluice_status unmap_edges(struct sluice_dma *dma, sluice_iova_t addr
     struct edges edges;
 
     edges_find(dma, address, bytes, &edges);
-    status = space_unmap(dma->space, pages.address, pages.bytes, false);
+    status = space_unmap(dma, pages.address, pages.bytes, false);
     edges_end(dma, &edges, flags, status);
     return status;
 }
@@ -196,7 +196,7 @@ static inline enum sluice_status unmap_by_route(struct sluice_dma *dma, sluice_i
     if (__builtin_expect(dma_route(dma, address, bytes) == DMA_ROUTE_EDGES, 0))
         return unmap_edges(dma, address, bytes, flags);
     pages = pages_of(dma->space, address, bytes);
-    return space_unmap(dma->space, pages.address, pages.bytes, true);
+    return space_unmap(dma, pages.address, pages.bytes, true);
 }
 
 /** Whether a mapping is gone, for the device or for good. */
@@ -229,7 +229,7 @@ unmap_page_now(struct sluice_dma *dma, sluice_iova_t page, uint64_t bytes)
     pt_gather_init(&gather);
     gather.ranges[gather.count++] = (struct pt_range){
         .first = page, .last = page + (SLUICE_PAGE_BYTES - 1), .page_lg2 = SLUICE_PAGE_LG2};
-    status = space_flush(space, &gather);
+    status = space_flush(dma, &gather);
     if (status == SLUICE_OK)
         iova_free(space->iova, page, 1);
     else
@@ -369,7 +369,7 @@ static enum sluice_status unmap_together(struct sluice_dma *dma,
         round.chunks = &chunks[done];
         cleared = round_clear(dma, &round, count - done, flags, &gather);
         if (!pt_gather_empty(&gather))
-            flushed = space_flush(dma->space, &gather);
+            flushed = space_flush(dma, &gather);
         round_give(dma, &round, flags, flushed);
         result = worse(worse(result, flushed), cleared);
         if (cleared != SLUICE_OK)

@@ -53,8 +53,7 @@ enum sluice_status sluice_dma_unmap_mmio(struct sluice_dma *dma, sluice_iova_t a
                                  site);
     if (status == SLUICE_OK && dma->space != NULL) {
         offset = space_offset(dma->space, address);
-        status = space_unmap(dma->space, address - offset, space_round(dma->space, offset + bytes),
-                             true);
+        status = space_unmap(dma, address - offset, space_round(dma->space, offset + bytes), true);
     }
     if (status == SLUICE_OK || status == SLUICE_ERR_TIMEOUT || status == SLUICE_ERR_HARDWARE)
         dma_count(dma, bytes, false);

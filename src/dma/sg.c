@@ -173,7 +173,7 @@ static enum sluice_status sg_undo(struct sg_map *map, enum sluice_status why)
     pt_gather_init(&gather);
     status = space_clear(map->space, &gather, map->base, map->next - map->base);
     if (status == SLUICE_OK)
-        status = space_flush(map->space, &gather);
+        status = domain_flush(map->space->domain, &gather);
     return status == SLUICE_OK ? why : SLUICE_ERR_TIMEOUT;
 }
 
@@ -426,7 +426,7 @@ enum sluice_status sluice_dma_unmap_sg(struct sluice_dma *dma, const struct slui
             dma_invalidate(dma, sg->segments[i].phys, sg->segments[i].bytes, flags);
     }
     range = whole_range(dma, sg, &list);
-    status = space_unmap(dma->space, range.address, range.bytes, true);
+    status = space_unmap(dma, range.address, range.bytes, true);
     if (status != SLUICE_ERR_NOT_FOUND)
         dma_count(dma, range.bytes, false);
     return status;

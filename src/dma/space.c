@@ -226,14 +226,10 @@ enum sluice_status space_map(struct dma_space *space, sluice_iova_t iova,
 
 /* ---- unmapping ---- */
 
-static void count_strict(struct dma_space *space)
-{
-    atomic_fetch_add_explicit(&space->strict_flushes, 1, memory_order_relaxed);
-}
-
-enum sluice_status space_unmap(struct dma_space *space, sluice_iova_t iova, uint64_t bytes,
+enum sluice_status space_unmap(struct sluice_dma *dma, sluice_iova_t iova, uint64_t bytes,
                                bool may_wait)
 {
+    struct dma_space *space = dma->space;
     enum sluice_status status;
     struct pt_gather gather;
 
@@ -246,7 +242,7 @@ enum sluice_status space_unmap(struct dma_space *space, sluice_iova_t iova, uint
         flush_put(space, iova, bytes))
         return SLUICE_OK;
     if (status == SLUICE_OK) {
-        count_strict(space);
+        dma_count_flush(dma);
         status = domain_flush(space->domain, &gather);
     }
     if (status == SLUICE_OK)
@@ -273,10 +269,10 @@ enum sluice_status space_clear(struct dma_space *space, struct pt_gather *gather
     return SLUICE_ERR_NOT_FOUND;
 }
 
-enum sluice_status space_flush(struct dma_space *space, struct pt_gather *gather)
+enum sluice_status space_flush(struct sluice_dma *dma, struct pt_gather *gather)
 {
-    count_strict(space);
-    return domain_flush(space->domain, gather);
+    dma_count_flush(dma);
+    return domain_flush(dma->space->domain, gather);
 }
 
 enum sluice_status space_lookup(struct dma_space *space, sluice_iova_t iova, sluice_phys_t *out)

@@ -3,8 +3,9 @@
  * The second phase of an unmap: every unit of the domain drops what it cached, and only then are
  * tables freed and memory given back (invariant 1).
  *
- * Links are picked up under domain->links_lock with a hold each, so that the wait for the hardware
- * happens without any lock; a link is freed only when nobody holds it.
+ * Invalidations are submitted under domain->links_lock, to all units before the first is waited
+ * for; the waits happen without any lock, and need no link any more: a link that goes meanwhile is
+ * closed by an invalidation of its own, which its unit does after these.
  */
 #include "domain/domain.h"
 
@@ -12,57 +13,51 @@
 
 struct flush_round {
     unsigned count;
-    struct domain_link *links[FLUSH_LINKS];
+    struct unit *units[FLUSH_LINKS]; /**< NULL: nothing was submitted */
     struct unit_ticket tickets[FLUSH_LINKS];
-    bool submitted[FLUSH_LINKS];
 };
 
-/** Picks up the links after `*order`, at most FLUSH_LINKS of them. */
-static void hold_links(struct sluice_domain *domain, unsigned *order, struct flush_round *round)
+/** Submits to the links after `*order`, at most FLUSH_LINKS of them. */
+static enum sluice_status flush_submit(struct sluice_domain *domain, unsigned *order,
+                                       const struct pt_gather *gather, struct flush_round *round)
 {
+    enum sluice_status result = SLUICE_OK;
     sluice_irqstate_t irq = sluice_spin_lock(&domain->links_lock);
 
     round->count = 0;
     list_for_each(node, &domain->links)
     {
         struct domain_link *link = container_of(node, struct domain_link, node);
+        const struct unit_invalidation what = {.link = link, .gather = gather};
+        enum sluice_status status;
 
         if (link->order < *order)
             continue;
         if (round->count == FLUSH_LINKS)
             break;
-        atomic_fetch_add_explicit(&link->holds, 1, memory_order_relaxed);
-        round->links[round->count++] = link;
+        status =
+            link->unit->ops->invalidate_submit(link->unit, &what, &round->tickets[round->count]);
+        round->units[round->count++] = status == SLUICE_OK ? link->unit : NULL;
+        if (status != SLUICE_OK)
+            result = status;
         *order = link->order + 1;
     }
     sluice_spin_unlock(&domain->links_lock, irq);
+    return result;
 }
 
-/** Submits to all links first, so that units work side by side, then waits for each. */
-static enum sluice_status flush_links(struct flush_round *round, const struct pt_gather *gather)
+static enum sluice_status flush_wait(const struct flush_round *round)
 {
     enum sluice_status result = SLUICE_OK;
 
     for (unsigned i = 0; i < round->count; i++) {
-        struct domain_link *link = round->links[i];
-        const struct unit_invalidation what = {.link = link, .gather = gather};
-        enum sluice_status status =
-            link->unit->ops->invalidate_submit(link->unit, &what, &round->tickets[i]);
-
-        round->submitted[i] = status == SLUICE_OK;
-        if (status != SLUICE_OK)
-            result = status;
-    }
-    for (unsigned i = 0; i < round->count; i++) {
-        struct domain_link *link = round->links[i];
+        struct unit *unit = round->units[i];
         enum sluice_status status = SLUICE_OK;
 
-        if (round->submitted[i])
-            status = link->unit->ops->invalidate_wait(link->unit, &round->tickets[i]);
+        if (unit != NULL)
+            status = unit->ops->invalidate_wait(unit, &round->tickets[i]);
         if (status != SLUICE_OK)
             result = status;
-        /* Release: everything this hold protected is done; pairs with link.c's acquire. */
-        atomic_fetch_sub_explicit(&link->holds, 1, memory_order_release);
     }
     return result;
 }
@@ -88,12 +83,11 @@ static enum sluice_status flush(struct sluice_domain *domain, struct pt_gather *
     unsigned order = 0;
 
     do {
-        enum sluice_status status;
+        enum sluice_status submitted = flush_submit(domain, &order, what, &round);
+        enum sluice_status waited = flush_wait(&round);
 
-        hold_links(domain, &order, &round);
-        status = flush_links(&round, what);
-        if (status != SLUICE_OK)
-            result = status;
+        if (submitted != SLUICE_OK || waited != SLUICE_OK)
+            result = submitted != SLUICE_OK ? submitted : waited;
     } while (round.count == FLUSH_LINKS);
     /* A unit that is no longer among the links never confirmed that it let go of this domain. */
     if (result == SLUICE_OK && atomic_load_explicit(&domain->tables_withheld, memory_order_acquire))

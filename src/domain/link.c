@@ -113,12 +113,6 @@ void domain_link_put_locked(struct domain_link *link)
     irq = sluice_spin_lock(&domain->links_lock);
     list_remove(&link->node);
     sluice_spin_unlock(&domain->links_lock, irq);
-    /*
-     * Acquire: flushes that picked the link up are through with it; pairs with flush.c. Each is
-     * bounded by the hardware deadline, and no new one finds the link.
-     */
-    while (atomic_load_explicit(&link->holds, memory_order_acquire) != 0)
-        sluice_cpu_pause();
     status = link->unit->ops->link_close(link->unit, link);
     if (link->unit->caps.flush_on_map)
         atomic_fetch_sub_explicit(&domain->flush_on_map, 1, memory_order_acq_rel);

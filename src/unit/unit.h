@@ -93,7 +93,6 @@ struct domain_link {
     /** How many of them have a device TLB; raised before such an entry points here. */
     atomic_uint ats_sources;
     unsigned idle_users; /**< sources that fall back to it, whether they are there now or not */
-    atomic_uint holds;   /**< invalidations in flight that use it */
     unsigned order;      /**< position in the domain's list, rising */
 };
 
@@ -169,7 +168,9 @@ struct unit_ops {
                                  struct domain_link *to);
 
     /**
-     * Starts to invalidate and does not wait. One doorbell a call.
+     * Starts to invalidate and does not wait, but for room in a full queue. One doorbell a call.
+     * The domain's links_lock is held; the ticket must not need the link, which may go before the
+     * wait.
      * Returns: OK; TIMEOUT or HARDWARE (nothing can be relied on: treat as not invalidated).
      */
     enum sluice_status (*invalidate_submit)(struct unit *unit,
