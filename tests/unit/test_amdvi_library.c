@@ -119,13 +119,15 @@ static void memory_of_a_range(void **state)
     scene_finish(&scene);
 }
 
-/* Every allocation of a start with such memory fails once: nothing is left. */
+/*
+ * Every allocation of a start with such memory fails once: nothing is left. But for one: where 2
+ * MiB in a piece are not to be had, a shorter device table does.
+ */
 static void start_out_of_memory(void **state)
 {
     struct scene_config config = scene_defaults_amd();
-    enum sluice_status status = SLUICE_ERR_NO_MEMORY;
     struct machine_footprint before, after;
-    unsigned failures = 0;
+    unsigned failures = 0, successes = 0;
     struct scene scene;
 
     (void)state;
@@ -133,18 +135,25 @@ static void start_out_of_memory(void **state)
         (struct machine_region){.base = MEMORY, .last = MEMORY + 0xfff, .rid = RID_A};
     scene_init(&scene, &config);
     machine_footprint(scene.machine, &before);
-    for (unsigned nth = 0; status != SLUICE_OK; nth++) {
+    for (unsigned nth = 0; successes < 2; nth++) {
+        enum sluice_status status;
+
+        assert_in_range(nth, 0, 200);
         model_host_fail_allocation(scene.machine->host, nth, false);
         status = sluice_start(scene.sluice);
         model_host_fail_no_more(scene.machine->host);
-        if (status == SLUICE_OK)
-            break;
-        failures++;
-        assert_int_equal(status, SLUICE_ERR_NO_MEMORY);
+        if (status == SLUICE_OK) {
+            successes++;
+            assert_int_equal(scene_reads(&scene, MACHINE_DEV_A, MEMORY), 0);
+            assert_int_equal(scene_reads(&scene, MACHINE_DEV_B, MEMORY), -1);
+            assert_int_equal(sluice_stop(scene.sluice), SLUICE_OK);
+        } else {
+            failures++;
+            assert_int_equal(status, SLUICE_ERR_NO_MEMORY);
+            assert_false(amdvi_model_translating(scene.machine->amd));
+        }
         machine_footprint(scene.machine, &after);
         assert_memory_equal(&before, &after, sizeof(before));
-        assert_false(amdvi_model_translating(scene.machine->amd));
-        assert_in_range(nth, 0, 200);
     }
     assert_in_range(failures, 9, 200);
     scene_finish(&scene);

@@ -223,6 +223,50 @@ static void settings(void **state)
     world_finish(&world);
 }
 
+#define TABLE_ALLOCATION 5u /* of a probe, from 0 */
+
+/* No 2 MiB in one piece: a table for the devices there are, and nobody else gets anywhere. */
+static void short_table(void **state)
+{
+    struct platform_scope range = {
+        .kind = PLATFORM_SCOPE_PCI_RANGE, .first_rid = 8, .last_rid = 0x2ff, .settings = 1};
+    struct model_dma_request beyond = {.rid = 0x400, .address = 0x100000};
+    struct source far = {.id = 0x400};
+    struct world_config config = world_defaults();
+    struct world world;
+    uint8_t byte;
+
+    (void)state;
+    config.host.no_events = true;
+    world_init(&world, &config);
+    add_scope(&world, &range);
+    model_host_fail_allocation(world.host, TABLE_ALLOCATION, false);
+    world_probe(&world);
+    model_host_fail_no_more(world.host);
+    assert_true(model_host_logged(world.host, "up to requester 03ff only"));
+    assert_int_equal(world_attach(&world, 0, &world.domains[0]), SLUICE_OK);
+    assert_int_equal(world.unit->ops->start(world.unit), SLUICE_OK);
+    assert_int_equal(world_reaches(&world, 0), 0);
+    assert_int_equal(world_reaches(&world, 1), -1);
+    assert_false(amdvi_model_dma(world.model, &beyond, &byte, 1, NULL));
+    assert_int_equal(world_drain(&world), 2);
+    assert_int_equal(world.fault.reason, SLUICE_FAULT_BAD_ENTRY);
+    assert_int_equal(
+        world.unit->ops->attach(world.unit, &far, SLUICE_NO_PASID, &world.domains[0].link),
+        SLUICE_ERR_UNSUPPORTED);
+    assert_int_equal(world.unit->ops->attach(world.unit, &far, SLUICE_NO_PASID, NULL), SLUICE_OK);
+    world_finish(&world);
+    /* A unit that reads on behind the end is given a whole table or none. */
+    config.model.subsystem = 0x11001af4;
+    world_init(&world, &config);
+    add_scope(&world, &range);
+    model_host_fail_allocation(world.host, TABLE_ALLOCATION, false);
+    assert_int_equal(amdvi_unit_ops.probe(&world.sluice, &world.desc, &world.unit),
+                     SLUICE_ERR_NO_MEMORY);
+    assert_int_equal(model_host_objects_in_use(world.host), 0);
+    world_abandon(&world);
+}
+
 /* A domain without tables lets its device through, and nobody else. */
 static void pass_through(void **state)
 {
@@ -350,6 +394,8 @@ static uint32_t indirect(struct world *world, unsigned offset)
                                        (uint16_t)offset, 4);
 }
 
+#define EMULATED (AMDVI_ERRATUM_FEW_DOMAINS | AMDVI_ERRATUM_TABLE_LENGTH)
+
 static void errata(void **state)
 {
     static const struct {
@@ -359,8 +405,8 @@ static void errata(void **state)
         {0x1419, 0x14191022, AMDVI_ERRATUM_CLOCK_GATING, 0x90, 1u << 2},
         {0x1423, 0, AMDVI_ERRATUM_ATS_WRITE, 0x47, 1u << 0},
         {0x1451, 0, 0, 0, 0},
-        {0x1419, 0x11001af4, AMDVI_ERRATUM_FEW_DOMAINS, 0, 0},
-        {0x0010, 0x11001af4, AMDVI_ERRATUM_FEW_DOMAINS, 0, 0},
+        {0x1419, 0x11001af4, EMULATED, 0, 0},
+        {0x0010, 0x11001af4, EMULATED, 0, 0},
     };
 
     (void)state;
@@ -375,8 +421,7 @@ static void errata(void **state)
         assert_int_equal(amdvi_of(world.unit)->errata, rows[i].want);
         assert_int_equal(model_host_logged(world.host, "known erratum"), rows[i].want != 0);
         assert_int_equal(indirect(&world, 0xf4), 0); /* a probe writes nothing */
-        assert_int_equal(world.unit->caps.domains,
-                         rows[i].want == AMDVI_ERRATUM_FEW_DOMAINS ? 255 : 65535);
+        assert_int_equal(world.unit->caps.domains, rows[i].want == EMULATED ? 255 : 65535);
         assert_int_equal(world.unit->ops->start(world.unit), SLUICE_OK);
         assert_int_equal(indirect(&world, 0xf0), rows[i].index);
         assert_int_equal(indirect(&world, 0xf4), rows[i].data);
@@ -407,6 +452,7 @@ int main(void)
         cmocka_unit_test(no_config_space),
         cmocka_unit_test(table_blocks),
         cmocka_unit_test(settings),
+        cmocka_unit_test(short_table),
         cmocka_unit_test(pass_through),
         cmocka_unit_test(special_addresses),
         cmocka_unit_test(narrow_commands),

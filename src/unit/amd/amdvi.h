@@ -74,7 +74,8 @@ struct amdvi {
     struct list_node ats;
 
     struct sluice_pages table; /**< device table */
-    uint32_t *domains;         /**< bit set: the ID is in use or must not be used */
+    unsigned table_order;
+    uint32_t *domains; /**< bit set: the ID is in use or must not be used */
     uint32_t domain_next;
 
     bool has_event;
@@ -90,6 +91,13 @@ static inline struct amdvi *amdvi_of(struct unit *unit)
 static inline struct amdvi *amdvi_of_ring(struct unit_ring *ring)
 {
     return container_of(ring, struct amdvi, ring);
+}
+
+/** Entries that the device table has; requesters beyond are refused by the unit. */
+static inline uint32_t amdvi_devices(const struct amdvi *amdvi)
+{
+    return (uint32_t)((SLUICE_PAGE_BYTES << amdvi->table_order) /
+                      sizeof(struct amdvi_device_entry));
 }
 
 static inline uint64_t amdvi_read(struct amdvi *amdvi, uint32_t offset)
@@ -117,6 +125,7 @@ enum amdvi_erratum {
     AMDVI_ERRATUM_CLOCK_GATING = 1u << 0, /**< set a bit before start, or logging may stall */
     AMDVI_ERRATUM_ATS_WRITE = 1u << 1,    /**< set a bit, or ATS ignores write permission */
     AMDVI_ERRATUM_FEW_DOMAINS = 1u << 2,  /**< domain IDs above 255 are refused or let pass */
+    AMDVI_ERRATUM_TABLE_LENGTH = 1u << 3, /**< reads entries behind the end of a short table */
 };
 /** Looks at the unit's own function and logs what applies. */
 uint32_t amdvi_errata_find(struct amdvi *amdvi);

@@ -46,6 +46,8 @@ static void settings_add(struct amdvi *amdvi, uint16_t rid, uint8_t settings)
     struct table_entry *entry = entry_of(amdvi, rid);
     uint64_t interrupts = 0;
 
+    if (rid >= amdvi_devices(amdvi))
+        return;
     if ((settings & SETTING_INIT_PASS) != 0)
         interrupts |= AMDVI_MASK(DTE2_INITPASS);
     if ((settings & SETTING_EINT_PASS) != 0)
@@ -79,7 +81,7 @@ void amdvi_table_fill(struct amdvi *amdvi)
 {
     const struct amdvi_device_entry blocked = amdvi_entry_blocked();
 
-    for (uint32_t rid = 0; rid < AMDVI_DEVICES; rid++)
+    for (uint32_t rid = 0; rid < amdvi_devices(amdvi); rid++)
         word_set(entry_of(amdvi, (uint16_t)rid), 0, blocked.word[0]);
     list_for_each(node, &amdvi->unit.desc->scopes)
     {
@@ -94,7 +96,7 @@ static bool blocks(uint64_t word0)
 
 bool amdvi_entry_blocks(struct amdvi *amdvi, uint16_t rid)
 {
-    return blocks(word_get(entry_of(amdvi, rid), 0));
+    return rid >= amdvi_devices(amdvi) || blocks(word_get(entry_of(amdvi, rid), 0));
 }
 
 /* Words 0 and 1 for a link; `kept` is what stays of word 1. */
@@ -263,6 +265,8 @@ enum sluice_status amdvi_attach(struct unit *unit, struct source *source, uint32
 
     if (pasid != SLUICE_NO_PASID || source->id >= AMDVI_DEVICES)
         return SLUICE_ERR_UNSUPPORTED; /* host tables have no PASIDs */
+    if (source->id >= amdvi_devices(amdvi))
+        return to == NULL ? SLUICE_OK : SLUICE_ERR_UNSUPPORTED;
     if (device_tlb) {
         struct amdvi_ats *ats = host_alloc(unit->sluice, sizeof(*ats));
 

@@ -36,6 +36,8 @@ static const struct erratum errata[] = {
     {0, true, AMDVI_ERRATUM_FEW_DOMAINS, 0, 0,
      "bit 8 of a domain ID is taken for a reserved one, and the device blocked or let pass",
      "QEMU 7.2 and 10.0, AMDVI_DTE_MIDDLE_QUAD_RESERVED"},
+    {0, true, AMDVI_ERRATUM_TABLE_LENGTH, 0, 0, "the length of the device table means nothing",
+     "QEMU 7.2 and 10.0, amdvi_get_dte"},
 };
 
 static uint32_t own_read(struct amdvi *amdvi, uint16_t offset)

@@ -87,7 +87,7 @@ static void exclusion_set(struct amdvi *amdvi, uint64_t base, uint64_t limit)
 
 static uint64_t table_register(const struct amdvi *amdvi)
 {
-    return amdvi->table.phys | AMDVI_PREP(DEVTAB_SIZE, AMDVI_TABLE_BYTES / SLUICE_PAGE_BYTES - 1);
+    return amdvi->table.phys | AMDVI_PREP(DEVTAB_SIZE, (1u << amdvi->table_order) - 1);
 }
 
 /* Some units take a new table only while they are off, which would leave a gap. */
