@@ -122,9 +122,11 @@ static void pointer_written(struct amdvi_model *unit, unsigned offset, uint64_t 
     bool command = offset < A_EVT_HEAD;
     uint64_t bytes = ring_bytes(amdvi_get(unit, command ? A_CMDBUF : A_EVTLOG));
 
-    if ((value & ~MASK64(18, 4)) != 0 || value >= bytes)
+    if ((value & ~MASK64(18, 4)) != 0 || value >= bytes) {
         amdvi_violate(unit, "pointer %#x: %#llx is reserved or beyond the ring", offset,
                       (unsigned long long)value);
+        return;
+    }
     if ((offset == A_CMD_HEAD && running(unit, S_CMDRUN)) ||
         (offset == A_EVT_TAIL && running(unit, S_EVTRUN)))
         amdvi_violate(unit, "pointer %#x of hardware's written while the ring runs", offset);

@@ -51,7 +51,8 @@ amdvi_entry_translated(const struct amdvi_translation *translation)
 
     entry.word[0] |=
         AMDVI_PREP(DTE0_MODE, translation->levels) | (translation->root & AMDVI_MASK(DTE0_ROOT));
-    entry.word[1] |= AMDVI_PREP(DTE1_I, translation->device_tlb);
+    if (translation->device_tlb)
+        entry.word[1] |= AMDVI_MASK(DTE1_I);
     return entry;
 }
 
