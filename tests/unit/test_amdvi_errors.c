@@ -312,22 +312,35 @@ static void never_answers_nor_times_out(void **state)
     world_abandon(&world);
 }
 
-/* The log is full when a device does not answer, so nothing tells: that is taken for failure. */
+/* The log is full when a device does not answer, so nothing tells: it is asked again. */
 static void unanswered_and_untold(void **state)
 {
-    struct world_config config = device_config();
-    struct world world;
-    uint8_t byte;
-
     (void)state;
-    config.host.no_events = true;
-    world_begin(&world, &config);
-    for (unsigned i = 0; i < 300; i++)
-        (void)dma_device_read(world.devices[1], WORLD_IOVA, &byte, 1, NULL);
-    assert_true(world_stats(&world).events_lost > 0);
-    world_inject(&world, (injection){.timeout_at = 1});
-    unmap_fails(&world, SLUICE_ERR_HARDWARE);
-    world_abandon(&world);
+    for (unsigned timeouts = 0; timeouts < 2; timeouts++) {
+        struct world_config config = device_config();
+        struct world world;
+        uint8_t byte;
+
+        config.host.no_events = true;
+        world_begin(&world, &config);
+        for (unsigned i = 0; i < 300; i++)
+            (void)dma_device_read(world.devices[1], WORLD_IOVA, &byte, 1, NULL);
+        assert_true(world_stats(&world).events_lost > 0);
+        world_inject(&world, (injection){.timeout_at = 1, .timeouts = timeouts});
+        if (timeouts == 0) {
+            assert_int_equal(world_unmap(&world, &world.domains[0]), SLUICE_OK);
+            assert_int_equal(dma_device_tlb_entries(world.devices[0]), 0);
+            assert_false(world_degraded(&world));
+            /* What was in the log is lost, and that is told with what comes next. */
+            assert_int_equal(world_reaches(&world, 1), -1);
+            assert_int_equal(world_drain(&world), 2);
+            assert_true(world.fault.records_lost);
+            world_finish(&world);
+        } else { /* nor does it answer then, and the log tells */
+            unmap_fails(&world, SLUICE_ERR_HARDWARE);
+            world_abandon(&world);
+        }
+    }
 }
 
 /* ---- attaching ---- */

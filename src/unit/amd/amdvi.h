@@ -59,6 +59,7 @@ struct amdvi_log {
     unsigned noted;   /**< the next event to look at, for what concerns the ring */
     unsigned waiting; /**< events from head to noted */
     bool lost;        /**< some were lost, and that was not told with a fault yet */
+    bool full;        /**< the unit stopped logging; it goes on when the log is empty */
     uint64_t seen;
 };
 
@@ -153,7 +154,7 @@ enum sluice_status amdvi_queue_off(struct amdvi *amdvi);
 void amdvi_queue_program(struct amdvi *amdvi);
 /** An event that concerns the ring: illegal commands, devices that did not answer. */
 void amdvi_queue_event_locked(struct amdvi *amdvi, unsigned code, uint64_t low, uint64_t address);
-/** Events were lost: what a device had to answer is in doubt. */
+/** What devices had to answer is in doubt: asked again, or failed if it was before. */
 void amdvi_queue_doubt_locked(struct amdvi *amdvi);
 
 /* invalidate.c */
@@ -193,6 +194,8 @@ void amdvi_log_program(struct amdvi *amdvi);
 enum sluice_status amdvi_log_off(struct amdvi *amdvi);
 /** Looks at new events for what concerns the ring. False: the registers are gone. */
 bool amdvi_log_note_locked(struct amdvi *amdvi);
+/** Drops what is in a log that is full, so that the unit logs again. */
+void amdvi_log_renew_locked(struct amdvi *amdvi);
 unsigned amdvi_faults_drain(struct unit *unit, unit_fault_sink *sink, void *arg);
 /** An event interrupt: drains, bounded. */
 void amdvi_log_event(void *arg);

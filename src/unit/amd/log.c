@@ -69,9 +69,9 @@ bool amdvi_log_note_locked(struct amdvi *amdvi)
         log->noted = (log->noted + 1) % AMDVI_LOG_ENTRIES;
         log->waiting++;
     }
-    if ((status & AMDVI_MASK(STATUS_EVTOVERFLOW)) != 0 && !log->lost) {
+    if ((status & AMDVI_MASK(STATUS_EVTOVERFLOW)) != 0) {
+        log->full = true;
         log->lost = true;
-        amdvi_queue_doubt_locked(amdvi);
     }
     return true;
 }
@@ -81,6 +81,7 @@ static void restart_locked(struct amdvi *amdvi)
 {
     uint64_t run = AMDVI_MASK(STATUS_EVTRUN);
 
+    amdvi->log.full = false;
     amdvi_control_locked(amdvi, AMDVI_MASK(CONTROL_EVTLOG), 0);
     if (amdvi_wait_status(amdvi, run, 0, "event log off") != SLUICE_OK) {
         unit_degrade(&amdvi->unit, "its event log does not stop, and was full");
@@ -117,6 +118,15 @@ static unsigned take_locked(struct amdvi *amdvi, struct amdvi_event *events, uns
     return count;
 }
 
+void amdvi_log_renew_locked(struct amdvi *amdvi)
+{
+    struct amdvi_event dropped[TAKE_AT_ONCE];
+
+    while (amdvi->log.waiting > 0)
+        (void)take_locked(amdvi, dropped, TAKE_AT_ONCE);
+    restart_locked(amdvi);
+}
+
 /* One look: how many were taken, and whether others were lost. */
 static unsigned log_take(struct amdvi *amdvi, struct amdvi_event *events, unsigned limit,
                          bool *out_lost)
@@ -130,11 +140,10 @@ static unsigned log_take(struct amdvi *amdvi, struct amdvi_event *events, unsign
     if (amdvi->ring.enabled && !amdvi->ring.dead)
         unit_ring_ring_locked(&amdvi->ring); /* what a note put into the ring again */
     *out_lost = log->lost;
-    if (log->lost && log->waiting == 0) {
+    if (log->full && log->waiting == 0)
         restart_locked(amdvi);
-        if (count > 0)
-            log->lost = false; /* told with these */
-    }
+    if (count > 0 && log->waiting == 0)
+        log->lost = false; /* told with these */
     sluice_spin_unlock(&amdvi->ring.lock, irq);
     return count;
 }
@@ -209,6 +218,7 @@ void amdvi_log_program(struct amdvi *amdvi)
     log->noted = 0;
     log->waiting = 0;
     log->lost = false;
+    log->full = false;
     amdvi_write(amdvi, AMDVI_REG_EVTLOG, log->pages.phys | AMDVI_PREP(RING_LEN, AMDVI_RING_LENGTH));
     amdvi_write(amdvi, AMDVI_REG_EVTLOG_HEAD, 0);
     amdvi_write(amdvi, AMDVI_REG_EVTLOG_TAIL, 0);

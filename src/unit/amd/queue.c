@@ -102,11 +102,15 @@ void amdvi_queue_doubt_locked(struct amdvi *amdvi)
 {
     struct unit_ring *ring = &amdvi->ring;
 
-    for (uint64_t at = ring->oldest; at != ring->next; at++) {
+    uint64_t end = ring->next; /* repeated ones are added behind */
+
+    for (uint64_t at = ring->oldest; at != end; at++) {
         struct unit_ring_record *record = &ring->records[at % UNIT_RING_RECORDS];
 
-        if (record->state == UNIT_RING_PENDING && record->remote)
-            unit_ring_fail_locked(ring, record);
+        /* Those that the unit has not come to yet will be told of by what it logs from now on. */
+        if (record->state == UNIT_RING_PENDING && record->remote &&
+            unit_ring_seen(ring, record->sequence))
+            unit_ring_repeat_locked(ring, record);
     }
 }
 
@@ -167,9 +171,17 @@ static void look_locked(struct unit_ring *ring)
 {
     struct amdvi *amdvi = amdvi_of_ring(ring);
 
-    /* Without registers nothing can be told of what devices answered. */
-    if (!amdvi_log_note_locked(amdvi))
+    /*
+     * A log that was full does not tell who did not answer: it is emptied, and devices are asked
+     * again. Faults are lost by that, but a device that floods the log must not keep others from
+     * being confirmed.
+     */
+    if (!amdvi_log_note_locked(amdvi)) {
+        unit_ring_fail_all_locked(ring);
+    } else if (amdvi->log.full) {
+        amdvi_log_renew_locked(amdvi);
         amdvi_queue_doubt_locked(amdvi);
+    }
     if (ring->enabled && !ring->dead)
         unit_ring_ring_locked(ring); /* what is repeated */
 }
