@@ -47,7 +47,11 @@ struct sluice_dma;
 #define SLUICE_HERE_TEXT(line) #line
 #define SLUICE_HERE_AT(line)   SLUICE_HERE_TEXT(line)
 /** This place in the source, as "file.c:12". */
+#ifdef __FILE_NAME__
+#define SLUICE_HERE __FILE_NAME__ ":" SLUICE_HERE_AT(__LINE__)
+#else
 #define SLUICE_HERE __FILE__ ":" SLUICE_HERE_AT(__LINE__)
+#endif
 
 /** Which way bytes go, and how; a set with at least one direction. */
 enum sluice_dma_flags {
@@ -71,6 +75,8 @@ struct sluice_dma_config {
     uint64_t segment_bytes; /**< longest chunk of a scatter-gather list; 0: no limit */
     /** Its DMA does not snoop CPU caches: needs the host's cache and vmap hooks. */
     bool non_coherent;
+    /** Checks this device's mappings, also where sluice_config.check_dma does not ask for it. */
+    bool check;
     const char *name; /**< without a device: for the log; copied, up to 31 characters */
 };
 
@@ -308,7 +314,7 @@ struct sluice_dma_bounce_info {
 
 SLUICE_API void sluice_dma_bounce_info(struct sluice *sluice, struct sluice_dma_bounce_info *out);
 
-/* ---- the checking mode (sluice_config.check_dma) ---- */
+/* ---- the checking mode (sluice_config.check_dma, sluice_dma_config.check) ---- */
 
 enum sluice_dma_misuse_kind {
     SLUICE_DMA_UNMAP_TWICE = 0, /**< was mapped once, and unmapped since */

@@ -22,12 +22,14 @@ static bool direct_unmap(struct machine_dma *dma, uint64_t bus, size_t bytes)
     return true;
 }
 
-struct machine_dma machine_dma_direct = {direct_map, direct_unmap};
+struct machine_dma machine_dma_direct = {.map = direct_map, .unmap = direct_unmap};
 
 bool machine_buffer_alloc(struct machine_dma *dma, size_t bytes, unsigned access,
                           struct machine_buffer *out_buffer)
 {
     struct machine_buffer buffer = {.bytes = bytes};
+    if (dma->alloc != NULL)
+        return dma->alloc(dma, bytes, access, out_buffer);
     while (((size_t)MACHINE_PAGE_BYTES << buffer.order) < bytes)
         buffer.order++;
     if (!machine_pages_alloc(buffer.order, MACHINE_PAGES_LOW, &buffer.phys))
@@ -46,6 +48,8 @@ bool machine_buffer_free(struct machine_dma *dma, struct machine_buffer *buffer)
 {
     if (buffer->virt == NULL)
         return true;
+    if (dma->free != NULL)
+        return dma->free(dma, buffer);
     bool unmapped = dma->unmap(dma, buffer->bus, (size_t)MACHINE_PAGE_BYTES << buffer->order);
     if (unmapped)
         machine_pages_free(buffer->phys, buffer->order);

@@ -13,12 +13,18 @@
 #define MACHINE_DMA_READ  (1u << 0) /**< the device reads memory */
 #define MACHINE_DMA_WRITE (1u << 1) /**< the device writes memory */
 
+struct machine_buffer;
+
 struct machine_dma {
     /** Makes [phys, phys + bytes) reachable; whole pages. Returns false when it could not. */
     bool (*map)(struct machine_dma *dma, uint64_t phys, size_t bytes, unsigned access,
                 uint64_t *out_bus);
     /** Ends that; when it returns true the device can no longer reach the memory. */
     bool (*unmap)(struct machine_dma *dma, uint64_t bus, size_t bytes);
+    /** Memory for both, by other means than pages that are mapped; NULL: there are none. */
+    bool (*alloc)(struct machine_dma *dma, size_t bytes, unsigned access,
+                  struct machine_buffer *out_buffer);
+    bool (*free)(struct machine_dma *dma, struct machine_buffer *buffer);
 };
 
 /** Bus address = physical address. */
@@ -30,6 +36,7 @@ struct machine_buffer {
     uint64_t phys, bus;
     size_t bytes;
     unsigned order;
+    void *hidden; /* of who made it */
 };
 
 /** Zeroed pages, mapped for the device. On failure nothing is held. */

@@ -23,6 +23,13 @@ static void on_fault(void *arg, const struct sluice_fault *fault)
     lab->fault_count++;
 }
 
+static void on_misuse(void *arg, const struct sluice_dma_misuse *misuse)
+{
+    struct lab *lab = arg;
+    lab->misuse = *misuse;
+    lab->misuse_count++;
+}
+
 static enum sluice_status add_table(struct lab *lab, const uint8_t *table, size_t length)
 {
     static uint8_t copy[TABLE_COPY_BYTES];
@@ -51,7 +58,7 @@ static enum sluice_status add_tables(struct lab *lab)
     return SLUICE_OK;
 }
 
-bool lab_start(struct lab *lab, enum sluice_status *out_status)
+enum sluice_status lab_create(struct lab *lab)
 {
     struct sluice_config config = {
         .ops = &machine_host_ops,
@@ -61,9 +68,16 @@ bool lab_start(struct lab *lab, enum sluice_status *out_status)
         .linear_base = (uintptr_t)arch_phys_to_virt(0),
         .on_fault = on_fault,
         .on_fault_arg = lab,
+        .on_dma_misuse = on_misuse,
+        .on_dma_misuse_arg = lab,
         .avoid_queues = option_given("avoid-queues"),
     };
-    *out_status = sluice_create(&config, &lab->sluice);
+    return sluice_create(&config, &lab->sluice);
+}
+
+bool lab_start(struct lab *lab, enum sluice_status *out_status)
+{
+    *out_status = lab_create(lab);
     if (*out_status != SLUICE_OK)
         return false;
     *out_status = add_tables(lab);
@@ -77,21 +91,39 @@ bool lab_start(struct lab *lab, enum sluice_status *out_status)
     return false;
 }
 
-static bool guard(struct lab *lab, struct pci_device *pci)
+static bool add_device(struct lab *lab, const struct pci_device *pci, bool untrusted,
+                       struct sluice_device **out)
 {
     char text[16];
-    struct guarded *guarded = &lab->guarded[lab->guarded_count];
     struct sluice_device_config config = {
         .bus = SLUICE_BUS_PCI,
         .segment = pci->segment,
         .rid = pci_rid(pci),
         .name = device_text(pci, text),
+        .untrusted = untrusted,
     };
-    enum sluice_status status = sluice_device_add(lab->sluice, &config, &guarded->handle);
-    if (status != SLUICE_OK) {
+    enum sluice_status status = sluice_device_add(lab->sluice, &config, out);
+    if (status != SLUICE_OK)
         say("device %s is not guarded: %s", text, sluice_status_text(status));
-        return false;
+    return status == SLUICE_OK;
+}
+
+bool lab_set_trust(struct lab *lab, const struct pci_device *pci, bool untrusted)
+{
+    for (unsigned i = 0; i < lab->guarded_count; i++) {
+        struct guarded *guarded = &lab->guarded[i];
+        if (guarded->pci == pci)
+            return sluice_device_remove(guarded->handle) == SLUICE_OK &&
+                   add_device(lab, pci, untrusted, &guarded->handle);
     }
+    return false;
+}
+
+static bool guard(struct lab *lab, struct pci_device *pci)
+{
+    struct guarded *guarded = &lab->guarded[lab->guarded_count];
+    if (!add_device(lab, pci, false, &guarded->handle))
+        return false;
     guarded->pci = pci;
     lab->guarded_count++;
     return true;
@@ -140,11 +172,16 @@ struct sluice_device *lab_device(struct lab *lab, const struct pci_device *pci)
 struct sluice_domain *lab_domain(struct lab *lab, enum sluice_domain_kind kind,
                                  struct sluice_device *device)
 {
-    struct sluice_domain_config config = {.kind = kind, .device = device, .name = "scenario"};
+    const struct sluice_domain_config config = {.kind = kind, .device = device, .name = "scenario"};
+    return lab_domain_with(lab, &config);
+}
+
+struct sluice_domain *lab_domain_with(struct lab *lab, const struct sluice_domain_config *config)
+{
     struct sluice_domain *domain;
     if (lab->domain_count == LAB_DOMAINS)
         machine_die("a scenario uses more domains than there is room for");
-    enum sluice_status status = sluice_domain_create(lab->sluice, &config, &domain);
+    enum sluice_status status = sluice_domain_create(lab->sluice, config, &domain);
     if (status != SLUICE_OK) {
         check(false, "a domain is created: %s", sluice_status_text(status));
         return NULL;
@@ -168,9 +205,9 @@ struct page lab_page(struct lab *lab, unsigned order)
     return take_page(lab, order, MACHINE_PAGES_LOW);
 }
 
-struct page lab_high_page(struct lab *lab)
+struct page lab_high_page(struct lab *lab, unsigned order)
 {
-    return take_page(lab, 0, MACHINE_PAGES_HIGH);
+    return take_page(lab, order, MACHINE_PAGES_HIGH);
 }
 
 void lab_page_free(struct lab *lab, struct page page)
@@ -187,6 +224,8 @@ void lab_page_free(struct lab *lab, struct page page)
 bool lab_release(struct lab *lab)
 {
     bool all = true;
+    for (; lab->handle_count > 0; lab->handle_count--)
+        all &= sluice_dma_close(lab->handles[lab->handle_count - 1]) == SLUICE_OK;
     for (unsigned i = 0; i < lab->guarded_count; i++)
         all &= sluice_domain_detach(lab->guarded[i].handle) == SLUICE_OK;
     /* Pages go back only when no device can reach them any more. */
@@ -336,5 +375,5 @@ static bool domain_unmap(struct machine_dma *dma, uint64_t bus, size_t bytes)
 
 void domain_dma_init(struct domain_dma *dma, struct sluice_domain *domain, uint64_t first)
 {
-    *dma = (struct domain_dma){{domain_map, domain_unmap}, domain, first};
+    *dma = (struct domain_dma){{.map = domain_map, .unmap = domain_unmap}, domain, first};
 }

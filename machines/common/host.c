@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "host.h"
 
+#include <sluice/dma.h>
+
 #include "arch.h"
 #include "mmio.h"
 #include "pages.h"
@@ -25,6 +27,7 @@ static struct event events[EVENTS_LIMIT];
 static struct deferred deferred[DEFERRED_LIMIT];
 static unsigned deferred_head, deferred_tail;
 static uint64_t event_count, pages_held, objects_held;
+static uint64_t poll_at_ns = UINT64_MAX;
 static enum sluice_log_level shown_level = SLUICE_LOG_INFO;
 
 static void host_log(void *ctx, enum sluice_log_level level, const char *line)
@@ -35,12 +38,25 @@ static void host_log(void *ctx, enum sluice_log_level level, const char *line)
         machine_print("      [sluice %s] %s\n", names[level & 3], line);
 }
 
+/* What an object takes in pages of its own; small ones are cut from pages that are kept. */
+static uint64_t pages_of_object(size_t bytes)
+{
+    uint64_t pages = 1;
+    if (bytes <= MACHINE_OBJECT_SMALL)
+        return 0;
+    while (pages * MACHINE_PAGE_BYTES < bytes)
+        pages *= 2;
+    return pages;
+}
+
 static void *host_alloc(void *ctx, size_t bytes)
 {
     (void)ctx;
     void *object = machine_object_alloc(bytes);
-    if (object != NULL)
+    if (object != NULL) {
         objects_held++;
+        pages_held += pages_of_object(bytes);
+    }
     return object;
 }
 
@@ -49,6 +65,7 @@ static void host_free(void *ctx, void *memory, size_t bytes)
     (void)ctx;
     machine_object_free(memory, bytes);
     objects_held--;
+    pages_held -= pages_of_object(bytes);
 }
 
 static bool host_pages_alloc(void *ctx, const struct sluice_page_request *request,
@@ -60,6 +77,12 @@ static bool host_pages_alloc(void *ctx, const struct sluice_page_request *reques
     if (!machine_pages_alloc(request->order,
                              request->below_4g ? MACHINE_PAGES_LOW : MACHINE_PAGES_HIGH, &phys))
         return false;
+    /* Low pages are found lowest first, so there is no better one. */
+    if (request->last != 0 &&
+        phys + ((uint64_t)MACHINE_PAGE_BYTES << request->order) - 1 > request->last) {
+        machine_pages_free(phys, request->order);
+        return false;
+    }
     pages_held += 1ull << request->order;
     *out = (struct sluice_pages){arch_phys_to_virt(phys), phys};
     return true;
@@ -201,6 +224,28 @@ static void host_event_remove(void *ctx, void *handle)
     event->used = false;
 }
 
+static void host_dma_poll_at(void *ctx, uint64_t time_ns)
+{
+    (void)ctx;
+    if (time_ns < poll_at_ns)
+        poll_at_ns = time_ns;
+}
+
+uint64_t machine_host_poll_at(void)
+{
+    return poll_at_ns;
+}
+
+uint64_t machine_host_run_timer(struct sluice *sluice)
+{
+    uint64_t now = arch_now_ns();
+    if (now < poll_at_ns)
+        return 0;
+    poll_at_ns = UINT64_MAX;
+    (void)sluice_dma_poll(sluice);
+    return now;
+}
+
 static bool host_defer(void *ctx, void (*work)(void *arg), void *arg)
 {
     (void)ctx;
@@ -269,5 +314,6 @@ const struct sluice_host_ops machine_host_ops = {
     .memory_extent = host_memory_extent,
     .event_install = host_event_install,
     .event_remove = host_event_remove,
+    .dma_poll_at = host_dma_poll_at,
     .defer = host_defer,
 };

@@ -7,6 +7,8 @@
 
 #include <sluice/host.h>
 
+struct sluice;
+
 extern const struct sluice_host_ops machine_host_ops;
 
 /** Event interrupts of units delivered so far. */
@@ -18,6 +20,11 @@ void machine_host_run_deferred(void);
 /** Pages and objects that the library holds now. */
 uint64_t machine_host_pages_held(void);
 uint64_t machine_host_objects_held(void);
+
+/** When the library wants sluice_dma_poll() to be called; UINT64_MAX: never. */
+uint64_t machine_host_poll_at(void);
+/** The timer, called in waiting loops: polls if it is time, and says when it did; else 0. */
+uint64_t machine_host_run_timer(struct sluice *sluice);
 
 /** The most talkative level that is shown. */
 void machine_host_set_log_level(enum sluice_log_level level);

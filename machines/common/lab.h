@@ -18,6 +18,7 @@
 #define LAB_EDUS    4u
 #define LAB_DEVICES (LAB_EDUS + 2u)
 #define LAB_DOMAINS 4u
+#define LAB_HANDLES 4u
 #define LAB_PAGES   48u
 #define LAB_FAULTS  64u
 
@@ -53,10 +54,14 @@ struct lab {
     /* What the running scenario holds; lab_release gives it back. */
     struct sluice_domain *domains[LAB_DOMAINS];
     unsigned domain_count;
+    struct sluice_dma *handles[LAB_HANDLES];
+    unsigned handle_count;
     struct page pages[LAB_PAGES];
     unsigned page_count;
 
     struct sluice_fault faults[LAB_FAULTS];
+    struct sluice_dma_misuse misuse; /* the last that the DMA API's checking mode found */
+    volatile unsigned misuse_count;
     volatile unsigned fault_count; /* all since lab_forget_faults; the first LAB_FAULTS are kept */
 };
 
@@ -71,6 +76,8 @@ extern const struct scenario scenarios_access[];   /* mapped, unmapped, permissi
 extern const struct scenario scenarios_domain[];   /* who is in which domain */
 extern const struct scenario scenarios_shape[];    /* kinds of addresses and pages */
 extern const struct scenario scenarios_device[];   /* whole drivers behind the IOMMU */
+extern const struct scenario scenarios_dma[];      /* drivers on the DMA API */
+extern const struct scenario scenarios_bounce[];   /* the DMA API without an IOMMU */
 extern const struct scenario scenarios_platform[]; /* firmware's wishes, sleep, handover, stop */
 
 /** Finds the devices and tells about them. */
@@ -81,6 +88,8 @@ void lab_find_devices(struct lab *lab);
  * lab->firmware added) and starts it. *out_status says why not when it returns false.
  */
 bool lab_start(struct lab *lab, enum sluice_status *out_status);
+/** Only creates an instance: nothing is described to it, and no device guarded. */
+enum sluice_status lab_create(struct lab *lab);
 /** Adds every device to the instance. */
 bool lab_guard_devices(struct lab *lab);
 /** Stops and destroys the instance. */
@@ -95,10 +104,16 @@ struct sluice_device *lab_device(struct lab *lab, const struct pci_device *pci);
 struct sluice_domain *lab_domain(struct lab *lab, enum sluice_domain_kind kind,
                                  struct sluice_device *device);
 
+/** The same with a configuration. */
+struct sluice_domain *lab_domain_with(struct lab *lab, const struct sluice_domain_config *config);
+
+/** Makes the library forget a device and know it again, as one that is trusted or not. */
+bool lab_set_trust(struct lab *lab, const struct pci_device *pci, bool untrusted);
+
 /** Zeroed pages below 4 GiB; no memory ends the run. */
 struct page lab_page(struct lab *lab, unsigned order);
-/** One above 4 GiB, where the machine has memory there. */
-struct page lab_high_page(struct lab *lab);
+/** The same above 4 GiB, where the machine has memory there. */
+struct page lab_high_page(struct lab *lab, unsigned order);
 /** Gives one back before the scenario ends. */
 void lab_page_free(struct lab *lab, struct page page);
 

@@ -106,6 +106,7 @@ static void run_guarded(void)
     run_scenarios(scenarios_domain);
     run_scenarios(scenarios_shape);
     run_scenarios(scenarios_device);
+    run_scenarios(scenarios_dma);
     run_scenarios(scenarios_platform);
     takeover_stop(&lab);
     if (is_wanted("handover"))
@@ -121,6 +122,7 @@ _Noreturn void machine_main(void)
     find_machine();
     report_part("While nothing guards memory");
     run_scenarios(scenarios_open);
+    run_scenarios(scenarios_bounce);
     run_guarded();
     bool passed = report_summary();
     if (arch_irq_unexpected() != 0)

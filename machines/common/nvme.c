@@ -50,7 +50,9 @@ static void ring(struct nvme *nvme, const struct nvme_queue *queue, bool complet
     mmio_write32(nvme->registers, REG_DOORBELLS + index * nvme->doorbell_stride, value);
 }
 
-static bool wait_completion(struct nvme *nvme, struct nvme_queue *queue, uint16_t id)
+/* Takes the next completion; false when none comes in time. */
+static bool take_completion(struct nvme *nvme, struct nvme_queue *queue, uint16_t *out_id,
+                            uint16_t *out_status)
 {
     const volatile struct completion *ringbuf = (const volatile void *)queue->completion.virt;
     uint64_t deadline = arch_now_ns() + COMMAND_NS;
@@ -60,25 +62,32 @@ static bool wait_completion(struct nvme *nvme, struct nvme_queue *queue, uint16_
         arch_pause();
     }
     machine_dma_barrier(); /* the phase bit before the rest of the entry and the data */
-    nvme->status = (uint16_t)(ringbuf[queue->head].status >> 1) & 0x7ff;
-    bool ours = ringbuf[queue->head].id == id;
+    *out_status = (uint16_t)(ringbuf[queue->head].status >> 1) & 0x7ff;
+    *out_id = ringbuf[queue->head].id;
     queue->head = (uint16_t)((queue->head + 1) % ENTRIES);
     if (queue->head == 0)
         queue->phase ^= 1;
     ring(nvme, queue, true, queue->head);
-    return ours && nvme->status == 0;
+    return true;
 }
 
-static bool execute(struct nvme *nvme, struct nvme_queue *queue, struct command *command)
+static void submit(struct nvme *nvme, struct nvme_queue *queue, const struct command *command)
 {
     volatile struct command *commands = (volatile void *)queue->submission.virt;
-    command->id = ++nvme->command_id;
     commands[queue->tail] = *command;
     queue->tail = (uint16_t)((queue->tail + 1) % ENTRIES);
     machine_dma_barrier(); /* the command before its doorbell */
     ring(nvme, queue, false, queue->tail);
+}
+
+static bool execute(struct nvme *nvme, struct nvme_queue *queue, struct command *command)
+{
+    uint16_t id;
+    command->id = ++nvme->command_id;
     nvme->status = UINT16_MAX;
-    return wait_completion(nvme, queue, command->id);
+    submit(nvme, queue, command);
+    return take_completion(nvme, queue, &id, &nvme->status) && id == command->id &&
+           nvme->status == 0;
 }
 
 static bool queue_alloc(struct nvme *nvme, struct nvme_queue *queue, uint16_t id)
@@ -204,4 +213,45 @@ bool nvme_transfer(struct nvme *nvme, bool write, uint64_t lba, const uint64_t *
         .dword12 = blocks - 1,
     };
     return execute(nvme, &nvme->io, &command);
+}
+
+bool nvme_submit(struct nvme *nvme, unsigned slot, const struct nvme_request *request)
+{
+    uint64_t *list = (uint64_t *)(void *)nvme->scratch.virt + slot * NVME_PRP_ENTRIES;
+    if (slot >= NVME_IN_FLIGHT || (nvme->in_flight & (1u << slot)) != 0 || request->blocks == 0 ||
+        request->prp_count == 0 || request->prp_count > NVME_PRP_ENTRIES)
+        return false;
+    for (unsigned i = 1; i < request->prp_count; i++)
+        list[i - 1] = request->prp[i];
+    struct command command = {
+        .opcode = request->write ? IO_WRITE : IO_READ,
+        .id = (uint16_t)slot,
+        .namespace_id = 1,
+        .prp1 = request->prp[0],
+        .prp2 = request->prp_count == 1   ? 0
+                : request->prp_count == 2 ? request->prp[1]
+                                          : nvme->scratch.bus + slot * NVME_PRP_ENTRIES * 8u,
+        .dword10 = (uint32_t)request->lba,
+        .dword11 = (uint32_t)(request->lba >> 32),
+        .dword12 = request->blocks - 1,
+    };
+    nvme->in_flight |= 1u << slot;
+    submit(nvme, &nvme->io, &command);
+    return true;
+}
+
+bool nvme_finish(struct nvme *nvme)
+{
+    bool all = true;
+    while (nvme->in_flight != 0) {
+        uint16_t id, status;
+        if (!take_completion(nvme, &nvme->io, &id, &status) || id >= NVME_IN_FLIGHT ||
+            (nvme->in_flight & (1u << id)) == 0)
+            return false;
+        nvme->in_flight &= ~(1u << id);
+        if (status != 0)
+            nvme->status = status;
+        all &= status == 0;
+    }
+    return all;
 }

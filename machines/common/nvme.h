@@ -13,6 +13,18 @@
 #define NVME_CLASS          0x010802u
 #define NVME_TRANSFER_PAGES 64u /* most pages in one command of this driver */
 
+#define NVME_IN_FLIGHT   8u  /* commands in the queue at once */
+#define NVME_PRP_ENTRIES 64u /* of one command */
+
+/** A command to queue: its first PRP entry may begin inside a page, the others are whole pages. */
+struct nvme_request {
+    bool write; /* to the disk */
+    uint64_t lba;
+    uint32_t blocks;
+    const uint64_t *prp;
+    unsigned prp_count;
+};
+
 struct nvme_queue {
     struct machine_buffer submission, completion;
     uint16_t id, tail, head, phase;
@@ -28,7 +40,8 @@ struct nvme {
     uint32_t block_bytes;
     uint64_t blocks;
     uint16_t command_id;
-    uint16_t status; /* of the last command: type and code, 0 is success */
+    uint16_t status;    /* of the last command: type and code, 0 is success */
+    unsigned in_flight; /* a bit for each slot */
 };
 
 /** Resets and starts the controller; its queues are mapped through `dma`. */
@@ -42,5 +55,14 @@ void nvme_close(struct nvme *nvme);
  */
 bool nvme_transfer(struct nvme *nvme, bool write, uint64_t lba, const uint64_t *bus,
                    unsigned pages);
+
+/** Queues a command in a free slot (below NVME_IN_FLIGHT) and does not wait. */
+bool nvme_submit(struct nvme *nvme, unsigned slot, const struct nvme_request *request);
+
+/**
+ * Waits for all that is queued, in whatever order it completes. False when a command failed (then
+ * nvme->status is the last one's that did) or the controller is silent.
+ */
+bool nvme_finish(struct nvme *nvme);
 
 #endif

@@ -33,6 +33,8 @@ uint64_t machine_pages_free_count(void);
 /** Whether the page at `phys` is RAM that is free at present. */
 bool machine_page_is_free(uint64_t phys);
 
+#define MACHINE_OBJECT_SMALL 2048u /**< larger ones are pages of their own */
+
 /** Zeroed; NULL when there is no memory. Aligned to its size rounded up to a power of two. */
 void *machine_object_alloc(size_t bytes);
 void machine_object_free(void *object, size_t bytes);

@@ -56,7 +56,7 @@ static void run_far(struct lab *lab)
     struct stage stage;
     if (!stage_set(lab, &stage, lab->plain, SLUICE_DOMAIN_DMA))
         return;
-    struct page page = lab_high_page(lab);
+    struct page page = lab_high_page(lab, 0);
     if (page.phys >> 32 == 0) {
         skip("the machine has no memory above 4 GiB");
         return;

@@ -7,10 +7,15 @@
 void check_report(struct dma_check *check, const struct sluice_dma_misuse *misuse)
 {
     struct sluice *sluice = check->context->sluice;
-    char text[256];
+    char text[224];
 
-    sluice_dma_misuse_text(misuse, text, sizeof(text));
+    (void)misuse_text_call(misuse, text, sizeof(text));
     log_error(sluice, "%s", text);
+    /* Apart, because both together would not fit a line of the log. */
+    if (misuse->mapped_bytes != 0) {
+        misuse_text_mapping(misuse, text, sizeof(text));
+        log_error(sluice, "%s: %s", misuse->device != NULL ? misuse->device : "", text);
+    }
     if (sluice->config.on_dma_misuse != NULL)
         sluice->config.on_dma_misuse(sluice->config.on_dma_misuse_arg, misuse);
 }
@@ -34,8 +39,8 @@ void check_mapped(struct sluice_dma *dma, enum check_kind kind,
 
         *entry = (struct check_entry){
             .next = *bucket,
-            .dma = dma,
-            .space = dma->space,
+            .dma_id = dma->id,
+            .space_id = check_space_id(dma->space),
             .device = check_name_of(check, dma),
             .address = range->address,
             .bytes = range->bytes,
@@ -76,7 +81,7 @@ static struct check_entry **find_meant(struct sluice_dma *dma, enum check_kind k
 
     for (struct check_entry **at = check_bucket(dma->check, range->address); *at != NULL;
          at = &(*at)->next) {
-        if ((*at)->dma != dma || (*at)->address != range->address)
+        if ((*at)->dma_id != dma->id || (*at)->address != range->address)
             continue;
         if (!judge_unmap(*at, kind, range, flags, &wrong))
             return at;
@@ -90,7 +95,8 @@ static void judge_unknown(struct sluice_dma *dma, const struct sluice_dma_chunk 
                           struct sluice_dma_misuse *misuse)
 {
     struct check_entry **inside = check_find(dma->check, dma, range->address);
-    const struct check_entry *ended = check_find_ended(dma->check, dma, dma->space, range->address);
+    const struct check_entry *ended =
+        check_find_ended(dma->check, dma, check_space_id(dma->space), range->address);
     uint64_t now = host_now_ns(dma->sluice);
 
     misuse->kind = SLUICE_DMA_UNMAP_UNKNOWN;
@@ -207,7 +213,7 @@ static enum sluice_status judge_sync_locked(struct sluice_dma *dma,
         if (check->untracked != 0)
             return SLUICE_OK;
         misuse->kind = SLUICE_DMA_SYNC_UNKNOWN;
-        ended = check_find_ended(check, dma, dma->space, range->address);
+        ended = check_find_ended(check, dma, check_space_id(dma->space), range->address);
         if (ended != NULL)
             check_describe(ended, true, now, misuse);
         return SLUICE_ERR_NOT_FOUND;
@@ -251,7 +257,7 @@ static bool take_leak(struct sluice_dma *dma, struct sluice_dma_misuse *misuse)
 
     for (unsigned i = 0; i < CHECK_BUCKETS && !found; i++) {
         for (struct check_entry **at = &check->buckets[i]; *at != NULL; at = &(*at)->next) {
-            if ((*at)->dma != dma)
+            if ((*at)->dma_id != dma->id)
                 continue;
             check_describe(*at, false, host_now_ns(dma->sluice), misuse);
             misuse->device = (*at)->device;

@@ -33,9 +33,9 @@ struct check_name {
 
 /** A mapping, live or ended. */
 struct check_entry {
-    struct check_entry *next;     /**< in its bucket */
-    const struct sluice_dma *dma; /**< of an ended one only to compare */
-    const struct dma_space *space;
+    struct check_entry *next; /**< in its bucket */
+    uint64_t dma_id;          /**< of the handle */
+    uint64_t space_id;        /**< of the space; 0: none */
     const char *device;
     sluice_iova_t address;
     uint64_t bytes;
@@ -58,9 +58,9 @@ struct dma_check {
 
 /* ---- check_table.c ---- */
 
-/** Returns: OK; NO_MEMORY. */
-SLUICE_MUST_CHECK enum sluice_status check_create(struct dma_context *context,
-                                                  struct dma_check **out);
+/** The instance's table, made at first. Under sluice->lock. Returns: OK; NO_MEMORY. */
+SLUICE_MUST_CHECK enum sluice_status check_get_locked(struct dma_context *context,
+                                                      struct dma_check **out);
 void check_destroy(struct dma_check *check);
 /** A device takes part from now on. Under sluice->lock. Returns: OK; NO_MEMORY. */
 SLUICE_MUST_CHECK enum sluice_status check_join(struct dma_check *check, struct sluice_dma *dma);
@@ -70,9 +70,11 @@ struct check_entry **check_bucket(struct dma_check *check, sluice_iova_t address
 /** The live mapping of a device that an address lies in; exact beginnings first. */
 struct check_entry **check_find(struct dma_check *check, const struct sluice_dma *dma,
                                 sluice_iova_t address);
-/** The last ended mapping that an address lay in, of a device or (NULL) of a space. */
+/** The last ended mapping that an address lay in, of a device, or with NULL of any. */
 const struct check_entry *check_find_ended(struct dma_check *check, const struct sluice_dma *dma,
-                                           const struct dma_space *space, sluice_iova_t address);
+                                           uint64_t space_id, sluice_iova_t address);
+/** What tells a handle's space from all others, those that are gone included. */
+uint64_t check_space_id(const struct dma_space *space);
 /** Moves a live entry to the history. */
 void check_end(struct dma_check *check, struct check_entry **at, const char *site);
 /** Fills in what a report says about a mapping. */
@@ -102,6 +104,12 @@ SLUICE_MUST_CHECK enum sluice_status check_sync(struct sluice_dma *dma,
 void check_leave(struct sluice_dma *dma);
 /** Reports to log and handler, and counts. No lock of the checking mode is held. */
 void check_report(struct dma_check *check, const struct sluice_dma_misuse *misuse);
+
+/* ---- check_text.c ---- */
+
+/** What was wrong, and what is known of the mapping. */
+size_t misuse_text_call(const struct sluice_dma_misuse *misuse, char *buffer, size_t bytes);
+void misuse_text_mapping(const struct sluice_dma_misuse *misuse, char *buffer, size_t bytes);
 
 /* ---- check_fault.c ---- */
 

@@ -4,14 +4,22 @@
  */
 #include "dma/check.h"
 
-enum sluice_status check_create(struct dma_context *context, struct dma_check **out)
+enum sluice_status check_get_locked(struct dma_context *context, struct dma_check **out)
 {
-    struct dma_check *check = host_alloc(context->sluice, sizeof(*check));
+    struct dma_check *check = atomic_load_explicit(&context->check, memory_order_relaxed);
 
+    if (check != NULL) {
+        *out = check;
+        return SLUICE_OK;
+    }
+    check = host_alloc(context->sluice, sizeof(*check));
     if (check == NULL)
         return SLUICE_ERR_NO_MEMORY;
     check->context = context;
     *out = check;
+    /* Release: the table is whole; pairs with the acquire in check_fault.c. */
+    atomic_store_explicit(&context->check, check, memory_order_release);
+    atomic_store_explicit(&context->sluice->fault_observer, check_observe, memory_order_release);
     return SLUICE_OK;
 }
 
@@ -88,6 +96,11 @@ enum sluice_status check_join(struct dma_check *check, struct sluice_dma *dma)
 
 /* ---- entries ---- */
 
+uint64_t check_space_id(const struct dma_space *space)
+{
+    return space != NULL ? (uint64_t)space->order + 1 : 0;
+}
+
 struct check_entry **check_bucket(struct dma_check *check, sluice_iova_t address)
 {
     uint64_t page = address >> SLUICE_PAGE_LG2;
@@ -105,7 +118,7 @@ static struct check_entry **find_in(struct check_entry **bucket, const struct sl
                                     sluice_iova_t address, bool inside)
 {
     for (struct check_entry **at = bucket; *at != NULL; at = &(*at)->next) {
-        if ((*at)->dma == dma && (inside ? holds(*at, address) : (*at)->address == address))
+        if ((*at)->dma_id == dma->id && (inside ? holds(*at, address) : (*at)->address == address))
             return at;
     }
     return NULL;
@@ -125,14 +138,15 @@ struct check_entry **check_find(struct dma_check *check, const struct sluice_dma
 }
 
 const struct check_entry *check_find_ended(struct dma_check *check, const struct sluice_dma *dma,
-                                           const struct dma_space *space, sluice_iova_t address)
+                                           uint64_t space_id, sluice_iova_t address)
 {
     uint64_t kept = check->ended < CHECK_HISTORY ? check->ended : CHECK_HISTORY;
 
     for (uint64_t back = 1; back <= kept; back++) {
         const struct check_entry *entry = &check->history[(check->ended - back) % CHECK_HISTORY];
 
-        if (entry->space == space && (dma == NULL || entry->dma == dma) && holds(entry, address))
+        if (entry->space_id == space_id && (dma == NULL || entry->dma_id == dma->id) &&
+            holds(entry, address))
             return entry;
     }
     return NULL;

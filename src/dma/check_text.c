@@ -43,37 +43,44 @@ static bool was_unmapped(const struct sluice_dma_misuse *misuse)
            misuse->unmapped_site != NULL;
 }
 
-/** "; mapped as 0x1000, 512 bytes to the device, at nic.c:12, unmapped 3 ms ago at nic.c:80" */
-static void say_mapping(char *buffer, size_t bytes, const struct sluice_dma_misuse *misuse)
+void misuse_text_mapping(const struct sluice_dma_misuse *misuse, char *buffer, size_t bytes)
 {
     bool unmapped = was_unmapped(misuse);
     char age[24];
 
     say_age(age, sizeof(age), misuse->age_ns);
-    format_text(buffer, bytes, "; mapped%s as %#llx, %llu bytes%s%s%s%s%s%s%s%s",
-                unmapped ? "" : " and live", (unsigned long long)misuse->mapped_address,
-                (unsigned long long)misuse->mapped_bytes, direction(misuse->mapped_flags),
-                misuse->mapped_site != NULL ? ", at " : "",
-                misuse->mapped_site != NULL ? misuse->mapped_site : "",
-                unmapped ? ", unmapped " : ", for ", age, unmapped ? " ago" : "",
-                misuse->unmapped_site != NULL ? " at " : "",
-                misuse->unmapped_site != NULL ? misuse->unmapped_site : "");
+    format_text(
+        buffer, bytes, "mapped%s as %#llx, %llu bytes%s%s%s%s%s%s%s%s", unmapped ? "" : " and live",
+        (unsigned long long)misuse->mapped_address, (unsigned long long)misuse->mapped_bytes,
+        direction(misuse->mapped_flags), misuse->mapped_site != NULL ? ", at " : "",
+        misuse->mapped_site != NULL ? misuse->mapped_site : "", unmapped ? ", unmapped " : ", for ",
+        age, unmapped ? " ago" : "", misuse->unmapped_site != NULL ? " at " : "",
+        misuse->unmapped_site != NULL ? misuse->unmapped_site : "");
 }
 
-size_t sluice_dma_misuse_text(const struct sluice_dma_misuse *misuse, char *buffer, size_t bytes)
+size_t misuse_text_call(const struct sluice_dma_misuse *misuse, char *buffer, size_t bytes)
 {
     const char *what = (unsigned)misuse->kind < SLUICE_DMA_MISUSE_KIND_COUNT ? wrong[misuse->kind]
                                                                              : "unknown misuse";
     char given[96] = "";
-    char mapping[192] = "";
 
     if (misuse->bytes != 0)
         format_text(given, sizeof(given), ", %llu bytes%s", (unsigned long long)misuse->bytes,
                     direction(misuse->flags));
-    if (misuse->mapped_bytes != 0)
-        say_mapping(mapping, sizeof(mapping), misuse);
     return format_text(
-        buffer, bytes, "%s: %s: %#llx%s%s%s%s", misuse->device != NULL ? misuse->device : "", what,
+        buffer, bytes, "%s: %s: %#llx%s%s%s", misuse->device != NULL ? misuse->device : "", what,
         (unsigned long long)misuse->address, given, misuse->site != NULL ? ", at " : "",
-        misuse->site != NULL ? misuse->site : "", mapping);
+        misuse->site != NULL ? misuse->site : "");
+}
+
+size_t sluice_dma_misuse_text(const struct sluice_dma_misuse *misuse, char *buffer, size_t bytes)
+{
+    char mapping[224];
+    char call[224];
+
+    (void)misuse_text_call(misuse, call, sizeof(call));
+    if (misuse->mapped_bytes == 0)
+        return format_text(buffer, bytes, "%s", call);
+    misuse_text_mapping(misuse, mapping, sizeof(mapping));
+    return format_text(buffer, bytes, "%s; %s", call, mapping);
 }

@@ -8,7 +8,6 @@
 enum sluice_status dma_context_get_locked(struct sluice *sluice, struct dma_context **out)
 {
     struct dma_context *context = atomic_load_explicit(&sluice->dma, memory_order_relaxed);
-    enum sluice_status status;
 
     if (context != NULL) {
         *out = context;
@@ -21,17 +20,8 @@ enum sluice_status dma_context_get_locked(struct sluice *sluice, struct dma_cont
     list_init(&context->spaces);
     list_init(&context->handles);
     bounce_init(&context->bounce, sluice);
-    if (sluice->config.check_dma) {
-        status = check_create(context, &context->check);
-        if (status != SLUICE_OK) {
-            host_free(sluice, context, sizeof(*context));
-            return status;
-        }
-    }
     /* Release: it is whole; pairs with the acquires of poll, trim and the fault observer. */
     atomic_store_explicit(&sluice->dma, context, memory_order_release);
-    if (context->check != NULL)
-        atomic_store_explicit(&sluice->fault_observer, check_observe, memory_order_release);
     *out = context;
     return SLUICE_OK;
 }

@@ -72,6 +72,7 @@ struct dma_space {
 
 struct sluice_dma {
     struct list_node node; /**< in context->handles */
+    uint64_t id;           /**< of no other handle, ever */
     struct dma_context *context;
     struct sluice *sluice;
     struct sluice_device *device; /**< NULL: without an IOMMU */
@@ -101,8 +102,9 @@ struct dma_context {
     struct list_node spaces;     /**< by rising order */
     struct list_node handles;
     unsigned next_order;
+    uint64_t next_id;
     struct bounce bounce;
-    struct dma_check *check; /**< NULL: not checking */
+    _Atomic(struct dma_check *) check; /**< NULL: not checking */
 };
 
 static inline bool dma_has_direction(uint32_t flags)

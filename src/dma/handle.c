@@ -83,9 +83,11 @@ static void prepare_short_way(struct sluice_dma *dma)
         dma->prot[direction] = space_prot(dma, direction);
 }
 
-static enum sluice_status handle_fill_locked(struct sluice_dma *dma, bool translated)
+static enum sluice_status
+handle_fill_locked(struct sluice_dma *dma, const struct sluice_dma_config *config, bool translated)
 {
     struct dma_context *context = dma->context;
+    struct dma_check *check;
     enum sluice_status status = counters_init(dma->sluice, &dma->counters);
 
     if (status == SLUICE_OK && translated)
@@ -93,8 +95,11 @@ static enum sluice_status handle_fill_locked(struct sluice_dma *dma, bool transl
     if (status == SLUICE_OK)
         status = bounce_pool_get_locked(&context->bounce,
                                         dma->space != NULL ? UINT64_MAX : dma->last, &dma->bounce);
-    if (status == SLUICE_OK && context->check != NULL)
-        status = check_join(context->check, dma);
+    if (status == SLUICE_OK && (config->check || dma->sluice->config.check_dma)) {
+        status = check_get_locked(context, &check);
+        if (status == SLUICE_OK)
+            status = check_join(check, dma);
+    }
     if (status == SLUICE_OK && dma->space != NULL)
         prepare_short_way(dma);
     return status;
@@ -120,10 +125,11 @@ static enum sluice_status open_locked(struct sluice *sluice, const struct sluice
         return SLUICE_ERR_NO_MEMORY;
     dma->sluice = sluice;
     dma->context = context;
+    dma->id = ++context->next_id;
     dma->device = config->device;
     set_limits(dma, config);
     name_handle(dma, config->name);
-    status = handle_fill_locked(dma, translated);
+    status = handle_fill_locked(dma, config, translated);
     if (status != SLUICE_OK) {
         handle_free_locked(dma);
         return status;

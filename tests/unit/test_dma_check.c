@@ -219,6 +219,51 @@ static void test_leaks(void **state)
     scene_finish(&world.scene);
 }
 
+/** A new domain's addresses have no history, though its memory may be where the old one's was. */
+static void test_new_domain(void **state)
+{
+    struct sluice_dma_config config = {.address_bits = 64};
+    struct dma_world world;
+    sluice_iova_t address;
+
+    (void)state;
+    start(&world);
+    address = dma_map(&world, 0x1000, 10, TO_DEVICE);
+    dma_unmap(&world, address, 10, TO_DEVICE);
+    assert_int_equal(sluice_dma_close(world.dma), SLUICE_OK);
+    assert_int_equal(sluice_domain_detach(world.device), SLUICE_OK);
+    assert_int_equal(sluice_domain_destroy(world.domain), SLUICE_OK);
+    world.domain = scene_domain(&world.scene, SLUICE_DOMAIN_DMA);
+    assert_int_equal(sluice_domain_attach(world.domain, world.device), SLUICE_OK);
+    config.device = world.device;
+    assert_int_equal(sluice_dma_open(world.scene.sluice, &config, &world.dma), SLUICE_OK);
+    assert_int_equal(dma_reads(&world, address), -1);
+    (void)sluice_fault_poll(world.scene.sluice);
+    assert_int_equal(world.scene.faults, 1);
+    assert_int_equal(world.misuses, 0);
+    assert_int_equal(sluice_dma_unmap(world.dma, address, 10, TO_DEVICE, NULL),
+                     SLUICE_ERR_NOT_FOUND);
+    assert_int_equal(world.misuse.kind, SLUICE_DMA_UNMAP_UNKNOWN);
+    dma_world_finish(&world);
+}
+
+/** One device is checked, where the instance does not ask for it. */
+static void test_one_device(void **state)
+{
+    struct dma_world_config config = dma_world_defaults();
+    struct dma_world world;
+    sluice_iova_t address;
+
+    (void)state;
+    config.dma.check = true;
+    dma_world_start(&world, &config);
+    address = dma_map(&world, 0x1000, 10, TO_DEVICE);
+    assert_int_equal(sluice_dma_unmap(world.dma, address, 11, TO_DEVICE, NULL), SLUICE_ERR_INVALID);
+    assert_int_equal(world.misuses, 1);
+    dma_unmap(&world, address, 10, TO_DEVICE);
+    dma_world_finish(&world);
+}
+
 /** No memory to remember a mapping: it works all the same, and nobody is accused. */
 static void test_out_of_memory(void **state)
 {
@@ -268,6 +313,7 @@ int main(void)
         cmocka_unit_test(test_unmaps),        cmocka_unit_test(test_syncs),
         cmocka_unit_test(test_lists),         cmocka_unit_test(test_many),
         cmocka_unit_test(test_faults),        cmocka_unit_test(test_leaks),
+        cmocka_unit_test(test_new_domain),    cmocka_unit_test(test_one_device),
         cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_same_address_twice),
     };
 
