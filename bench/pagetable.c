@@ -489,7 +489,9 @@ static void bench_run(struct bench *bench, const struct pt_format *format, unsig
 
 int main(int argc, char **argv)
 {
-    static const struct pt_format *const formats[] = {&pt_format_vtd_second_stage, &pt_format_x86};
+    static const struct pt_format *const formats[] = {&pt_format_vtd_second_stage, &pt_format_x86,
+                                                      &pt_format_arm_stage1_4k,
+                                                      &pt_format_arm_stage2_4k};
     static struct bench bench;
     json_t *results = json_array();
     unsigned rounds = 60;

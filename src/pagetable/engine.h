@@ -8,7 +8,10 @@
  *   PTF_INDEX_BITS                bits a level; entries are 8 bytes
  *   PTF_LEVELS_MIN, PTF_LEVELS_MAX, PTF_ROOT_EXTRA_BITS   2 for x4 roots, 4 for concatenated ones
  *   PTF_SIGN_BITS                 1 where addresses are sign-extended: the lower half is used
- *   PTF_PHYS_BITS_MAX, PTF_PAGE_SIZES, PTF_CAN_SPLIT
+ *   PTF_PHYS_BITS_MAX, PTF_PAGE_SIZES
+ *   PTF_CAN_SPLIT                 whether a present entry may be replaced by another present one: a
+ *                                 large page by a table or an empty table by a large page; an
+ *                                 expression that may name `pt`
  *   PTF_READY                     see below
  *   ptf_present, ptf_is_table, ptf_table, ptf_table_phys, ptf_prot_possible,
  *   ptf_leaf_attributes, ptf_leaf, ptf_leaf_step, ptf_leaf_phys, ptf_leaf_prot, ptf_split

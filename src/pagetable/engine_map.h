@@ -87,13 +87,14 @@ static enum sluice_status engine_replace(struct engine_map *map, pt_entry *slot,
 /** Fills slots of a table that others may be in. */
 static enum sluice_status engine_map_slots(struct engine_map *map, pt_entry *slot, unsigned level)
 {
+    const struct pagetable *pt = map->pt;
     enum sluice_status status = SLUICE_OK;
     unsigned count = engine_map_count(map, level);
     uint64_t leaf = ptf_leaf(map->phys, level, map->attributes);
     uint64_t step = ptf_leaf_step(engine_size(level));
 
     if (engine_likely(engine_fill(slot, count, leaf, step))) {
-        engine_clean(map->pt, slot, count);
+        engine_clean(pt, slot, count);
         engine_map_advance(map, count, level);
         return SLUICE_OK;
     }
@@ -101,7 +102,10 @@ static enum sluice_status engine_map_slots(struct engine_map *map, pt_entry *slo
         return SLUICE_ERR_EXISTS;
     for (unsigned i = 0; i < count && status == SLUICE_OK; i++) {
         if (engine_fill(&slot[i], 1, leaf + i * step, 0))
-            engine_clean(map->pt, &slot[i], 1);
+            engine_clean(pt, &slot[i], 1);
+        else if (!PTF_CAN_SPLIT)
+            /* Something is there; when it is a table, the next step goes down into it. */
+            return i > 0 ? SLUICE_OK : SLUICE_ERR_EXISTS;
         else
             status = engine_replace(map, &slot[i], level, leaf + i * step);
         if (status == SLUICE_OK)
@@ -173,16 +177,21 @@ static enum sluice_status engine_install(struct engine_map *map, pt_entry *slot,
 /** Maps what lies in one table of the level of the next page. */
 static enum sluice_status engine_map_step(struct engine_map *map)
 {
-    const unsigned levels = map->pt->config.levels;
+    const struct pagetable *pt = map->pt;
+    const unsigned levels = pt->config.levels;
     const unsigned target = engine_pick(map);
-    pt_entry *table = engine_root(map->pt);
+    pt_entry *table = engine_root(pt);
     enum sluice_status status;
     unsigned level = levels - 1;
 
-    while (level > target) {
+    for (;;) {
         pt_entry *slot = &table[engine_index(map->iova, level, levels)];
         uint64_t entry = engine_load(slot);
         bool filled;
+
+        /* A table that may not be replaced is gone down into, so the pages get smaller. */
+        if (level <= target && (PTF_CAN_SPLIT || !ptf_is_table(entry, level)))
+            return engine_map_slots(map, slot, level);
 
         if (entry == 0) {
             status = engine_install(map, slot, level, target, &filled);
@@ -190,12 +199,11 @@ static enum sluice_status engine_map_step(struct engine_map *map)
                 return status;
             continue;
         }
-        table = engine_enter(map->pt, slot, entry, level);
+        table = engine_enter(pt, slot, entry, level);
         if (table == NULL)
             return SLUICE_ERR_EXISTS;
         level--;
     }
-    return engine_map_slots(map, &table[engine_index(map->iova, level, levels)], level);
 }
 
 /** Everything but the fast path below. */

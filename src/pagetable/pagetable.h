@@ -34,7 +34,10 @@ struct pt_config {
     uint64_t page_sizes; /**< bit n set: pages of 1 << n bytes may be used */
     bool coherent;       /**< walks snoop: no cache cleaning needed */
     bool snoop;          /**< entries can force snooping (SLUICE_PROT_SNOOP takes effect) */
-    int node;            /**< NUMA node for tables, or -1 */
+    /** A large page may become a table, and an empty table a large page, while units walk them.
+     * Only Arm formats look at it: with others it always may. */
+    bool live_change;
+    int node; /**< NUMA node for tables, or -1 */
 };
 
 /** Ranges to invalidate, kept small: when full, neighbours are merged into one that covers both. */
@@ -192,6 +195,12 @@ struct pagetable {
 extern const struct pt_format pt_format_riscv_first_stage;  /**< Sv39, Sv48, Sv57 */
 extern const struct pt_format pt_format_riscv_second_stage; /**< their x4 forms */
 extern const struct pt_format pt_format_amd_v1;
+extern const struct pt_format pt_format_arm_stage1_4k;
+extern const struct pt_format pt_format_arm_stage1_16k;
+extern const struct pt_format pt_format_arm_stage1_64k;
+extern const struct pt_format pt_format_arm_stage2_4k;
+extern const struct pt_format pt_format_arm_stage2_16k;
+extern const struct pt_format pt_format_arm_stage2_64k;
 extern const struct pt_format pt_format_vtd_second_stage;
 extern const struct pt_format pt_format_x86; /**< VT-d first stage, AMD v2 */
 

@@ -42,6 +42,7 @@ void pt_model_init(struct pt_model *model, const struct pt_case *test, sluice_io
                                .page_sizes = test->page_sizes,
                                .coherent = test->coherent,
                                .snoop = test->snoop,
+                               .live_change = !test->fixed,
                                .node = -1};
 
     pt_world_init(&model->world, test->coherent, test->linear, seed);

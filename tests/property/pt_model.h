@@ -28,6 +28,7 @@ struct pt_case {
     bool coherent;
     bool snoop;
     bool linear;
+    bool fixed; /**< large pages and tables may not take each other's place */
 };
 
 /** `base` is where the window lies. Ends the test on an error. */

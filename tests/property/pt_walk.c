@@ -17,18 +17,20 @@ struct entry_view {
 typedef struct entry_view entry_decoder(const struct pt_config *config, uint64_t entry,
                                         unsigned level);
 
-/** The walk that all formats with 512 entries of 8 bytes share. */
-static void walk_radix512(struct pt_world *world, const struct pt_config *config,
-                          sluice_phys_t table, unsigned level, sluice_iova_t iova,
-                          entry_decoder *decode, struct walk *out)
+/** The walk that all formats share: entries of 8 bytes, tables of 1 << granule bytes. */
+static void walk_radix(struct pt_world *world, const struct pt_config *config, sluice_phys_t table,
+                       unsigned level, sluice_iova_t iova, unsigned granule, entry_decoder *decode,
+                       struct walk *out)
 {
+    const unsigned bits = granule - 3;
     uint32_t prot = UINT32_MAX;
 
     memset(out, 0, sizeof(*out));
     for (; level > 0; level--) {
-        unsigned shift = 12 + 9 * (level - 1);
+        unsigned shift = granule + bits * (level - 1);
         /* A root may be larger than other tables. */
-        uint64_t index = level == config->levels ? iova >> shift : (iova >> shift) & 511;
+        uint64_t index =
+            level == config->levels ? iova >> shift : (iova >> shift) & (BIT(bits) - 1);
         uint64_t entry = pt_world_read(world, table + index * 8);
         struct entry_view view = decode(config, entry, level);
 
@@ -81,7 +83,7 @@ static struct entry_view vtd_decode(const struct pt_config *config, uint64_t ent
 static void vtd_walk(struct pt_world *world, const struct pt_config *config, sluice_phys_t table,
                      unsigned level, sluice_iova_t iova, struct walk *out)
 {
-    walk_radix512(world, config, table, level, iova, vtd_decode, out);
+    walk_radix(world, config, table, level, iova, 12, vtd_decode, out);
 }
 
 /* ---- x86 [VT-d 3.6, 9.7] ---- */
@@ -110,7 +112,7 @@ static struct entry_view x86_decode(const struct pt_config *config, uint64_t ent
 static void x86_walk(struct pt_world *world, const struct pt_config *config, sluice_phys_t table,
                      unsigned level, sluice_iova_t iova, struct walk *out)
 {
-    walk_radix512(world, config, table, level, iova, x86_decode, out);
+    walk_radix(world, config, table, level, iova, 12, x86_decode, out);
 }
 
 /* ---- RISC-V [RISC-V Privileged Sv39, Sv39x4] ---- */
@@ -142,7 +144,7 @@ static struct entry_view riscv_decode(const struct pt_config *config, uint64_t e
 static void riscv_walk(struct pt_world *world, const struct pt_config *config, sluice_phys_t table,
                        unsigned level, sluice_iova_t iova, struct walk *out)
 {
-    walk_radix512(world, config, table, level, iova, riscv_decode, out);
+    walk_radix(world, config, table, level, iova, 12, riscv_decode, out);
 }
 
 /* ---- AMD v1 [AMD 2.2.3] ---- */
@@ -173,8 +175,82 @@ static struct entry_view amd_decode(const struct pt_config *config, uint64_t ent
 static void amd_walk(struct pt_world *world, const struct pt_config *config, sluice_phys_t table,
                      unsigned level, sluice_iova_t iova, struct walk *out)
 {
-    walk_radix512(world, config, table, level, iova, amd_decode, out);
+    walk_radix(world, config, table, level, iova, 12, amd_decode, out);
 }
+
+/* ---- Arm [Arm ARM D8.3] ---- */
+
+static uint32_t arm_stage1_prot(uint64_t entry)
+{
+    return SLUICE_PROT_READ | ((entry & BIT(7)) == 0 ? (uint32_t)SLUICE_PROT_WRITE : 0) |
+           ((entry & BIT(54)) == 0 ? (uint32_t)SLUICE_PROT_EXEC : 0) |
+           ((entry >> 2 & 7) == 1 ? (uint32_t)SLUICE_PROT_MMIO : 0);
+}
+
+static uint32_t arm_stage2_prot(uint64_t entry)
+{
+    return ((entry & BIT(6)) != 0 ? (uint32_t)SLUICE_PROT_READ : 0) |
+           ((entry & BIT(7)) != 0 ? (uint32_t)SLUICE_PROT_WRITE : 0) |
+           ((entry & BIT(54)) == 0 ? (uint32_t)SLUICE_PROT_EXEC : 0) |
+           ((entry >> 2 & 0xf) == 1 ? (uint32_t)SLUICE_PROT_MMIO : 0);
+}
+
+/* What a stage does not use: for stage 1 attribute indexes above 1, a page that users may not
+ * touch, one that is global; for stage 2 memory types other than the two. */
+static bool arm_stage_broken(uint64_t entry, unsigned stage)
+{
+    if (stage == 1)
+        return (entry >> 2 & 7) > 1 || (entry & BIT(6)) == 0 || (entry & BIT(11)) == 0 ||
+               (entry >> 54 & 1) != (entry >> 53 & 1);
+    return ((entry >> 2 & 0xf) != 0xf && (entry >> 2 & 0xf) != 1) || (entry & BIT(53)) != 0 ||
+           (entry & BIT(11)) != 0;
+}
+
+static struct entry_view arm_decode(const struct pt_config *config, uint64_t entry, unsigned level,
+                                    unsigned granule, unsigned stage)
+{
+    const unsigned shift = granule + (granule - 3) * (level - 1);
+    struct entry_view view = {.present = (entry & BIT(0)) != 0,
+                              .leaf = level == 1 || (entry & BIT(1)) == 0,
+                              .prot = UINT32_MAX};
+
+    view.address = entry & (BIT(48) - BIT(granule));
+    /* A block at the lowest level is reserved; what the address leaves over of 47:12 and above is
+     * clear; the hierarchical restrictions of tables are not used, software's bits are ignored. */
+    view.broken = (level == 1 && (entry & BIT(1)) == 0) ||
+                  (entry & (BIT(granule) - 1) & ~(BIT(12) - 1)) != 0 ||
+                  (entry & 0xf80f000000000000ull) != 0;
+    if (!view.leaf) {
+        view.broken = view.broken || (entry & 0xffc) != 0 || (entry & (BIT(53) | BIT(54))) != 0;
+        return view;
+    }
+    view.prot = stage == 1 ? arm_stage1_prot(entry) : arm_stage2_prot(entry);
+    /* Inner shareable; accessed already; nothing of the contiguous hint or dirty state. */
+    view.broken = view.broken || (entry >> 8 & 3) != 3 || (entry & BIT(10)) == 0 ||
+                  (entry & (BIT(51) | BIT(52))) != 0 || arm_stage_broken(entry, stage) ||
+                  (level > 1 && (config->page_sizes & BIT(shift)) == 0);
+    return view;
+}
+
+#define ARM_WALK(stage, kib, granule)                                                              \
+    static struct entry_view arm_decode_##stage##_##kib(const struct pt_config *config,            \
+                                                        uint64_t entry, unsigned level)            \
+    {                                                                                              \
+        return arm_decode(config, entry, level, granule, stage);                                   \
+    }                                                                                              \
+    static void arm_walk_##stage##_##kib(struct pt_world *world, const struct pt_config *config,   \
+                                         sluice_phys_t table, unsigned level, sluice_iova_t iova,  \
+                                         struct walk *out)                                         \
+    {                                                                                              \
+        walk_radix(world, config, table, level, iova, granule, arm_decode_##stage##_##kib, out);   \
+    }
+
+ARM_WALK(1, 4, 12)
+ARM_WALK(1, 16, 14)
+ARM_WALK(1, 64, 16)
+ARM_WALK(2, 4, 12)
+ARM_WALK(2, 16, 14)
+ARM_WALK(2, 64, 16)
 
 unsigned pt_subject_bits(const struct pt_subject *subject, unsigned levels)
 {
@@ -184,7 +260,29 @@ unsigned pt_subject_bits(const struct pt_subject *subject, unsigned levels)
 #define RWX (RW | SLUICE_PROT_EXEC)
 #define RW  (SLUICE_PROT_READ | SLUICE_PROT_WRITE)
 
+#define RWM (RW | SLUICE_PROT_MMIO)
+
 const struct pt_subject pt_subjects[] = {
+    {
+        .name = "arm-stage1",
+        .format = &pt_format_arm_stage1_4k,
+        .levels_min = 3,
+        .levels_max = 4,
+        .prots = {SLUICE_PROT_READ, RW, RWX, RWM},
+        .impossible_prot = SLUICE_PROT_WRITE,
+        .refuses_split = true,
+        .walk = arm_walk_1_4,
+    },
+    {
+        .name = "arm-stage2",
+        .format = &pt_format_arm_stage2_4k,
+        .levels_min = 3,
+        .levels_max = 4,
+        .extra_bits = 4,
+        .prots = {SLUICE_PROT_READ, SLUICE_PROT_WRITE, RWX, RWM},
+        .refuses_split = true,
+        .walk = arm_walk_2_4,
+    },
     {
         .name = "amd-v1",
         .format = &pt_format_amd_v1,
@@ -233,3 +331,19 @@ const struct pt_subject pt_subjects[] = {
     },
 };
 const unsigned pt_subject_count = sizeof(pt_subjects) / sizeof(pt_subjects[0]);
+
+#define GRANULE(stage_, kib, lg2, min, max, extra)                                                 \
+    {                                                                                              \
+        .name = "arm-stage" #stage_ "-" #kib "k",                                                  \
+        .format = &pt_format_arm_stage##stage_##_##kib##k, .granule_lg2 = (lg2),                   \
+        .levels_min = (min), .levels_max = (max), .extra_bits = (extra),                           \
+        .prots = {SLUICE_PROT_READ, RW, RWX, RWM}, .refuses_split = true,                          \
+        .walk = arm_walk_##stage_##_##kib,                                                         \
+    }
+
+const struct pt_subject pt_granule_subjects[] = {
+    GRANULE(1, 16, 14, 2, 4, 0), GRANULE(2, 16, 14, 2, 3, 4), GRANULE(1, 64, 16, 2, 3, 0),
+    GRANULE(2, 64, 16, 2, 3, 4), GRANULE(2, 4, 12, 3, 4, 4),
+};
+const unsigned pt_granule_subject_count =
+    sizeof(pt_granule_subjects) / sizeof(pt_granule_subjects[0]);

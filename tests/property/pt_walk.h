@@ -34,6 +34,8 @@ struct pt_subject {
     int extra_bits;    /**< address bits besides those of the levels: -1 with a sign, 2 for x4 */
     uint32_t prots[4]; /**< what the format can say, zero-terminated */
     uint32_t impossible_prot; /**< what it must refuse; 0: nothing */
+    bool refuses_split;       /**< unless the configuration says live_change */
+    unsigned granule_lg2;     /**< pt_granule_subjects */
 
     /**
      * Walks from the table at `table`, which is `level` levels above the pages (1 is the lowest),
@@ -48,5 +50,8 @@ unsigned pt_subject_bits(const struct pt_subject *subject, unsigned levels);
 
 extern const struct pt_subject pt_subjects[];
 extern const unsigned pt_subject_count;
+/** Formats whose pages may be larger than 4 KiB. */
+extern const struct pt_subject pt_granule_subjects[];
+extern const unsigned pt_granule_subject_count;
 
 #endif

@@ -38,7 +38,8 @@ static void for_each_case(void (*body)(const struct pt_case *test))
             for (unsigned i = 0; i < 6; i++) {
                 /* The host's way to virtual addresses and snoop control alternate along. */
                 struct pt_case test = {subject,    levels,       page_sizes[i % 3],
-                                       i / 3 == 0, (i & 1) == 0, (i & 1) == (levels & 1)};
+                                       i / 3 == 0, (i & 1) == 0, (i & 1) == (levels & 1),
+                                       false};
 
                 body(&test);
             }
@@ -315,6 +316,66 @@ static void test_replace_empty_table(void **state)
     for_each_case(replace_case);
 }
 
+/**
+ * Where a large page and a table may not take each other's place: a part of a large page cannot be
+ * unmapped, and nothing is changed then; behind small pages come small ones.
+ */
+static void fixed_case(const struct pt_case *test)
+{
+    struct pt_case fixed = *test;
+    struct pt_gather gather;
+    struct pt_model model;
+    struct walk walk;
+    uint64_t page;
+
+    if (!test->subject->refuses_split || (test->page_sizes & M2) == 0)
+        return;
+    fixed.fixed = true;
+    pt_model_init(&model, &fixed, pt_model_base(&fixed), pt_seed());
+    page = aligned_page(&model, M2);
+    assert_int_equal(pt_model_map(&model, page, 1024, M2, SLUICE_PROT_READ), SLUICE_OK);
+    pt_gather_init(&gather);
+    assert_int_equal(
+        model.pt.format->unmap(&model.pt, model.base + (page + 7) * K4, K4, &gather, NULL),
+        SLUICE_ERR_UNSUPPORTED);
+    assert_int_equal(
+        model.pt.format->unmap(&model.pt, model.base + page * K4, M2 + K4, &gather, NULL),
+        SLUICE_ERR_UNSUPPORTED);
+    assert_true(pt_gather_empty(&gather));
+    pt_model_verify(&model, 0, MODEL_PAGES);
+    assert_int_equal(pt_model_unmap(&model, page, 1024), SLUICE_OK);
+    /* An empty table in the middle stays: large page, small pages, large page. */
+    assert_int_equal(pt_model_map(&model, page + 512 + 7, 1, 9 * K4, SLUICE_PROT_READ), SLUICE_OK);
+    assert_int_equal(pt_model_unmap(&model, page + 512 + 7, 1), SLUICE_OK);
+    assert_int_equal(model.pt.format->map(&model.pt, model.base + page * K4, M2, 3 * M2,
+                                          SLUICE_PROT_READ, &gather),
+                     SLUICE_OK);
+    assert_true(pt_gather_empty(&gather));
+    for (unsigned i = 0; i < 3; i++) {
+        test->subject->walk(&model.world, &model.pt.config, model.pt.root_phys, fixed.levels,
+                            model.base + page * K4 + i * M2 + 5 * K4, &walk);
+        assert_int_equal(walk.kind, WALK_MAPPED);
+        assert_int_equal(walk.phys, (i + 1) * M2 + 5 * K4);
+        assert_int_equal(walk.page_bytes, i == 1 ? K4 : M2);
+    }
+    /* A small page is in the way of a large one. */
+    assert_int_equal(model.pt.format->map(&model.pt, model.base + page * K4, M2, 3 * M2,
+                                          SLUICE_PROT_READ, &gather),
+                     SLUICE_ERR_EXISTS);
+    pt_gather_init(&gather);
+    assert_int_equal(
+        model.pt.format->unmap(&model.pt, model.base + page * K4, 3 * M2, &gather, NULL),
+        SLUICE_OK);
+    model.pt.format->release(&model.pt, &gather);
+    pt_model_fini(&model);
+}
+
+static void test_fixed(void **state)
+{
+    (void)state;
+    for_each_case(fixed_case);
+}
+
 /** Unmapping a range of whole tables does not read them when nobody asks, and frees them all. */
 static void unlink_case(const struct pt_case *test)
 {
@@ -496,6 +557,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_unlink),
         cmocka_unit_test(test_replace_empty_table),
+        cmocka_unit_test(test_fixed),
         cmocka_unit_test(test_arguments),
         cmocka_unit_test(test_create),
         cmocka_unit_test(test_withhold),

@@ -221,6 +221,7 @@ static void run_case(const struct pt_subject *subject, unsigned levels, bool coh
                                .phys_bits = 46,
                                .page_sizes = K4 | M2 | (1ull << 30),
                                .coherent = coherent,
+                               .live_change = true,
                                .node = -1};
 
     memset(&shared, 0, sizeof(shared));

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Page tables whose smallest page is 4, 16 or 64 KiB, against a plain array: random operations
+ * over a window of a few large pages, each followed by walks of the whole window. pt_model.h, with
+ * its many shapes, knows 4 KiB only.
+ */
+#include "pt_walk.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define STEPS 200u
+
+struct trial {
+    struct pt_world world;
+    const struct pt_subject *subject;
+    struct pagetable pt;
+    bool live_change;
+    uint64_t page;   /**< bytes of the smallest */
+    uint64_t large;  /**< smallest pages in the next larger one */
+    uint64_t window; /**< in smallest pages */
+    sluice_iova_t base;
+    sluice_phys_t *oracle; /**< by page; 0: not mapped, else address | prot */
+    bool *in_large;        /**< mapped as a part of a large page */
+    uint64_t random;
+};
+
+static void walk_at(struct trial *trial, uint64_t page, struct walk *out)
+{
+    trial->subject->walk(&trial->world, &trial->pt.config, trial->pt.root_phys,
+                         trial->pt.config.levels, trial->base + page * trial->page, out);
+}
+
+static void verify(struct trial *trial)
+{
+    for (uint64_t i = 0; i < trial->window; i++) {
+        struct sluice_mapping mapping;
+        struct walk walk;
+        enum sluice_status status;
+
+        walk_at(trial, i, &walk);
+        assert_int_not_equal(walk.kind, WALK_BROKEN);
+        assert_int_equal(walk.kind == WALK_MAPPED ? walk.phys | walk.prot : 0, trial->oracle[i]);
+        status = trial->pt.format->lookup(&trial->pt, trial->base + i * trial->page + 5, &mapping);
+        assert_int_equal(status == SLUICE_OK, trial->oracle[i] != 0);
+        if (status == SLUICE_OK) {
+            assert_int_equal((mapping.phys - 5) | mapping.prot, trial->oracle[i]);
+            assert_int_equal(mapping.page_bytes, walk.page_bytes);
+            trial->in_large[i] = mapping.page_bytes != trial->page;
+        } else {
+            trial->in_large[i] = false;
+        }
+    }
+    assert_int_equal(atomic_load(&trial->world.errors), 0);
+}
+
+static void finish(struct trial *trial, struct pt_gather *gather)
+{
+    verify(trial);
+    trial->pt.format->release(&trial->pt, gather);
+    assert_int_equal(atomic_load(&trial->pt.table_pages), trial->world.live);
+}
+
+static void step_map(struct trial *trial, uint64_t first, uint64_t pages)
+{
+    const uint32_t prot = trial->subject->prots[pt_random(&trial->random) % 4];
+    /* Half of them so that large pages are possible. */
+    const uint64_t shift = (pt_random(&trial->random) & 1) != 0 ? 0 : trial->page;
+    const sluice_phys_t phys = (1ull << 40) + first * trial->page + shift;
+    bool taken = false;
+    struct pt_gather gather;
+    enum sluice_status status;
+
+    for (uint64_t i = first; i < first + pages; i++)
+        taken = taken || trial->oracle[i] != 0;
+    pt_gather_init(&gather);
+    status = trial->pt.format->map(&trial->pt, trial->base + first * trial->page, phys,
+                                   pages * trial->page, prot, &gather);
+    assert_int_equal(status, taken ? SLUICE_ERR_EXISTS : SLUICE_OK);
+    for (uint64_t i = 0; i < pages && !taken; i++)
+        trial->oracle[first + i] = (phys + i * trial->page) | prot;
+    finish(trial, &gather);
+    if (!taken && shift == 0 && trial->live_change) {
+        struct walk walk;
+        /* What is aligned and long enough is a large page. */
+        uint64_t at =
+            (trial->base / trial->page + first + trial->large - 1) / trial->large * trial->large -
+            trial->base / trial->page;
+
+        if (at + trial->large <= first + pages) {
+            walk_at(trial, at, &walk);
+            assert_true(walk.page_bytes >= trial->large * trial->page);
+        }
+    }
+}
+
+/** Whether a boundary at `page` cuts a large page. */
+static bool cuts(const struct trial *trial, uint64_t page)
+{
+    return page > 0 && page < trial->window && trial->in_large[page] && trial->in_large[page - 1] &&
+           (trial->base / trial->page + page) % trial->large != 0;
+}
+
+static void step_unmap(struct trial *trial, uint64_t first, uint64_t pages)
+{
+    const bool refused = !trial->live_change && (cuts(trial, first) || cuts(trial, first + pages));
+    uint64_t mapped = 0, unmapped = 0;
+    struct pt_gather gather;
+
+    for (uint64_t i = first; i < first + pages; i++)
+        mapped += trial->oracle[i] != 0;
+    pt_gather_init(&gather);
+    assert_int_equal(trial->pt.format->unmap(&trial->pt, trial->base + first * trial->page,
+                                             pages * trial->page, &gather, &unmapped),
+                     refused ? SLUICE_ERR_UNSUPPORTED : SLUICE_OK);
+    if (!refused) {
+        assert_int_equal(unmapped, mapped * trial->page);
+        for (uint64_t i = first; i < first + pages; i++) {
+            bool covered = trial->oracle[i] == 0;
+
+            for (unsigned r = 0; r < gather.count; r++)
+                covered = covered || (gather.ranges[r].first <= trial->base + i * trial->page &&
+                                      gather.ranges[r].last >= trial->base + i * trial->page);
+            assert_true(covered);
+            trial->oracle[i] = 0;
+        }
+    } else {
+        assert_true(pt_gather_empty(&gather));
+    }
+    finish(trial, &gather);
+}
+
+static void run(const struct pt_subject *subject, unsigned levels, bool coherent, bool live_change)
+{
+    const unsigned lg2 = subject->granule_lg2;
+    const unsigned width = (unsigned)((int)(lg2 + (lg2 - 3) * levels) + subject->extra_bits);
+    struct pt_config config = {.format = subject->format,
+                               .levels = levels,
+                               .iova_bits = width < 48 ? width : 48,
+                               .phys_bits = 46,
+                               .page_sizes = 1ull << lg2 | 1ull << (2 * lg2 - 3) | 1ull << 30,
+                               .coherent = coherent,
+                               .live_change = live_change,
+                               .node = -1};
+    static struct trial trial;
+    struct pt_gather gather;
+
+    memset(&trial, 0, sizeof(trial));
+    pt_world_init(&trial.world, coherent, (levels & 1) != 0, pt_seed());
+    trial.subject = subject;
+    trial.live_change = live_change;
+    trial.page = 1ull << lg2;
+    trial.large = 1ull << (lg2 - 3);
+    trial.window = 3 * trial.large;
+    /* The end of the aperture, so that the last table of a concatenated root is used. */
+    trial.base = (1ull << config.iova_bits) - trial.window * trial.page;
+    trial.random = pt_seed() + levels;
+    trial.oracle = calloc(trial.window, sizeof(*trial.oracle));
+    trial.in_large = calloc(trial.window, sizeof(*trial.in_large));
+    assert_true(trial.oracle != NULL && trial.in_large != NULL);
+    assert_int_equal(config.format->create(&trial.world.sluice, &config, &trial.pt), SLUICE_OK);
+    assert_int_equal(trial.pt.root_phys & ((SLUICE_PAGE_BYTES << trial.pt.root_order) - 1), 0);
+    for (unsigned i = 0; i < pt_scale(STEPS) >> (lg2 - 11); i++) {
+        uint64_t first = pt_random(&trial.random) % trial.window;
+        uint64_t pages = 1 + pt_random(&trial.random) % (trial.window - first);
+
+        if ((pt_random(&trial.random) & 1) != 0)
+            pages = 1 + pages % 8 <= trial.window - first ? 1 + pages % 8 : 1;
+        if (i % 3 == 0)
+            step_unmap(&trial, first, pages);
+        else
+            step_map(&trial, first, pages);
+        if (i % 10 == 9)
+            step_unmap(&trial, 0, trial.window);
+    }
+    pt_gather_init(&gather);
+    assert_int_equal(
+        config.format->unmap(&trial.pt, trial.base, trial.window * trial.page, &gather, NULL),
+        SLUICE_OK);
+    config.format->release(&trial.pt, &gather);
+    config.format->destroy(&trial.pt);
+    assert_int_equal(trial.world.live, 0);
+    pt_world_fini(&trial.world);
+    free(trial.oracle);
+    free(trial.in_large);
+}
+
+static void test_granules(void **state)
+{
+    (void)state;
+    for (unsigned s = 0; s < pt_granule_subject_count; s++) {
+        const struct pt_subject *subject = &pt_granule_subjects[s];
+
+        for (unsigned levels = subject->levels_min; levels <= subject->levels_max; levels++) {
+            for (unsigned i = 0; i < 4; i++)
+                run(subject, levels, (i & 1) != 0, (i & 2) != 0);
+        }
+    }
+}
+
+/** Roots of the size that the width asks for: one table, or up to 16. */
+static void test_roots(void **state)
+{
+    static struct pt_world world;
+    struct pagetable pt;
+    struct pt_config config = {.format = &pt_format_arm_stage2_4k,
+                               .levels = 3,
+                               .phys_bits = 46,
+                               .page_sizes = SLUICE_PAGE_BYTES,
+                               .coherent = true,
+                               .node = -1};
+
+    (void)state;
+    pt_world_init(&world, true, true, 1);
+    for (config.iova_bits = 32; config.iova_bits <= 43; config.iova_bits++) {
+        assert_int_equal(config.format->create(&world.sluice, &config, &pt), SLUICE_OK);
+        assert_int_equal(pt.root_order, config.iova_bits > 39 ? config.iova_bits - 39 : 0);
+        config.format->destroy(&pt);
+    }
+    assert_int_equal(config.format->create(&world.sluice, &config, &pt), SLUICE_ERR_UNSUPPORTED);
+    config.format = &pt_format_arm_stage1_4k;
+    config.iova_bits = 40;
+    assert_int_equal(config.format->create(&world.sluice, &config, &pt), SLUICE_ERR_UNSUPPORTED);
+    pt_world_fini(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_granules),
+        cmocka_unit_test(test_roots),
+    };
+
+    return cmocka_run_group_tests_name("pagetable-granules", tests, NULL, NULL);
+}
