@@ -153,13 +153,21 @@ enum sluice_status check_unmapping(struct sluice_dma *dma, enum check_kind kind,
 
 /* ---- lists: one entry for one range, else one a chunk ---- */
 
+/** What of a list's one range is the mapping. */
+static struct sluice_dma_chunk one_range(const struct sluice_dma *dma,
+                                         const struct sluice_dma_sg *sg, uint64_t whole_bytes)
+{
+    sluice_iova_t first = sg->chunks[0].address;
+
+    return (struct sluice_dma_chunk){first, whole_bytes - space_offset(dma->space, first)};
+}
+
 void check_list_mapped(struct sluice_dma *dma, const struct sluice_dma_sg *sg, uint64_t whole_bytes,
                        uint32_t flags, const char *site)
 {
-    struct sluice_dma_chunk whole = {sg->chunks[0].address, whole_bytes};
-
     if (whole_bytes != 0) {
-        whole.bytes -= space_offset(dma->space, whole.address);
+        const struct sluice_dma_chunk whole = one_range(dma, sg, whole_bytes);
+
         check_mapped(dma, CHECK_LIST, &whole, flags, site);
         return;
     }
@@ -167,32 +175,16 @@ void check_list_mapped(struct sluice_dma *dma, const struct sluice_dma_sg *sg, u
         check_mapped(dma, CHECK_LIST, &sg->chunks[i], flags, site);
 }
 
-/** The first chunk's mapping as it is remembered, to see whether it covers all of the list. */
-static bool is_one_range(struct sluice_dma *dma, const struct sluice_dma_sg *sg,
-                         struct sluice_dma_chunk *out)
-{
-    const struct sluice_dma_chunk *last = &sg->chunks[sg->chunk_count - 1];
-    struct dma_check *check = dma->check;
-    sluice_irqstate_t irq = sluice_spin_lock(&check->lock);
-    struct check_entry **at = check_find(check, dma, sg->chunks[0].address);
-    bool one = dma->space != NULL && at != NULL && (*at)->kind == CHECK_LIST &&
-               (*at)->address == sg->chunks[0].address &&
-               last->address + last->bytes - (*at)->address <= (*at)->bytes;
-
-    if (one)
-        *out = (struct sluice_dma_chunk){(*at)->address, (*at)->bytes};
-    sluice_spin_unlock(&check->lock, irq);
-    return one;
-}
-
 enum sluice_status check_list_unmapping(struct sluice_dma *dma, const struct sluice_dma_sg *sg,
-                                        uint32_t flags, const char *site)
+                                        uint64_t whole_bytes, uint32_t flags, const char *site)
 {
-    struct sluice_dma_chunk whole;
     enum sluice_status status = SLUICE_OK;
 
-    if (is_one_range(dma, sg, &whole))
+    if (whole_bytes != 0) {
+        const struct sluice_dma_chunk whole = one_range(dma, sg, whole_bytes);
+
         return check_unmapping(dma, CHECK_LIST, &whole, flags, site);
+    }
     for (unsigned i = 0; i < sg->chunk_count && status == SLUICE_OK; i++)
         status = check_unmapping(dma, CHECK_LIST, &sg->chunks[i], flags, site);
     return status;

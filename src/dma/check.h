@@ -95,7 +95,8 @@ void check_list_mapped(struct sluice_dma *dma, const struct sluice_dma_sg *sg, u
                        uint32_t flags, const char *site);
 SLUICE_MUST_CHECK enum sluice_status check_list_unmapping(struct sluice_dma *dma,
                                                           const struct sluice_dma_sg *sg,
-                                                          uint32_t flags, const char *site);
+                                                          uint64_t whole_bytes, uint32_t flags,
+                                                          const char *site);
 /** A part is about to be synchronised. Returns: as check_unmapping. */
 SLUICE_MUST_CHECK enum sluice_status check_sync(struct sluice_dma *dma,
                                                 const struct sluice_dma_chunk *range,

@@ -415,7 +415,8 @@ enum sluice_status sluice_dma_unmap_sg(struct sluice_dma *dma, const struct slui
     if (sg->chunk_count == 0 || sg->chunk_count > sg->chunk_capacity)
         return SLUICE_ERR_INVALID;
     if (dma->check != NULL) {
-        status = check_list_unmapping(dma, sg, flags, site);
+        status = check_list_unmapping(
+            dma, sg, is_whole(dma, sg) ? whole_range(dma, sg, &list).bytes : 0, flags, site);
         if (status != SLUICE_OK)
             return status;
     }

@@ -36,6 +36,8 @@ static void configure(struct sluice_config *config, void *arg)
 
     config->check_dma = setup->config->check;
     config->bounce_limit_bytes = setup->config->bounce_limit_bytes;
+    if (setup->config->hardware_timeout_ns != 0)
+        config->hardware_timeout_ns = setup->config->hardware_timeout_ns;
     config->on_dma_misuse = on_misuse;
     config->on_dma_misuse_arg = setup->world;
 }
