@@ -51,7 +51,8 @@ sluice_device_add(struct sluice *sluice, const struct sluice_device_config *conf
 
 /**
  * Forgets a device; it is detached first if need be and stays blocked.
- * Returns: OK; STATE (not started, or suspended); BUSY (its DMA API is open); TIMEOUT or HARDWARE
+ * Returns: OK; STATE (not started, or suspended); BUSY (its DMA API is open, or it has
+ * interrupt entries); TIMEOUT or HARDWARE
  * (the unit did not confirm; the device is in no domain, and is kept and can be removed again).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_device_remove(struct sluice_device *device);

@@ -51,7 +51,10 @@ struct sluice_fault {
     const char *hardware_text; /**< the specification's words for that number */
     sluice_iova_t address;     /**< page-granular where the hardware says no more */
     bool address_valid;
-    bool privileged;   /**< the request asked for privileged access */
+    bool privileged; /**< the request asked for privileged access */
+    /** Of a refused interrupt message: which entry it named, where the hardware says so. */
+    bool interrupt_index_valid;
+    uint32_t interrupt_index;
     bool records_lost; /**< the unit dropped records around this one */
     uint64_t time_ns;  /**< host clock when it was drained */
 };

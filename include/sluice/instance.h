@@ -16,6 +16,7 @@
 #include <sluice/dma.h>
 #include <sluice/fault.h>
 #include <sluice/host.h>
+#include <sluice/interrupt.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -54,6 +55,12 @@ struct sluice_config {
     bool check_dma;
     sluice_dma_misuse_handler *on_dma_misuse; /**< beside the log; may be NULL */
     void *on_dma_misuse_arg;
+
+    /** Whether interrupts are remapped, and how destinations are numbered (sluice/interrupt.h). */
+    enum sluice_interrupt_mode interrupts;
+    enum sluice_x2apic_mode x2apic;
+    /** Most interrupt entries of one unit; 0 is 65536, of 16 bytes each, or what memory allows. */
+    uint32_t interrupt_entries;
 
     /** Use register-based invalidation where a unit has it, instead of its queue. For tests. */
     bool avoid_queues;
@@ -106,14 +113,17 @@ sluice_add_acpi(struct sluice *sluice, const void *rsdp,
  * units that were already started are stopped again.
  * Context: may sleep in mmio_map and event_install.
  * Returns: OK; STATE (started before); NOT_FOUND (no unit is described); FIRMWARE; NO_MEMORY;
- * UNSUPPORTED; HARDWARE; TIMEOUT. The log names the unit and what was wrong.
+ * UNSUPPORTED (also: interrupts are to be remapped, and firmware or a unit does not have it);
+ * HARDWARE; TIMEOUT. The log names the unit and what was wrong.
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_start(struct sluice *sluice);
 
 /**
  * Turns every unit off and frees all domains and devices: their pointers are invalid after OK.
  * Devices should be quiet by then: afterwards they reach all of memory, as before start.
- * Returns: OK; STATE (not started); BUSY (a device is attached to a domain: detach it first);
+ * Interrupts are no longer remapped either: what devices are programmed with must be again.
+ * Returns: OK; STATE (not started); BUSY (a device is attached to a domain, or interrupt entries
+ * are allocated: detach and free them first);
  * TIMEOUT or HARDWARE (a unit did not turn off; nothing was freed, and only stop may be called
  * again: until it is OK every other call is refused with STATE).
  */

@@ -12,6 +12,7 @@
 #include <sluice/fault.h>
 #include <sluice/host.h>
 #include <sluice/instance.h>
+#include <sluice/interrupt.h>
 #include <sluice/iort.h>
 #include <sluice/lint.h>
 #include <sluice/status.h>

@@ -52,6 +52,11 @@ struct sluice {
     struct list_node devices;                 /**< struct sluice_device.node */
     struct list_node domains;                 /**< struct sluice_domain.node */
     struct list_node sources[SOURCE_BUCKETS]; /**< struct source.node */
+    struct list_node interrupts;              /**< struct interrupt_block.node */
+
+    /** Decided by start, before any unit is started; guarded as `state` is. */
+    bool remaps_interrupts;
+    bool x2apic; /**< destinations have 32 bits */
 
     /** The DMA API's part of the instance, made when it is first opened; owned by src/dma. */
     _Atomic(struct dma_context *) dma;

@@ -174,7 +174,7 @@ enum sluice_status sluice_device_remove(struct sluice_device *device)
     irq = sluice_spin_lock(&sluice->lock);
     if (sluice->state != INSTANCE_STARTED)
         status = SLUICE_ERR_STATE;
-    else if (device->dma_open)
+    else if (device->dma_open || device->interrupts > 0)
         status = SLUICE_ERR_BUSY;
     else
         status = device_detach_locked(device);

@@ -90,7 +90,8 @@ struct sluice_device {
     struct unit *unit;
     struct sluice_domain *domain; /**< NULL: in none */
     bool untrusted;
-    bool dma_open; /**< the DMA API holds it in its domain; guarded by sluice->lock */
+    unsigned interrupts; /**< blocks of interrupt entries; guarded by sluice->lock */
+    bool dma_open;       /**< the DMA API holds it in its domain; guarded by sluice->lock */
     unsigned source_count;
     struct source *sources[PCI_MAX_ALIASES];
 };

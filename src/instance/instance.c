@@ -36,6 +36,7 @@ static void init_lists(struct sluice *sluice)
     list_init(&sluice->units);
     list_init(&sluice->devices);
     list_init(&sluice->domains);
+    list_init(&sluice->interrupts);
     for (unsigned i = 0; i < SOURCE_BUCKETS; i++)
         list_init(&sluice->sources[i]);
 }

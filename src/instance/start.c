@@ -4,6 +4,7 @@
  * on; all or none (invariant 2).
  */
 #include "instance/units.h"
+#include "interrupt/interrupt.h"
 
 static enum sluice_status start_units(struct sluice *sluice)
 {
@@ -59,6 +60,8 @@ enum sluice_status sluice_start(struct sluice *sluice)
     status = check_addresses(sluice);
     if (status == SLUICE_OK)
         status = units_probe(sluice);
+    if (status == SLUICE_OK)
+        status = interrupts_decide(sluice);
     if (status == SLUICE_OK)
         status = firmware_regions_prepare_locked(sluice);
     if (status == SLUICE_OK)

@@ -20,6 +20,15 @@ static bool any_attached(struct sluice *sluice)
     return false;
 }
 
+/** Their messages would mean other vectors once they are no longer remapped. */
+static bool any_interrupts(struct sluice *sluice)
+{
+    if (list_empty(&sluice->interrupts))
+        return false;
+    log_error(sluice, "interrupt entries are still allocated: not stopped");
+    return true;
+}
+
 enum sluice_status sluice_stop(struct sluice *sluice)
 {
     enum sluice_status status;
@@ -30,7 +39,7 @@ enum sluice_status sluice_stop(struct sluice *sluice)
     status = instance_change_begin(sluice, INSTANCE_STARTED, INSTANCE_HALF_STOPPED, &was);
     if (status != SLUICE_OK)
         return status;
-    if (any_attached(sluice)) {
+    if (any_attached(sluice) || any_interrupts(sluice)) {
         instance_change_end(sluice, was);
         return SLUICE_ERR_BUSY;
     }

@@ -39,12 +39,48 @@ struct unit_caps {
     bool queued;         /**< invalidation through a queue */
     bool ats;            /**< device TLBs: has invalidations for them */
     bool flush_on_map;   /**< caches entries that are not present: mapping must invalidate too */
+    uint32_t interrupt_entries;     /**< that it remaps interrupts with; 0: it cannot, or was not */
+    const char *interrupt_obstacle; /**< asked for them; 0 entries: why it cannot */
+    bool x2apic;                    /**< interrupt destinations can have 32 bits */
     /** Writes here are interrupts and never translated; not mappable. Empty: both 0. */
     sluice_iova_t interrupt_first;
     sluice_iova_t interrupt_last;
     /** Accesses here mean something else to the unit, whoever makes them. Empty: both 0. */
     sluice_iova_t special_first;
     sluice_iova_t special_last;
+};
+
+/** Requester IDs that one block of interrupt entries is for. */
+#define INTERRUPT_SOURCES_MAX 8u
+
+/**
+ * Interrupt entries of one device or pin: who may use them, and where they are. Owned by
+ * src/interrupt, which fills in all but the last two; those belong to the driver.
+ */
+struct interrupt_block {
+    struct list_node node; /**< in sluice->interrupts */
+    struct unit *unit;
+    enum sluice_interrupt_kind kind;
+    uint16_t segment;
+    /**
+     * IDs under which the messages may come, for units that have a table for each [AMD 2.2.5]; the
+     * device's own first.
+     */
+    uint16_t rids[INTERRUPT_SOURCES_MAX];
+    unsigned rid_count;
+    /** The same as one test, for units that check it in each entry: this ID, or these buses. */
+    bool by_bus;
+    uint16_t rid; /**< !by_bus */
+    uint8_t first_bus, last_bus;
+    unsigned count; /**< a power of two for MSI: then contiguous and aligned to it */
+    uint32_t first; /**< index of the first entry */
+    void *table;    /**< the driver's own */
+};
+
+/** What goes into a device or an IOAPIC's pin. */
+struct interrupt_message {
+    struct sluice_msi msi;
+    uint64_t ioapic; /**< redirection entry, unmasked; 0 without a route */
 };
 
 struct unit {
@@ -185,6 +221,38 @@ struct unit_ops {
      * A driver's own event interrupt drains into unit_fault_deliver().
      */
     unsigned (*faults_drain)(struct unit *unit, unit_fault_sink *sink, void *arg);
+
+    /*
+     * Interrupt entries; NULL where caps.interrupt_entries is 0 always. With
+     * sluice->remaps_interrupts set, start and resume leave the unit remapping, with messages of
+     * the older format refused; entries that nobody wrote refuse too. stop turns it off.
+     */
+
+    /**
+     * Reserves block->count entries and sets block->first and table; all refuse.
+     * Returns: OK; NO_SPACE; NO_MEMORY; TIMEOUT or HARDWARE (nothing is reserved).
+     */
+    enum sluice_status (*interrupt_alloc)(struct unit *unit, struct interrupt_block *block);
+    /**
+     * Writes entry `index` of the block (NULL: it refuses, silently) and returns when the unit uses
+     * the old one no more and what it let through before has arrived. The unit never sees a part of
+     * an entry, and an entry that delivered before delivers all the time.
+     * Returns: OK; TIMEOUT or HARDWARE (written, but the old one may still be used).
+     */
+    enum sluice_status (*interrupt_write)(struct unit *unit, const struct interrupt_block *block,
+                                          unsigned index,
+                                          const struct sluice_interrupt_route *route);
+    /**
+     * Makes all entries of the block refuse, waits for it, and gives them back. On an error they
+     * are withheld: never given out again. Returns: OK; TIMEOUT; HARDWARE.
+     */
+    enum sluice_status (*interrupt_free)(struct unit *unit, struct interrupt_block *block);
+    /** What to program for entry `index`; `route` may be NULL: no redirection entry then. */
+    void (*interrupt_message)(struct unit *unit, const struct interrupt_block *block,
+                              unsigned index, const struct sluice_interrupt_route *route,
+                              struct interrupt_message *out);
+    /** Counts of entries, for sluice_interrupt_info; adds to *info. */
+    void (*interrupt_count)(struct unit *unit, struct sluice_interrupt_info *info);
 
     /** Lines of a capability and state report. */
     void (*describe)(struct unit *unit, sluice_emit *emit, void *arg);

@@ -159,7 +159,11 @@ static void faults(void **state)
     vtd_fault_decode(UINT64_C(0x0123) << 48, UINT64_C(0x8000002200000018), &fault);
     assert_int_equal(fault.reason, SLUICE_FAULT_INTERRUPT);
     assert_false(fault.address_valid);
-    assert_int_equal(fault.address, 0x123);
+    assert_true(fault.interrupt_index_valid);
+    assert_int_equal(fault.interrupt_index, 0x123);
+    vtd_fault_decode(UINT64_C(0x0123) << 48, UINT64_C(0x8000002500000018), &fault);
+    assert_int_equal(fault.reason, SLUICE_FAULT_INTERRUPT);
+    assert_false(fault.interrupt_index_valid); /* the message named no entry */
     assert_int_equal(vtd_fault_reason(0xff)->reason, SLUICE_FAULT_OTHER);
     assert_non_null(vtd_fault_reason(0x12)->text);
 }

@@ -40,6 +40,7 @@ void world_init(struct world *world, const struct world_config *config)
     list_init(&world->sluice.units);
     list_init(&world->sluice.devices);
     list_init(&world->sluice.domains);
+    list_init(&world->sluice.interrupts);
     world->sluice.platform.host_address_bits = config->model.host_bits;
     world->desc = (struct platform_unit){
         .kind = PLATFORM_UNIT_INTEL_VTD,

@@ -60,16 +60,29 @@ enum sluice_status vtd_command_lasting(struct vtd *vtd, uint32_t bit, bool on, c
     return status;
 }
 
-enum sluice_status vtd_command_set_root(struct vtd *vtd, uint64_t rtaddr)
+/* A pointer register, and the one-shot command that lets the unit take it. */
+static enum sluice_status set_pointer(struct vtd *vtd, uint32_t offset, uint64_t value,
+                                      uint32_t bit, const char *what)
 {
-    uint32_t bit = VTD_MASK32(GSTS_RTPS);
     sluice_irqstate_t irq = sluice_spin_lock(&vtd->register_lock);
     enum sluice_status status;
 
-    vtd_write64(vtd, VTD_REG_RTADDR, rtaddr);
-    status = command_locked(vtd, bit, true, bit, "set root table pointer");
+    vtd_write64(vtd, offset, value);
+    status = command_locked(vtd, bit, true, bit, what);
     sluice_spin_unlock(&vtd->register_lock, irq);
     return status;
+}
+
+enum sluice_status vtd_command_set_root(struct vtd *vtd, uint64_t rtaddr)
+{
+    return set_pointer(vtd, VTD_REG_RTADDR, rtaddr, VTD_MASK32(GSTS_RTPS),
+                       "set root table pointer");
+}
+
+enum sluice_status vtd_command_set_interrupt_table(struct vtd *vtd, uint64_t irta)
+{
+    return set_pointer(vtd, VTD_REG_IRTA, irta, VTD_MASK32(GSTS_IRTPS),
+                       "set interrupt table pointer");
 }
 
 enum sluice_status vtd_command_flush_writes(struct vtd *vtd)

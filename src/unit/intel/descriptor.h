@@ -114,6 +114,14 @@ static inline struct vtd_descriptor vtd_desc_interrupt_entries(void)
     return (struct vtd_descriptor){.low = VTD_DESC_INTERRUPT_ENTRY};
 }
 
+/** `1 << mask_lg2` interrupt entries from `index`, which is aligned to that [VT-d 6.5.2.8]. */
+static inline struct vtd_descriptor vtd_desc_interrupt_entry(uint16_t index, unsigned mask_lg2)
+{
+    return (struct vtd_descriptor){.low = VTD_DESC_INTERRUPT_ENTRY | 1u << 4 |
+                                          (uint64_t)(mask_lg2 & 0x1fu) << 27 |
+                                          (uint64_t)index << 32};
+}
+
 /** [VT-d 6.5.2.9] Writes `data` to `status` when what is between it and the last wait is done. */
 static inline struct vtd_descriptor vtd_desc_wait(uint32_t data, sluice_phys_t status)
 {

@@ -7,6 +7,8 @@
 #define TAKE_AT_ONCE 16u /* records between two deliveries: what fits on the stack */
 #define EVENT_ROUNDS 8u  /* whole logs that one event drains */
 
+#define VTD_REASON_COMPATIBILITY 0x25u
+
 #define FAULT(code, kind, words) [code] = {SLUICE_FAULT_##kind, (words)}
 
 /* Every reason of the table in [VT-d 7.1.3], and of interrupts; holes are reserved. */
@@ -147,10 +149,13 @@ void vtd_fault_decode(uint64_t low, uint64_t high, struct sluice_fault *out)
         .address_valid = true,
         .privileged = pasid && VTD_GET(FRCD_HIGH_PRIV, high) != 0,
     };
-    /* Interrupts: FI has the entry's index in 63:48, and no address [VT-d 11.4.7.6]. */
+    /* Interrupts: FI has the entry's index in 63:48 unless the message named none, and no address
+     * [VT-d 11.4.7.6]. */
     if (reason->reason == SLUICE_FAULT_INTERRUPT) {
-        out->address = low >> 48;
+        out->address = 0;
         out->address_valid = false;
+        out->interrupt_index_valid = code != VTD_REASON_COMPATIBILITY;
+        out->interrupt_index = out->interrupt_index_valid ? (uint32_t)(low >> 48) : 0;
         out->access = SLUICE_ACCESS_WRITE;
     }
 }

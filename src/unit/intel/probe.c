@@ -94,6 +94,8 @@ static bool allocate(struct vtd *vtd)
     if (vtd->domains == NULL || !host_pages_alloc(sluice, 0, -1, &vtd->root))
         return false;
     vtd_clean(vtd, vtd->root.virt, SLUICE_PAGE_BYTES);
+    if (!vtd_interrupts_prepare(vtd))
+        return false;
     if (!vtd->use_queue)
         return true;
     return host_pages_alloc(sluice, 0, -1, &vtd->queue.ring) &&
@@ -129,6 +131,7 @@ static void vtd_release(struct unit *unit)
     give_back(vtd, &vtd->queue.ring);
     give_back(vtd, &vtd->queue.status);
     give_back(vtd, &vtd->root);
+    vtd_interrupts_release(vtd);
     for (unsigned i = 0; i < VTD_CONTEXT_TABLES; i++)
         give_back(vtd, &vtd->contexts[i]);
     if (vtd->domains != NULL)
@@ -197,5 +200,10 @@ const struct unit_ops vtd_unit_ops = {
     .invalidate_submit = vtd_invalidate_submit,
     .invalidate_wait = vtd_invalidate_wait,
     .faults_drain = vtd_faults_drain,
+    .interrupt_alloc = vtd_interrupt_alloc,
+    .interrupt_write = vtd_interrupt_write,
+    .interrupt_free = vtd_interrupt_free,
+    .interrupt_message = vtd_interrupt_message,
+    .interrupt_count = vtd_interrupt_count,
     .describe = vtd_describe,
 };

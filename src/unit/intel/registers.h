@@ -35,7 +35,8 @@
     R(IQT, 0x088, 8, "11.4.9.2", "invalidation queue tail")                                        \
     R(IQA, 0x090, 8, "11.4.9.3", "invalidation queue address")                                     \
     R(IECTL, 0x0a0, 4, "11.4.9.5", "invalidation event control")                                   \
-    R(IQERCD, 0x0b0, 8, "11.4.9.9", "invalidation queue error record")
+    R(IQERCD, 0x0b0, 8, "11.4.9.9", "invalidation queue error record")                             \
+    R(IRTA, 0x0b8, 8, "11.4.10", "interrupt table address")
 
 /* F(where, name, high bit, low bit, words) */
 #define VTD_FIELDS(F)                                                                              \
@@ -137,6 +138,24 @@
     F(IQERCD, ITESID, 47, 32, "source that timed out")                                             \
     F(IQERCD, ICESID, 63, 48, "source of the bad completion")                                      \
     F(FRCD_LOW, FI, 63, 12, "page, or interrupt index in 63:48")                                   \
+    F(IRTA, S, 3, 0, "entries: 2^(n + 1)")                                                         \
+    F(IRTA, EIME, 11, 11, "x2APIC destinations")                                                   \
+    F(IRTA, IRTA, 63, 12, "interrupt table, 4 KiB units")                                          \
+    F(IRTE_LOW, P, 0, 0, "present")                                                                \
+    F(IRTE_LOW, FPD, 1, 1, "faults are not recorded")                                              \
+    F(IRTE_LOW, DM, 2, 2, "destination: 0 physical, 1 logical")                                    \
+    F(IRTE_LOW, RH, 3, 3, "redirection hint")                                                      \
+    F(IRTE_LOW, TM, 4, 4, "trigger: 0 edge, 1 level")                                              \
+    F(IRTE_LOW, DLM, 7, 5, "delivery mode: 0 fixed, 1 lowest priority")                            \
+    F(IRTE_LOW, URG, 14, 14, "posted: urgent")                                                     \
+    F(IRTE_LOW, IM, 15, 15, "mode: 0 remapped, 1 posted")                                          \
+    F(IRTE_LOW, V, 23, 16, "vector")                                                               \
+    F(IRTE_LOW, DST, 63, 32, "destination; xAPIC IDs in 47:40")                                    \
+    F(IRTE_LOW, PDAL, 63, 38, "posted: descriptor, bits 31:6")                                     \
+    F(IRTE_HIGH, SID, 15, 0, "source, or first and last bus")                                      \
+    F(IRTE_HIGH, SQ, 17, 16, "function bits that are not compared")                                \
+    F(IRTE_HIGH, SVT, 19, 18, "check: 0 none, 1 source, 2 bus")                                    \
+    F(IRTE_HIGH, PDAH, 63, 32, "posted: descriptor, bits 63:32")                                   \
     F(FRCD_HIGH, SID, 15, 0, "source")                                                             \
     F(FRCD_HIGH, T2, 28, 28, "type, low bit")                                                      \
     F(FRCD_HIGH, PRIV, 29, 29, "privileged")                                                       \

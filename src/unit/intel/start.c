@@ -5,10 +5,11 @@
  * Order of a start, whether firmware left translation off or on:
  *   1. stale faults dropped, the event masked
  *   2. the queue that was there is drained and turned off, ours is turned on
- *   3. the root table pointer is set: tables are complete by then. With translation on this is a
+ *   3. where interrupts are remapped, their table pointer is set, and older messages are refused;
+ *      the root table pointer is set: tables are complete by then. With translation on this is a
  *      live change: the unit uses the old table, or ours, until 4 is done
  *   4. contexts, PASIDs, IOTLB and interrupt entries are invalidated globally
- *   5. translation on
+ *   5. interrupt remapping on, then translation
  *   6. protected memory regions off: only now, so nothing is reachable in between
  *   7. fault event on
  *
@@ -21,12 +22,14 @@
 struct vtd_before {
     uint32_t status;
     uint64_t root;
+    uint64_t interrupts;
 };
 
 static enum sluice_status look(struct vtd *vtd, struct vtd_before *out)
 {
     out->status = vtd_read32(vtd, VTD_REG_GSTS);
     out->root = vtd_read64(vtd, VTD_REG_RTADDR);
+    out->interrupts = vtd->unit.sluice->remaps_interrupts ? vtd_read64(vtd, VTD_REG_IRTA) : 0;
     if (out->status == UINT32_MAX) {
         log_error(vtd->unit.sluice, "%s: GSTS reads all ones: the unit is gone", vtd->unit.name);
         return SLUICE_ERR_HARDWARE;
@@ -57,14 +60,19 @@ static enum sluice_status check_mode(struct vtd *vtd, const struct vtd_before *b
     return SLUICE_ERR_UNSUPPORTED;
 }
 
-static enum sluice_status set_root_and_invalidate(struct vtd *vtd)
+static enum sluice_status set_tables_and_invalidate(struct vtd *vtd)
 {
-    enum sluice_status status = vtd_command_flush_writes(vtd);
+    bool interrupts = vtd->unit.sluice->remaps_interrupts;
+    enum sluice_status status = interrupts ? vtd_interrupts_set_table(vtd) : SLUICE_OK;
 
+    if (status == SLUICE_OK)
+        status = vtd_command_flush_writes(vtd);
     if (status == SLUICE_OK)
         status = vtd_command_set_root(vtd, vtd->root.phys | VTD_PREP(RTADDR_TTM, VTD_TTM_LEGACY));
     if (status == SLUICE_OK)
         status = vtd_invalidate_all(vtd);
+    if (status == SLUICE_OK && interrupts)
+        status = vtd_interrupts_enable(vtd);
     return status;
 }
 
@@ -92,7 +100,7 @@ static enum sluice_status bring_up(struct vtd *vtd, const struct vtd_before *bef
     if (status == SLUICE_OK && vtd->use_queue)
         status = vtd_queue_on(vtd);
     if (status == SLUICE_OK)
-        status = set_root_and_invalidate(vtd);
+        status = set_tables_and_invalidate(vtd);
     if (status == SLUICE_OK && !was_on(before))
         status = vtd_command_lasting(vtd, VTD_MASK32(GSTS_TES), true, "translation on");
     if (status == SLUICE_OK)
@@ -130,6 +138,9 @@ static void take_down(struct vtd *vtd, const struct vtd_before *before)
     } else {
         status = vtd_command_lasting(vtd, VTD_MASK32(GSTS_TES), false, "translation off");
     }
+    if (vtd->unit.sluice->remaps_interrupts &&
+        vtd_interrupts_put_back(vtd, before->status, before->interrupts) != SLUICE_OK)
+        status = SLUICE_ERR_HARDWARE;
     if (vtd_queue_off(vtd) != SLUICE_OK)
         status = SLUICE_ERR_HARDWARE;
     vtd->unit.exposed = status != SLUICE_OK;
@@ -168,6 +179,8 @@ enum sluice_status vtd_stop(struct unit *unit)
 
     vtd_fault_event_off(vtd, true);
     status = vtd_command_lasting(vtd, VTD_MASK32(GSTS_TES), false, "translation off");
+    if (status == SLUICE_OK && unit->sluice->remaps_interrupts)
+        status = vtd_interrupts_disable(vtd);
     if (status == SLUICE_OK)
         status = vtd_queue_off(vtd);
     vtd->unit.exposed = status != SLUICE_OK;

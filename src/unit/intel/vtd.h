@@ -12,6 +12,7 @@
 #ifndef SLUICE_UNIT_INTEL_VTD_H
 #define SLUICE_UNIT_INTEL_VTD_H
 
+#include "unit/index.h"
 #include "unit/intel/descriptor.h"
 #include "unit/intel/registers.h"
 #include "unit/unit.h"
@@ -86,6 +87,14 @@ struct vtd_ats {
     uint8_t depth;
 };
 
+/** Interrupt remapping; all zero when it was not asked for. Guarded by sluice->lock. */
+struct vtd_interrupts {
+    struct sluice_pages table;
+    unsigned order;
+    unsigned entries_lg2;
+    struct unit_index index; /**< which entries are given out */
+};
+
 struct vtd {
     struct unit unit; /**< first */
     void *registers;
@@ -103,6 +112,8 @@ struct vtd {
     struct sluice_pages contexts[VTD_CONTEXT_TABLES];
     uint32_t *domains; /**< bit set: the ID is in use or must not be used */
     uint32_t domain_next;
+
+    struct vtd_interrupts interrupts;
 
     bool has_event;
     void *event;
@@ -173,6 +184,8 @@ uint32_t vtd_errata_find(struct sluice *sluice, const char *name);
 enum sluice_status vtd_command_lasting(struct vtd *vtd, uint32_t bit, bool on, const char *what);
 /** SRTP: waits until the root table address is taken [VT-d 6.6]. */
 enum sluice_status vtd_command_set_root(struct vtd *vtd, uint64_t rtaddr);
+/** SIRTP: waits until the interrupt table address is taken [VT-d 11.4.4.1]. */
+enum sluice_status vtd_command_set_interrupt_table(struct vtd *vtd, uint64_t irta);
 /** WBF where the unit needs it [VT-d 6.8]. Context: any. */
 enum sluice_status vtd_command_flush_writes(struct vtd *vtd);
 enum sluice_status vtd_protected_memory_off(struct vtd *vtd);
@@ -279,6 +292,25 @@ void vtd_fault_event_on(struct vtd *vtd);
 void vtd_fault_event_off(struct vtd *vtd, bool remove);
 /** Clears what was recorded before us. */
 void vtd_fault_clear(struct vtd *vtd);
+
+/* interrupt.c */
+/** Allocates the table when the instance wants one; false without memory. */
+bool vtd_interrupts_prepare(struct vtd *vtd);
+void vtd_interrupts_release(struct vtd *vtd);
+/** Compatibility messages off, and the table pointer; a global invalidation must follow. */
+enum sluice_status vtd_interrupts_set_table(struct vtd *vtd);
+enum sluice_status vtd_interrupts_enable(struct vtd *vtd);
+enum sluice_status vtd_interrupts_disable(struct vtd *vtd);
+/** After a start that failed: off, or the table that was there. */
+enum sluice_status vtd_interrupts_put_back(struct vtd *vtd, uint32_t gsts, uint64_t irta);
+enum sluice_status vtd_interrupt_alloc(struct unit *unit, struct interrupt_block *block);
+enum sluice_status vtd_interrupt_write(struct unit *unit, const struct interrupt_block *block,
+                                       unsigned index, const struct sluice_interrupt_route *route);
+enum sluice_status vtd_interrupt_free(struct unit *unit, struct interrupt_block *block);
+void vtd_interrupt_message(struct unit *unit, const struct interrupt_block *block, unsigned index,
+                           const struct sluice_interrupt_route *route,
+                           struct interrupt_message *out);
+void vtd_interrupt_count(struct unit *unit, struct sluice_interrupt_info *info);
 
 /* start.c */
 enum sluice_status vtd_start(struct unit *unit);
