@@ -13,6 +13,8 @@
 #define DMAR_TYPE_ATSR     2u
 #define SCOPE_ENDPOINT     1u
 #define SCOPE_BRIDGE       2u
+#define SCOPE_IOAPIC       3u
+#define SCOPE_HPET         4u
 #define DRHD_INCLUDE_ALL   1u
 #define IVHD_TYPE          0x11u
 #define IVHD_IOTLB         0x10u
@@ -145,6 +147,18 @@ static void put_scope(uint8_t *table, size_t *at, const struct machine_config *c
     }
 }
 
+/* An interrupt controller: enumerated, on a bus of its own. */
+static void put_controller(uint8_t *table, size_t *at, unsigned type, unsigned id, uint16_t rid)
+{
+    put(table, at, type, 1);
+    put(table, at, 8, 1);
+    put(table, at, 0, 2);
+    put(table, at, id, 1);
+    put(table, at, SLUICE_RID_BUS(rid), 1);
+    put(table, at, SLUICE_RID_DEVICE(rid), 1);
+    put(table, at, SLUICE_RID_FUNCTION(rid), 1);
+}
+
 static bool is_bridge(const struct machine_function *function)
 {
     return function->kind == MACHINE_ROOT_PORT || function->kind == MACHINE_PCI_BRIDGE;
@@ -168,6 +182,10 @@ static void put_drhd(struct machine *machine, size_t *at, unsigned unit)
         /* A bridge's scope covers what is below it. */
         if (function->used && function->unit == unit && SLUICE_RID_BUS(function->rid) == 0)
             put_scope(machine->dmar, at, config, function->rid, is_bridge(function));
+    }
+    if (config->interrupt_remapping && unit + 1 == config->unit_count) {
+        put_controller(machine->dmar, at, SCOPE_IOAPIC, MACHINE_IOAPIC_ID, MACHINE_IOAPIC_RID);
+        put_controller(machine->dmar, at, SCOPE_HPET, MACHINE_HPET_ID, MACHINE_HPET_RID);
     }
     patch(machine->dmar, start + 2, *at - start, 2);
 }
@@ -194,7 +212,8 @@ static void build_dmar(struct machine *machine)
 
     put_header(machine->dmar, &at, "DMAR");
     put(machine->dmar, &at, config->units[0].host_bits - 1, 1);
-    put(machine->dmar, &at, config->interrupt_remapping, 1);
+    put(machine->dmar, &at,
+        (unsigned)config->interrupt_remapping | (unsigned)config->x2apic_opt_out << 1, 1);
     put(machine->dmar, &at, 0, 8);
     put(machine->dmar, &at, 0, 2);
     for (unsigned i = 0; i < config->unit_count; i++)

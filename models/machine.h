@@ -71,7 +71,8 @@ struct machine_config {
     struct machine_region regions[MACHINE_REGIONS_MAX]; /**< up to the first with last == 0 */
     /** The last unit has no INCLUDE_PCI_ALL; its endpoints are scoped too. */
     bool scoped;
-    bool interrupt_remapping; /**< DMAR flag */
+    bool interrupt_remapping; /**< DMAR flag; the last unit covers an IOAPIC and a timer then */
+    bool x2apic_opt_out;      /**< DMAR flag */
 };
 
 struct machine {
@@ -87,6 +88,12 @@ struct machine {
     uint8_t mcfg[64];
     size_t mcfg_bytes;
 };
+
+/** What the DMAR says of interrupt controllers. */
+#define MACHINE_IOAPIC_ID  2u
+#define MACHINE_IOAPIC_RID SLUICE_RID(0xf0, 0x1f, 0)
+#define MACHINE_HPET_ID    0u
+#define MACHINE_HPET_RID   SLUICE_RID(0xf0, 0x1e, 0)
 
 /** Indexes of the default machine's functions. */
 enum {

@@ -68,6 +68,7 @@ struct vtd_model_config vtd_model_defaults(void)
         .snoop_control = true,
         .drains = true,
         .zero_length_read = true,
+        .handle_mask = 15,
         .latency_reads = 2,
         .version = 0x10,
     };
@@ -89,7 +90,8 @@ static uint64_t capability(const struct vtd_model_config *config)
     value |= (uint64_t)(config->fault_records - 1) << 40;
     value |= (uint64_t)config->mamv << 48;
     value |= (uint64_t)config->drains << 54 | (uint64_t)config->drains << 55;
-    value |= (uint64_t)config->enhanced_srtp << 63;
+    value |= (uint64_t)config->posted_interrupts << 59;
+    value |= (uint64_t)config->enhanced_sirtp << 62 | (uint64_t)config->enhanced_srtp << 63;
     return value;
 }
 
@@ -103,7 +105,7 @@ static uint64_t extended_capability(const struct vtd_model_config *config)
     value |= (uint64_t)config->pass_through << 6 | (uint64_t)config->snoop_control << 7;
     value |= (uint64_t)(config->iotlb_offset / 16u) << 8;
     if (config->remaps_interrupts)
-        value |= (uint64_t)0xf << 20; /* MHMV */
+        value |= (uint64_t)(config->handle_mask & 0xfu) << 20;
     value |= (uint64_t)config->abort_dma << 52;
     value |= (uint64_t)config->scalable << 43 | (uint64_t)config->scalable << 46;
     return value;
@@ -133,6 +135,7 @@ void vtd_registers_reset(struct vtd_model *unit)
     unit->interrupt_root = 0;
     unit->command_pending = unit->context_pending = unit->iotlb_pending = false;
     unit->owes_context_global = unit->owes_iotlb_global = unit->owes_iotlb = false;
+    unit->owes_interrupts = false;
     unit->parked.used = false;
     vtd_set32(unit, R_VER, unit->config.version);
     vtd_set64(unit, R_CAP, capability(&unit->config));
@@ -155,6 +158,11 @@ struct vtd_model *vtd_model_create(struct model_host *host, const struct vtd_mod
         abort();
     unit->host = host;
     unit->config = *config;
+    if (config->remaps_interrupts) {
+        unit->interrupts = calloc(INTERRUPTS_MAX, sizeof(*unit->interrupts));
+        if (unit->interrupts == NULL)
+            abort();
+    }
     pthread_mutexattr_init(&recursive);
     pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
     pthread_mutex_init(&unit->lock, &recursive);
@@ -171,6 +179,7 @@ struct vtd_model *vtd_model_create(struct model_host *host, const struct vtd_mod
 void vtd_model_destroy(struct vtd_model *unit)
 {
     vtd_cache_drop_all(unit);
+    free(unit->interrupts);
     pthread_mutex_destroy(&unit->lock);
     free(unit);
 }
@@ -227,6 +236,7 @@ void vtd_model_evict(struct vtd_model *unit)
     vtd_model_lock(unit);
     vtd_cache_drop_all(unit);
     unit->context_count = 0;
+    vtd_interrupt_drop(unit, 0, INTERRUPTS_MAX);
     vtd_model_unlock(unit);
 }
 
@@ -245,6 +255,8 @@ void vtd_model_check_settled(struct vtd_model *unit)
     vtd_model_lock(unit);
     if (unit->owes_context_global || unit->owes_iotlb_global)
         vtd_violate(unit, "a new root was set and not followed by global invalidations");
+    else if (unit->owes_interrupts)
+        vtd_violate(unit, "a new interrupt table was set and not followed by an invalidation");
     else if (unit->owes_iotlb)
         vtd_violate(unit, "context entries were invalidated, but not the IOTLB after them");
     if (unit->command_pending || unit->context_pending || unit->iotlb_pending)

@@ -54,8 +54,11 @@ struct vtd_model_config {
     bool coherent;            /**< ECAP.C; true. Without it the host must be non_coherent */
     bool queued;              /**< ECAP.QI; true */
     bool device_tlb;          /**< ECAP.DT */
-    bool remaps_interrupts;   /**< ECAP.IR: only the registers' handshake */
+    bool remaps_interrupts;   /**< ECAP.IR */
     bool extended_interrupts; /**< ECAP.EIM */
+    unsigned handle_mask;     /**< ECAP.MHMV; 15 */
+    bool posted_interrupts;   /**< CAP.PI: only that the entry's format is no error */
+    bool enhanced_sirtp;      /**< CAP.ESIRTPS: SIRTP invalidates by itself */
     bool pass_through;        /**< ECAP.PT; true */
     bool snoop_control;       /**< ECAP.SC; true */
     bool drains;              /**< CAP.DRD and DWD; true */
@@ -93,6 +96,13 @@ enum vtd_model_reason {
     VTD_REASON_CONTEXT_RESERVED = 0xb,
     VTD_REASON_TABLE_RESERVED = 0xc,
     VTD_REASON_TYPE_BLOCKED = 0xd,
+    VTD_REASON_IR_REQUEST_RESERVED = 0x20,
+    VTD_REASON_IR_INDEX = 0x21,
+    VTD_REASON_IR_ABSENT = 0x22,
+    VTD_REASON_IR_ACCESS = 0x23,
+    VTD_REASON_IR_RESERVED = 0x24,
+    VTD_REASON_IR_COMPATIBILITY = 0x25,
+    VTD_REASON_IR_SOURCE = 0x26,
     VTD_REASON_ABORT_MODE = 0x33,
     VTD_REASON_SCALABLE_ROOT_ABSENT = 0x39,
 };
@@ -104,6 +114,34 @@ bool vtd_model_dma(struct vtd_model *unit, const struct model_dma_request *reque
 /** An ATS translation request [PCIe 10.2.2]; faults are recorded as hardware does. */
 void vtd_model_ats_request(struct vtd_model *unit, uint16_t rid, uint64_t address,
                            struct model_translation *out);
+
+/* ---- interrupts ---- */
+
+/** What came out of the unit towards the CPUs. */
+struct vtd_model_interrupt {
+    uint16_t rid;
+    bool remapped; /**< false: a message of the older format that was let through */
+    uint32_t destination;
+    uint8_t vector;
+    uint8_t delivery;
+    bool logical, hint, level;
+};
+
+/**
+ * Called for each interrupt that passes, with the unit locked, instead of posting it to the host.
+ * NULL: post it again.
+ */
+typedef void vtd_model_interrupt_sink(void *arg, const struct vtd_model_interrupt *interrupt);
+void vtd_model_set_interrupt_sink(struct vtd_model *unit, vtd_model_interrupt_sink *sink,
+                                  void *arg);
+/** A message of 32 bits to the interrupt window; the reason why it was refused, or NONE. */
+uint8_t vtd_model_message(struct vtd_model *unit, uint16_t rid, uint64_t address, uint32_t data);
+/** What an IOAPIC with this redirection entry sends [5.1.5.1]; a masked pin sends nothing. */
+uint8_t vtd_model_ioapic(struct vtd_model *unit, uint16_t rid, uint64_t entry);
+/** Interrupt entries in the cache. */
+unsigned vtd_model_interrupt_entries(struct vtd_model *unit);
+/** Whether interrupt remapping is enabled (GSTS.IRES). */
+bool vtd_model_remapping(struct vtd_model *unit);
 
 void vtd_model_connect(struct vtd_model *unit, uint16_t rid, const struct model_endpoint *endpoint);
 /** A withheld completion arrives. */

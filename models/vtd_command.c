@@ -50,6 +50,8 @@ void vtd_command_written(struct vtd_model *unit, uint32_t value)
     check_command(unit, value, lasting);
     if ((value & G_TE) != 0 && (lasting & G_TE) == 0)
         owe_nothing_before_enable(unit);
+    if ((value & G_IRE) != 0 && (lasting & G_IRE) == 0)
+        vtd_interrupt_check_enable(unit);
     if ((value & G_SRTP) != 0) /* the status goes down until it is done [11.4.4.2] */
         vtd_set32(unit, R_GSTS, vtd_get32(unit, R_GSTS) & (~G_SRTP | unit->inject.stuck_gsts));
     if ((value & G_SIRTP) != 0)
@@ -97,7 +99,7 @@ static void complete_command(struct vtd_model *unit)
         after |= G_SRTP;
     }
     if ((unit->command & G_SIRTP & ~stuck) != 0) {
-        unit->interrupt_root = vtd_get64(unit, R_IRTA);
+        vtd_interrupt_table_set(unit);
         after |= G_SIRTP;
     }
     if ((unit->command & G_WBF & ~stuck) != 0)

@@ -105,6 +105,15 @@ struct parked_wait {
     uint64_t low, high;
 };
 
+/* A cached interrupt entry; refusals too, in caching mode. */
+struct cached_interrupt {
+    bool used;
+    uint8_t reason;
+    uint64_t low, high;
+};
+
+#define INTERRUPTS_MAX 65536u
+
 struct vtd_model {
     struct model_host *host;
     struct vtd_model_config config;
@@ -126,6 +135,12 @@ struct vtd_model {
     unsigned context_count;
     struct cached *buckets[CACHE_BUCKETS];
     unsigned cached_count;
+
+    struct cached_interrupt *interrupts; /**< by index; NULL without remapping */
+    unsigned interrupt_count;
+    bool owes_interrupts; /**< a new table was set and not invalidated for */
+    vtd_model_interrupt_sink *interrupt_sink;
+    void *interrupt_sink_arg;
 
     uint64_t records[VTD_MODEL_FAULTS_MAX][2];
     unsigned record_next;
@@ -192,6 +207,13 @@ struct cached_context *vtd_context_find(struct vtd_model *unit, uint16_t rid);
 struct cached_context *vtd_context_add(struct vtd_model *unit, const struct cached_context *what);
 void vtd_context_drop(struct vtd_model *unit, enum vtd_reach reach, uint16_t did, uint16_t rid,
                       unsigned function_mask);
+
+/* vtd_interrupt.c */
+void vtd_interrupt_table_set(struct vtd_model *unit);
+void vtd_interrupt_check_enable(struct vtd_model *unit);
+void vtd_interrupt_drop(struct vtd_model *unit, uint32_t first, uint32_t count);
+/** False when the descriptor asks for what is not there. */
+bool vtd_interrupt_invalidate(struct vtd_model *unit, uint64_t descriptor);
 
 /* vtd_fault.c */
 struct vtd_fault_detail {

@@ -253,12 +253,8 @@ static bool do_iotlb(struct vtd_model *unit, uint64_t low, uint64_t high)
 
 static bool do_interrupt_entry(struct vtd_model *unit, uint64_t low, uint64_t high)
 {
-    (void)low;
     (void)high;
-    if (!unit->config.remaps_interrupts)
-        return false;
-    unit->stats.interrupt_entry++;
-    return true;
+    return vtd_interrupt_invalidate(unit, low);
 }
 
 static bool (*const handlers[D_TYPES])(struct vtd_model *unit, uint64_t low, uint64_t high) = {

@@ -336,17 +336,15 @@ void vtd_model_ats_request(struct vtd_model *unit, uint16_t rid, uint64_t addres
 
 /* A write to the window is a message, not memory [5.1]. */
 static bool send_message(struct vtd_model *unit, const struct model_dma_request *request,
-                         const void *data, size_t bytes)
+                         const void *data, size_t bytes, uint8_t *reason)
 {
     uint32_t word;
 
     if (!request->write || bytes != sizeof(word) || unit->gone)
         return false;
-    if ((vtd_get32(unit, R_GSTS) & G_IRE) != 0)
-        return false; /* compatibility messages are not modelled beside remapping */
     memcpy(&word, data, sizeof(word));
-    model_host_post_msi(unit->host, request->address, word);
-    return true;
+    *reason = vtd_model_message(unit, request->rid, request->address, word);
+    return *reason == VTD_REASON_NONE;
 }
 
 /* Moves what lies in one page. */
@@ -356,7 +354,7 @@ static bool move_chunk(struct vtd_model *unit, const struct model_dma_request *r
     struct model_translation to;
 
     if (!request->translated && in_window(request->address))
-        return send_message(unit, request, data, bytes);
+        return send_message(unit, request, data, bytes, &result->reason);
     translate(unit, request, request->translated ? TRANSLATED : UNTRANSLATED, &to);
     result->reason = to.reason;
     if (!to.valid)
