@@ -369,6 +369,28 @@ static void free_large(struct iova *iova, sluice_iova_t at, uint64_t pages)
     sluice_spin_unlock(&iova->range_lock, irq);
 }
 
+/** What the magazine in use does not have. Out of line, so that the short way saves no registers.
+ */
+static __attribute__((noinline)) enum sluice_status
+alloc_hard(struct iova *iova, uint64_t pages, sluice_iova_t last, sluice_iova_t *out)
+{
+    unsigned class_lg2 = range_class_of(pages);
+    sluice_irqstate_t state;
+    struct iova_cpu *cpu;
+    bool done = false;
+
+    if (pages - 1 >= IOVA_BLOCK_PAGES)
+        return pages == 0 ? SLUICE_ERR_INVALID : alloc_large(iova, pages, 0, 0, last, out);
+    cpu = iova_cpu_enter(iova, &state);
+    if (cpu != NULL) {
+        done = alloc_slow(iova, cpu, class_lg2, last, out);
+        if (done)
+            iova_count(&cpu->counts.allocs);
+    }
+    iova_cpu_leave(cpu, state);
+    return done ? SLUICE_OK : alloc_last_resort(iova, class_lg2, last, out);
+}
+
 enum sluice_status iova_alloc(struct iova *iova, uint64_t pages, sluice_iova_t last,
                               sluice_iova_t *out)
 {
@@ -376,11 +398,10 @@ enum sluice_status iova_alloc(struct iova *iova, uint64_t pages, sluice_iova_t l
     struct iova_magazine *magazine;
     sluice_irqstate_t state;
     struct iova_cpu *cpu;
-    bool done = false;
     unsigned zone;
 
     if (__builtin_expect(pages - 1 >= IOVA_BLOCK_PAGES, 0))
-        return pages == 0 ? SLUICE_ERR_INVALID : alloc_large(iova, pages, 0, 0, last, out);
+        return alloc_hard(iova, pages, last, out);
     zone = last > UINT32_MAX ? iova->wide_zone : iova_zone_of(last);
     cpu = iova_cpu_enter(iova, &state);
     if (__builtin_expect(cpu != NULL, 1)) {
@@ -388,15 +409,13 @@ enum sluice_status iova_alloc(struct iova *iova, uint64_t pages, sluice_iova_t l
         if (__builtin_expect(magazine->count != 0, 1) &&
             __builtin_expect(within(magazine->at[magazine->count - 1], class_lg2, last), 1)) {
             *out = magazine->at[--magazine->count];
-            done = true;
-        } else {
-            done = alloc_slow(iova, cpu, class_lg2, last, out);
-        }
-        if (__builtin_expect(done, 1))
             iova_count(&cpu->counts.allocs);
+            iova_cpu_leave(cpu, state);
+            return SLUICE_OK;
+        }
     }
     iova_cpu_leave(cpu, state);
-    return __builtin_expect(done, 1) ? SLUICE_OK : alloc_last_resort(iova, class_lg2, last, out);
+    return alloc_hard(iova, pages, last, out);
 }
 
 /** For CPUs that have no magazines. */
@@ -409,30 +428,47 @@ static void free_uncached(struct iova *iova, sluice_iova_t at, unsigned class_lg
     atomic_fetch_add_explicit(&iova->shared.frees, 1, memory_order_relaxed);
 }
 
-void iova_free(struct iova *iova, sluice_iova_t at, uint64_t pages)
+/** What the magazine in use has no room for. */
+static __attribute__((noinline)) void free_hard(struct iova *iova, sluice_iova_t at, uint64_t pages)
 {
     unsigned class_lg2 = range_class_of(pages);
-    unsigned bin = iova_bin(iova_zone_of(at), class_lg2);
-    struct iova_magazine *magazine;
     sluice_irqstate_t state;
     struct iova_cpu *cpu;
 
-    if (__builtin_expect(pages - 1 >= IOVA_BLOCK_PAGES, 0)) {
+    if (pages - 1 >= IOVA_BLOCK_PAGES) {
         free_large(iova, at, pages);
         return;
     }
     cpu = iova_cpu_enter(iova, &state);
-    if (__builtin_expect(cpu != NULL, 1)) {
-        magazine = cpu->loaded[bin];
-        if (__builtin_expect(magazine->count < magazine->capacity, 1))
-            magazine->at[magazine->count++] = at;
-        else
-            free_slow(iova, cpu, bin, at);
+    if (cpu != NULL) {
+        free_slow(iova, cpu, iova_bin(iova_zone_of(at), class_lg2), at);
         iova_count(&cpu->counts.frees);
     }
     iova_cpu_leave(cpu, state);
-    if (__builtin_expect(cpu == NULL, 0))
+    if (cpu == NULL)
         free_uncached(iova, at, class_lg2);
+}
+
+void iova_free(struct iova *iova, sluice_iova_t at, uint64_t pages)
+{
+    struct iova_magazine *magazine;
+    sluice_irqstate_t state;
+    struct iova_cpu *cpu;
+
+    if (__builtin_expect(pages - 1 < IOVA_BLOCK_PAGES, 1)) {
+        cpu = iova_cpu_enter(iova, &state);
+        if (__builtin_expect(cpu != NULL, 1)) {
+            magazine = cpu->loaded[iova_bin(iova_zone_of(at), range_class_of(pages))];
+            if (__builtin_expect(magazine->count < magazine->capacity, 1)) {
+                magazine->at[magazine->count++] = at;
+                iova_count(&cpu->counts.frees);
+                iova_cpu_leave(cpu, state);
+                return;
+            }
+        }
+        iova_cpu_leave(cpu, state);
+    }
+    free_hard(iova, at, pages);
 }
 
 /** Gives back as many of a list as this CPU takes without leaving it; returns how many. */
