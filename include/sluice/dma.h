@@ -262,7 +262,10 @@ SLUICE_API void sluice_dma_trim(struct sluice *sluice);
 
 /* ---- counters ---- */
 
-/** Live now, and the most there ever were (sampled every 64 mappings of a CPU, and here). */
+/**
+ * Live now, and the most there ever were (sampled every 64 mappings of a CPU, and here). While
+ * other CPUs map and unmap, it may be less than the truth, not more.
+ */
 struct sluice_dma_usage {
     uint64_t live, live_most;   /**< mappings, coherent buffers among them */
     uint64_t bytes, bytes_most; /**< in them */

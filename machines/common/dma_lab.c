@@ -5,7 +5,7 @@
 #include "pages.h"
 
 #define WINDOW_PAGES (TRAFFIC_PAGES / NVME_IN_FLIGHT)
-#define WINDOW_BYTES (WINDOW_PAGES * MACHINE_PAGE_BYTES)
+#define WINDOW_BYTES ((size_t)WINDOW_PAGES * MACHINE_PAGE_BYTES)
 #define BLOCK        512u
 #define FIRST_LBA    1024u
 #define SECRET       0x5e

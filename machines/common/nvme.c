@@ -217,7 +217,7 @@ bool nvme_transfer(struct nvme *nvme, bool write, uint64_t lba, const uint64_t *
 
 bool nvme_submit(struct nvme *nvme, unsigned slot, const struct nvme_request *request)
 {
-    uint64_t *list = (uint64_t *)(void *)nvme->scratch.virt + slot * NVME_PRP_ENTRIES;
+    uint64_t *list = (uint64_t *)(void *)nvme->scratch.virt + (size_t)slot * NVME_PRP_ENTRIES;
     if (slot >= NVME_IN_FLIGHT || (nvme->in_flight & (1u << slot)) != 0 || request->blocks == 0 ||
         request->prp_count == 0 || request->prp_count > NVME_PRP_ENTRIES)
         return false;
@@ -228,9 +228,10 @@ bool nvme_submit(struct nvme *nvme, unsigned slot, const struct nvme_request *re
         .id = (uint16_t)slot,
         .namespace_id = 1,
         .prp1 = request->prp[0],
-        .prp2 = request->prp_count == 1   ? 0
-                : request->prp_count == 2 ? request->prp[1]
-                                          : nvme->scratch.bus + slot * NVME_PRP_ENTRIES * 8u,
+        .prp2 = request->prp_count == 1 ? 0
+                : request->prp_count == 2
+                    ? request->prp[1]
+                    : nvme->scratch.bus + (uint64_t)slot * NVME_PRP_ENTRIES * 8u,
         .dword10 = (uint32_t)request->lba,
         .dword11 = (uint32_t)(request->lba >> 32),
         .dword12 = request->blocks - 1,

@@ -350,17 +350,17 @@ static void share_memory(struct lab *lab, struct actor *device)
 {
     struct sluice_dma_buffer buffer;
     enum sluice_status status =
-        sluice_dma_alloc(device->dma.handle, 3 * MACHINE_PAGE_BYTES, 0, SLUICE_HERE, &buffer);
+        sluice_dma_alloc(device->dma.handle, 3ul * MACHINE_PAGE_BYTES, 0, SLUICE_HERE, &buffer);
     if (!check(status == SLUICE_OK, "12 KiB are allocated for processor and device: %s",
                sluice_status_text(status)))
         return;
     uint8_t *virt = buffer.virt;
     fill_pattern(virt, BYTES, 5);
-    check(
-        edu_copy(lab->plain, EDU_FROM_MEMORY, buffer.address, 0, BYTES) &&
-            edu_copy(lab->plain, EDU_TO_MEMORY, buffer.address + 2 * MACHINE_PAGE_BYTES, 0, BYTES),
-        "the device copies from its first page to its third");
-    check(has_pattern(virt + 2 * MACHINE_PAGE_BYTES, BYTES, 5), "the processor sees it there");
+    check(edu_copy(lab->plain, EDU_FROM_MEMORY, buffer.address, 0, BYTES) &&
+              edu_copy(lab->plain, EDU_TO_MEMORY, buffer.address + 2ul * MACHINE_PAGE_BYTES, 0,
+                       BYTES),
+          "the device copies from its first page to its third");
+    check(has_pattern(virt + 2ul * MACHINE_PAGE_BYTES, BYTES, 5), "the processor sees it there");
     sluice_iova_t address = buffer.address;
     check(sluice_dma_free(device->dma.handle, &buffer, SLUICE_HERE) == SLUICE_OK, "it is freed");
     lab_forget_faults(lab);

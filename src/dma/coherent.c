@@ -143,6 +143,8 @@ static enum sluice_status map_for_cpu(struct sluice_dma *dma, struct coherent *m
 
     if (!memory->scattered && mode == SLUICE_CACHE_NORMAL)
         return SLUICE_OK;
+    if (sluice->ops->vmap == NULL)
+        return SLUICE_ERR_UNSUPPORTED;
     for (size_t i = 0; !memory->scattered && i < memory->page_count; i++)
         memory->phys[i] = memory->block.phys + i * SLUICE_PAGE_BYTES;
     if (mode != SLUICE_CACHE_NORMAL)

@@ -41,22 +41,28 @@ void counters_usage(struct dma_counters *counters, struct sluice_dma_usage *out,
                     uint64_t *out_unmaps)
 {
     uint64_t maps = 0, unmaps = 0, mapped = 0, unmapped = 0;
+    uint64_t live, bytes;
 
-    /* Ends first: what is added between the two sums then only makes more of it. */
-    for (unsigned i = 0; i < counters->cpus; i++) {
-        unmaps += load(&counters->of_cpu[i].unmaps);
-        unmapped += load(&counters->of_cpu[i].unmapped_bytes);
-    }
+    /*
+     * Beginnings first. Whoever adds up may be kept from it in between for long, and what ends
+     * meanwhile then makes less of the difference, never more: the most there ever were stays true.
+     */
     for (unsigned i = 0; i < counters->cpus; i++) {
         maps += load(&counters->of_cpu[i].maps);
         mapped += load(&counters->of_cpu[i].mapped_bytes);
     }
-    raise_to(&counters->live_most, maps - unmaps);
-    raise_to(&counters->bytes_most, mapped - unmapped);
+    for (unsigned i = 0; i < counters->cpus; i++) {
+        unmaps += load(&counters->of_cpu[i].unmaps);
+        unmapped += load(&counters->of_cpu[i].unmapped_bytes);
+    }
+    live = maps > unmaps ? maps - unmaps : 0;
+    bytes = mapped > unmapped ? mapped - unmapped : 0;
+    raise_to(&counters->live_most, live);
+    raise_to(&counters->bytes_most, bytes);
     *out = (struct sluice_dma_usage){
-        .live = maps - unmaps,
+        .live = live,
         .live_most = load(&counters->live_most),
-        .bytes = mapped - unmapped,
+        .bytes = bytes,
         .bytes_most = load(&counters->bytes_most),
     };
     *out_maps = maps;

@@ -72,11 +72,14 @@ static uint64_t random_below(struct worker *worker, uint64_t limit)
     return (worker->random >> 33) % limit;
 }
 
-static void expect(struct worker *worker, bool right)
+static void expect_at(struct worker *worker, bool right, int line)
 {
-    if (!right)
-        atomic_fetch_add(&worker->shared->wrong, 1);
+    if (right)
+        return;
+    atomic_fetch_add(&worker->shared->wrong, 1);
+    print_error("line %d is not so\n", line);
 }
+#define expect(worker, right) expect_at(worker, right, __LINE__)
 
 static struct dma_device *device_of(struct shared *shared)
 {
@@ -162,6 +165,12 @@ static void *work(void *arg)
     return NULL;
 }
 
+static void expect_disturber(struct shared *shared, uint64_t live)
+{
+    atomic_fetch_add(&shared->wrong, 1);
+    print_error("the counters say that %llu are live\n", (unsigned long long)live);
+}
+
 /** Somebody with a timer, and short of memory now and then. */
 static void *disturb(void *arg)
 {
@@ -176,7 +185,7 @@ static void *disturb(void *arg)
         sluice_dma_info(shared->world.dma, &info);
         if (sluice_dma_domain_info(shared->world.domain, &domain) != SLUICE_OK ||
             info.usage.live > (uint64_t)WORKERS * HELD + MAILBOX)
-            atomic_fetch_add(&shared->wrong, 1);
+            expect_disturber(shared, info.usage.live);
         if (i % 16 == 0)
             sluice_dma_trim(shared->world.scene.sluice);
     }
