@@ -55,6 +55,31 @@ static void copy_name(char target[DOMAIN_NAME_BYTES], const char *name)
     format_text(target, DOMAIN_NAME_BYTES, "%s", name != NULL ? name : "");
 }
 
+static enum sluice_status reserve_special(struct sluice_domain *domain, const struct unit *unit)
+{
+    unsigned bits = domain->pt.config.iova_bits;
+
+    if (unit->caps.special_last == 0 || (bits < 64 && unit->caps.special_first >> bits != 0))
+        return SLUICE_OK;
+    return domain_reserve_locked(domain, SLUICE_RESERVED_SPECIAL, unit->caps.special_first,
+                                 unit->caps.special_last);
+}
+
+/** What no unit of the domain translates is reserved while nothing can be mapped there yet. */
+static enum sluice_status reserve_special_of_all(struct sluice_domain *domain, struct unit *unit)
+{
+    enum sluice_status status = SLUICE_OK;
+
+    if (unit != NULL)
+        return reserve_special(domain, unit);
+    list_for_each(node, &domain->sluice->units)
+    {
+        if (status == SLUICE_OK)
+            status = reserve_special(domain, container_of(node, struct unit, node));
+    }
+    return status;
+}
+
 static enum sluice_status create_tables(struct sluice_domain *domain, struct unit *unit,
                                         unsigned iova_bits)
 {
@@ -65,6 +90,8 @@ static enum sluice_status create_tables(struct sluice_domain *domain, struct uni
         return status;
     status = config.format->create(domain->sluice, &config, &domain->pt);
     domain->has_tables = status == SLUICE_OK;
+    if (status == SLUICE_OK && domain->kind != SLUICE_DOMAIN_IDENTITY)
+        status = reserve_special_of_all(domain, unit);
     return status;
 }
 

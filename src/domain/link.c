@@ -23,6 +23,19 @@ static bool nothing_mapped(struct sluice_domain *domain)
            (uint64_t)1 << domain->pt.root_order;
 }
 
+static bool is_reserved(struct sluice_domain *domain, enum sluice_reserved_kind kind,
+                        sluice_iova_t first, sluice_iova_t last)
+{
+    unsigned count = atomic_load_explicit(&domain->reserved_count, memory_order_relaxed);
+
+    for (unsigned i = 0; i < count; i++) {
+        if (domain->reserved[i].kind == kind && domain->reserved[i].first <= first &&
+            domain->reserved[i].last >= last)
+            return true;
+    }
+    return false;
+}
+
 /** A range that the unit does not translate is nobody's to map. */
 static enum sluice_status reserve_range(struct sluice_domain *domain,
                                         enum sluice_reserved_kind kind, sluice_iova_t first,
@@ -31,7 +44,8 @@ static enum sluice_status reserve_range(struct sluice_domain *domain,
     unsigned bits = domain->pt.config.iova_bits;
     struct sluice_mapping mapping;
 
-    if (last == 0 || (bits < 64 && first >> bits != 0))
+    if (last == 0 || (bits < 64 && first >> bits != 0) ||
+        is_reserved(domain, kind, first, last))
         return SLUICE_OK;
     /* Mapped before this unit joined: the device would never reach what was mapped there. */
     for (sluice_iova_t iova = first; iova <= last && !nothing_mapped(domain);
