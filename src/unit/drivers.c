@@ -11,6 +11,9 @@ extern const struct unit_ops amdvi_unit_ops;
 #ifdef SLUICE_UNIT_INTEL
 extern const struct unit_ops vtd_unit_ops;
 #endif
+#ifdef SLUICE_UNIT_SMMU3
+extern const struct unit_ops smmu3_unit_ops;
+#endif
 
 const struct unit_ops *const unit_drivers[] = {
 #ifdef SLUICE_UNIT_AMD
@@ -18,6 +21,9 @@ const struct unit_ops *const unit_drivers[] = {
 #endif
 #ifdef SLUICE_UNIT_INTEL
     &vtd_unit_ops,
+#endif
+#ifdef SLUICE_UNIT_SMMU3
+    &smmu3_unit_ops,
 #endif
     NULL,
 };

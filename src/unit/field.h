@@ -20,7 +20,7 @@ struct unit_field {
 
 struct unit_register {
     const char *name;
-    uint16_t offset;
+    uint32_t offset;
     uint8_t bytes;
     const char *section;
     const char *text;

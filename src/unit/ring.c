@@ -71,10 +71,22 @@ bool unit_ring_seen(struct unit_ring *ring, uint64_t sequence)
     return atomic_load_explicit(word, memory_order_acquire) == (uint32_t)sequence;
 }
 
+/* Whether the unit is past a batch, by what it wrote or by how far it has come. */
+static bool passed_locked(struct unit_ring *ring, const struct unit_ring_record *record)
+{
+    if (!ring->ops->silent && unit_ring_seen(ring, record->sequence))
+        return true;
+    if (ring->ops->consumed_locked == NULL)
+        return false;
+    if (ring->consumed < record->end && record->end <= ring->rung)
+        ring->consumed = ring->ops->consumed_locked(ring);
+    return record->end <= ring->consumed;
+}
+
 /* A pending batch whose completion was written is done, unless it came without an answer. */
 static void settle_locked(struct unit_ring *ring, struct unit_ring_record *record)
 {
-    if (record->state != UNIT_RING_PENDING || !unit_ring_seen(ring, record->sequence))
+    if (record->state != UNIT_RING_PENDING || !passed_locked(ring, record))
         return;
     record->passed = true;
     if (record->remote && ring->ops->look_locked != NULL)
@@ -89,7 +101,7 @@ void unit_ring_reclaim_locked(struct unit_ring *ring)
         struct unit_ring_record *record = record_of(ring, ring->oldest);
 
         settle_locked(ring, record);
-        if (!record->passed && unit_ring_seen(ring, record->sequence))
+        if (!record->passed && passed_locked(ring, record))
             record->passed = true;
         if (record->state == UNIT_RING_PENDING || !record->passed)
             break;
@@ -374,5 +386,6 @@ void unit_ring_reset(struct unit_ring *ring)
     ring->tail = 0;
     ring->rung = 0;
     ring->reclaimed = 0;
+    ring->consumed = 0;
     ring->dead = false;
 }

@@ -64,6 +64,12 @@ struct unit_ring_ops {
      * repeats it. May be NULL.
      */
     void (*look_locked)(struct unit_ring *ring);
+    /**
+     * How far the unit has come, as a position between `reclaimed` and `rung`: a batch that lies
+     * before it is complete, whether its completion wrote anything or not. May be NULL.
+     */
+    uint64_t (*consumed_locked)(struct unit_ring *ring);
+    bool silent; /**< completions write nothing: only consumed_locked tells */
 };
 
 struct unit_ring {
@@ -80,6 +86,7 @@ struct unit_ring {
     uint64_t oldest;            /**< sequence of the oldest record not given back */
     uint64_t next;              /**< sequence of the next record; starts at 1 */
     uint64_t failed_last;       /**< highest sequence that failed; 0: none */
+    uint64_t consumed;          /**< as consumed_locked last said */
     uint64_t errors;            /**< how many were recovered from or not, for reports */
     struct unit_ring_record records[UNIT_RING_RECORDS];
 };

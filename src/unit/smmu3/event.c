@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What events say [SMMU 7.3].
+ */
+#include "unit/smmu3/event.h"
+
+#include <sluice/types.h>
+
+struct event_row {
+    const char *text;
+    enum sluice_fault_reason reason;
+    bool access;  /**< RnW, PnU and InD say what the device did */
+    bool address; /**< word 2 is the address that the device used */
+    bool stalls;  /**< may wait for an answer */
+};
+
+static const struct event_row rows[] = {
+    [SMMU3_F_UUT] = {"F_UUT: a kind of access that is not supported", SLUICE_FAULT_REQUEST_TYPE,
+                     true, true, false},
+    [SMMU3_C_BAD_STREAMID] = {"C_BAD_STREAMID: the stream table has no such stream",
+                              SLUICE_FAULT_BLOCKED, false, false, false},
+    [SMMU3_F_STE_FETCH] = {"F_STE_FETCH: error reading the stream table", SLUICE_FAULT_TABLE_ACCESS,
+                           false, false, false},
+    [SMMU3_C_BAD_STE] = {"C_BAD_STE: malformed stream table entry", SLUICE_FAULT_BAD_ENTRY, false,
+                         false, false},
+    [SMMU3_F_BAD_ATS_TREQ] = {"F_BAD_ATS_TREQ: translation request that the stream may not make",
+                              SLUICE_FAULT_REQUEST_TYPE, true, true, false},
+    [SMMU3_F_STREAM_DISABLED] = {"F_STREAM_DISABLED: accesses without a substream are disabled",
+                                 SLUICE_FAULT_REQUEST_TYPE, false, false, false},
+    [SMMU3_F_TRANSL_FORBIDDEN] = {"F_TRANSL_FORBIDDEN: translated access that the stream may not "
+                                  "make",
+                                  SLUICE_FAULT_REQUEST_TYPE, true, true, false},
+    [SMMU3_C_BAD_SUBSTREAMID] = {"C_BAD_SUBSTREAMID: the stream has no such substream",
+                                 SLUICE_FAULT_REQUEST_TYPE, false, false, false},
+    [SMMU3_F_CD_FETCH] = {"F_CD_FETCH: error reading a context descriptor",
+                          SLUICE_FAULT_TABLE_ACCESS, false, false, false},
+    [SMMU3_C_BAD_CD] = {"C_BAD_CD: malformed context descriptor", SLUICE_FAULT_BAD_ENTRY, false,
+                        false, false},
+    [SMMU3_F_WALK_EABT] = {"F_WALK_EABT: error reading a translation table",
+                           SLUICE_FAULT_TABLE_ACCESS, true, true, false},
+    [SMMU3_F_TRANSLATION] = {"F_TRANSLATION: nothing is mapped", SLUICE_FAULT_NOT_MAPPED, true,
+                             true, true},
+    [SMMU3_F_ADDR_SIZE] = {"F_ADDR_SIZE: address too wide", SLUICE_FAULT_OUT_OF_RANGE, true, true,
+                           true},
+    [SMMU3_F_ACCESS] = {"F_ACCESS: access flag not set", SLUICE_FAULT_BAD_ENTRY, true, true, true},
+    [SMMU3_F_PERMISSION] = {"F_PERMISSION: not allowed", SLUICE_FAULT_READ_DENIED, true, true,
+                            true},
+    [SMMU3_F_TLB_CONFLICT] = {"F_TLB_CONFLICT: two translations of one address",
+                              SLUICE_FAULT_BAD_ENTRY, true, true, false},
+    [SMMU3_F_CFG_CONFLICT] = {"F_CFG_CONFLICT: two configurations of one stream",
+                              SLUICE_FAULT_BAD_ENTRY, false, false, false},
+    [SMMU3_E_PAGE_REQUEST] = {"E_PAGE_REQUEST: hint that a page will be wanted", SLUICE_FAULT_OTHER,
+                              true, true, false},
+    [SMMU3_F_VMS_FETCH] = {"F_VMS_FETCH: error reading a virtual machine structure",
+                           SLUICE_FAULT_TABLE_ACCESS, false, false, false},
+};
+
+static const struct event_row unknown_row = {"unknown event", SLUICE_FAULT_OTHER, false, false,
+                                             false};
+
+static const struct event_row *row_of(unsigned type)
+{
+    if (type >= sizeof(rows) / sizeof(rows[0]) || rows[type].text == NULL)
+        return &unknown_row;
+    return &rows[type];
+}
+
+const char *smmu3_event_text(unsigned type)
+{
+    return row_of(type)->text;
+}
+
+static unsigned type_of(const struct smmu3_event *event)
+{
+    return (unsigned)SMMU3_GET(EVENT0_TYPE, event->word[0]);
+}
+
+bool smmu3_event_stalled(const struct smmu3_event *event)
+{
+    return row_of(type_of(event))->stalls && SMMU3_GET(EVENT1_STALL, event->word[1]) != 0;
+}
+
+void smmu3_event_decode(const struct smmu3_event *event, struct sluice_fault *out)
+{
+    const struct event_row *row = row_of(type_of(event));
+    uint64_t what = event->word[1];
+
+    *out = (struct sluice_fault){
+        .source = (uint32_t)SMMU3_GET(EVENT0_SID, event->word[0]),
+        .pasid = SMMU3_GET(EVENT0_SSV, event->word[0]) != 0
+                     ? (uint32_t)SMMU3_GET(EVENT0_SSID, event->word[0])
+                     : SLUICE_NO_PASID,
+        .access = SLUICE_ACCESS_UNKNOWN,
+        .reason = row->reason,
+        .hardware_code = type_of(event),
+        .hardware_text = row->text,
+        .address = row->address ? event->word[2] : 0,
+        .address_valid = row->address,
+    };
+    if (!row->access)
+        return;
+    out->privileged = SMMU3_GET(EVENT1_PNU, what) != 0;
+    if (SMMU3_GET(EVENT1_RNW, what) == 0)
+        out->access = SLUICE_ACCESS_WRITE;
+    else
+        out->access = SMMU3_GET(EVENT1_IND, what) != 0 ? SLUICE_ACCESS_EXECUTE : SLUICE_ACCESS_READ;
+    if (out->reason == SLUICE_FAULT_READ_DENIED && out->access == SLUICE_ACCESS_WRITE)
+        out->reason = SLUICE_FAULT_WRITE_DENIED;
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What has to be invalidated when [SMMU 4.3, 4.4, 4.5].
+ */
+#include "unit/smmu3/smmu3.h"
+
+static unsigned page_lg2_of(const struct domain_link *link)
+{
+    return (unsigned)__builtin_ctzll(link->pt->config.page_sizes);
+}
+
+/*
+ * Device TLBs after the unit's own: in another order, a device could be given the old translation
+ * again. Only a CMD_SYNC keeps commands in order [SMMU 3.9.1].
+ */
+static void add_device_tlbs(struct unit_ring_batch *batch, struct smmu3 *smmu3,
+                            const struct unit_invalidation *invalidation)
+{
+    const struct pt_gather *gather = invalidation->gather;
+
+    smmu3_add(batch, smmu3_sync());
+    list_for_each(node, &smmu3->ats)
+    {
+        const struct smmu3_ats *ats = container_of(node, struct smmu3_ats, node);
+
+        if (ats->link != invalidation->link)
+            continue;
+        if (gather == NULL || gather->count == 0) {
+            smmu3_add(batch, smmu3_atc_inv(ats->sid, 0, SMMU3_ATC_EVERYTHING));
+            continue;
+        }
+        for (unsigned i = 0; i < gather->count; i++) {
+            unsigned lg2 = smmu3_cover_lg2(gather->ranges[i].first, gather->ranges[i].last);
+            uint64_t mask = lg2 < 64 ? ((uint64_t)1 << lg2) - 1 : UINT64_MAX;
+
+            smmu3_add(batch, smmu3_atc_inv(ats->sid, gather->ranges[i].first & ~mask,
+                                           lg2 - SLUICE_PAGE_LG2));
+        }
+    }
+}
+
+enum sluice_status smmu3_invalidate_submit(struct unit *unit,
+                                           const struct unit_invalidation *invalidation,
+                                           struct unit_ticket *out_ticket)
+{
+    struct smmu3 *smmu3 = smmu3_of(unit);
+    const struct domain_link *link = invalidation->link;
+    struct unit_ring_batch batch;
+    struct smmu3_plan plan;
+    struct smmu3_tag tag;
+
+    *out_ticket = (struct unit_ticket){{0, 0}};
+    /* Not started: nothing walks our tables, and start invalidates everything. */
+    if (!unit->started || link->pt == NULL)
+        return SLUICE_OK;
+    tag = smmu3_tag_of(link);
+    smmu3_plan_make(invalidation->gather, page_lg2_of(link),
+                    SMMU3_GET(IDR3_RIL, smmu3->capability.idr3) != 0, &plan);
+    unit_ring_begin(&smmu3->ring, &batch);
+    if (plan.whole)
+        smmu3_add(&batch, smmu3_tlbi_tag(tag));
+    for (unsigned i = 0; i < plan.count; i++)
+        smmu3_add(&batch, smmu3_tlbi_block(tag, &plan.blocks[i]));
+    /* Acquire: pairs with source_switch_locked, which counts before it lets the unit walk. */
+    if (atomic_load_explicit(&link->ats_sources, memory_order_acquire) > 0)
+        add_device_tlbs(&batch, smmu3, invalidation);
+    return unit_ring_end(&batch, out_ticket);
+}
+
+enum sluice_status smmu3_invalidate_wait(struct unit *unit, const struct unit_ticket *ticket)
+{
+    if (ticket->value[0] == ticket->value[1])
+        return SLUICE_OK; /* nothing was submitted */
+    return unit_ring_wait(&smmu3_of(unit)->ring, ticket);
+}
+
+/* Ends a batch and waits for it. */
+static enum sluice_status finish(struct unit_ring_batch *batch)
+{
+    struct unit_ring *ring = batch->ring;
+    struct unit_ticket ticket;
+    enum sluice_status status = unit_ring_end(batch, &ticket);
+
+    return status != SLUICE_OK ? status : unit_ring_wait(ring, &ticket);
+}
+
+enum sluice_status smmu3_invalidate_everything(struct smmu3 *smmu3)
+{
+    struct unit_ring_batch batch;
+
+    unit_ring_begin(&smmu3->ring, &batch);
+    smmu3_add(&batch, smmu3_cfgi_all());
+    if (SMMU3_GET(IDR0_HYP, smmu3->capability.idr0) != 0)
+        smmu3_add(&batch, smmu3_command(SMMU3_TLBI_EL2_ALL, 0, 0));
+    smmu3_add(&batch, smmu3_command(SMMU3_TLBI_NSNH_ALL, 0, 0));
+    return finish(&batch);
+}
+
+enum sluice_status smmu3_invalidate_stream(struct smmu3 *smmu3, uint32_t sid, bool device_tlb)
+{
+    struct unit_ring_batch batch;
+
+    unit_ring_begin(&smmu3->ring, &batch);
+    smmu3_add(&batch, smmu3_cfgi_ste(sid));
+    if (device_tlb) {
+        smmu3_add(&batch, smmu3_sync());
+        smmu3_add(&batch, smmu3_atc_inv(sid, 0, SMMU3_ATC_EVERYTHING));
+    }
+    return finish(&batch);
+}

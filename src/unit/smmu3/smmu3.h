@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The inside of the SMMUv3 driver: the non-secure programming interface, stage 1 or stage 2.
+ *
+ * Locks, in order: sluice->lock (held by callers of most operations) > ring.lock. log_lock is taken
+ * with none of them held by this driver and takes none.
+ *
+ *   ring.lock  the command queue and its records, GERROR's acknowledgement, the list of sources
+ *              with device TLBs
+ *   log_lock   the event queue and the page request queue; never held while a fault is delivered
+ */
+#ifndef SLUICE_UNIT_SMMU3_SMMU3_H
+#define SLUICE_UNIT_SMMU3_SMMU3_H
+
+#include "unit/ring.h"
+#include "unit/smmu3/command.h"
+#include "unit/smmu3/event.h"
+#include "unit/smmu3/registers.h"
+#include "unit/smmu3/structure.h"
+#include "unit/unit.h"
+
+#define SMMU3_RING_LG2      8u /**< entries of the command queue: UNIT_RING_ENTRIES */
+#define SMMU3_EVENT_LG2_MAX 7u /**< entries of the event queue: one page */
+#define SMMU3_PRI_LG2_MAX   8u /**< entries of the page request queue: one page */
+#define SMMU3_SPLIT         8u /**< stream ID bits of a second-level table: 16 KiB */
+#define SMMU3_L2_ORDER      2u
+#define SMMU3_L2_STREAMS    (1u << SMMU3_SPLIT)
+#define SMMU3_L1_LG2_MAX    14u /**< second-level tables there can be: 4 million stream IDs */
+#define SMMU3_LINEAR_MAX    14u /**< stream ID bits of a table of one level: 1 MiB */
+#define SMMU3_TAG_WORD_BITS 32u
+#define SMMU3_CD_BLOCKS     (0x10000u / STRUCTURE_CDS_PER_PAGE)
+
+/** What hardware says, in the words the driver decides with. */
+struct smmu3_capability {
+    uint32_t idr0, idr1, idr3, idr5, iidr, aidr;
+    unsigned oas_bits; /**< output addresses, at most 48 */
+    unsigned oas_code; /**< as IDR5.OAS, at most that of 48 bits */
+    unsigned sid_bits; /**< that the stream table is made for */
+    bool two_level;
+    uint32_t tag_count; /**< ASIDs and VMIDs, 0 included */
+    unsigned event_lg2;
+    unsigned pri_lg2;
+};
+
+/** A queue that the unit writes, guarded by log_lock. */
+struct smmu3_queue {
+    struct sluice_pages pages;
+    unsigned lg2;  /**< of entries */
+    uint32_t cons; /**< as in the register: index, wrap bit, overflow acknowledgement */
+    bool lost;     /**< entries were lost, and that was not told with a fault yet */
+    uint64_t seen;
+};
+
+/** A source with a device TLB, guarded by ring.lock. */
+struct smmu3_ats {
+    struct list_node node;
+    const struct domain_link *link;
+    uint32_t sid;
+};
+
+struct smmu3 {
+    struct unit unit; /**< first */
+    void *registers;
+    struct smmu3_capability capability;
+    uint32_t errata; /**< set of enum smmu3_erratum */
+
+    struct unit_ring ring;
+    uint32_t gerrorn; /**< as last written */
+    struct list_node ats;
+
+    struct sluice_spinlock log_lock;
+    struct smmu3_queue events;
+    struct smmu3_queue requests;
+
+    uint32_t cr0;              /**< as last written */
+    uint32_t gbpa;             /**< as found: what is restored when the unit is stopped */
+    struct sluice_pages table; /**< the stream table, or its first level */
+    unsigned table_order;
+    struct sluice_pages *streams; /**< second-level tables, by index; virt NULL: none yet */
+    struct sluice_pages contexts[SMMU3_CD_BLOCKS]; /**< context descriptors, by ASID */
+    uint32_t *tags;                                /**< bit set: in use or must not be used */
+    uint32_t tag_next;
+
+    bool has_event;
+    void *event;
+    struct sluice_msi msi;
+};
+
+static inline struct smmu3 *smmu3_of(struct unit *unit)
+{
+    return container_of(unit, struct smmu3, unit);
+}
+
+static inline struct smmu3 *smmu3_of_ring(struct unit_ring *ring)
+{
+    return container_of(ring, struct smmu3, ring);
+}
+
+static inline uint32_t smmu3_read32(struct smmu3 *smmu3, uint32_t offset)
+{
+    struct sluice *sluice = smmu3->unit.sluice;
+
+    return sluice->ops->mmio_read32(sluice->config.ctx, smmu3->registers, offset);
+}
+
+static inline void smmu3_write32(struct smmu3 *smmu3, uint32_t offset, uint32_t value)
+{
+    struct sluice *sluice = smmu3->unit.sluice;
+
+    sluice->ops->mmio_write32(sluice->config.ctx, smmu3->registers, offset, value);
+}
+
+static inline void smmu3_write64(struct smmu3 *smmu3, uint32_t offset, uint64_t value)
+{
+    struct sluice *sluice = smmu3->unit.sluice;
+
+    sluice->ops->mmio_write64(sluice->config.ctx, smmu3->registers, offset, value);
+}
+
+/** Makes what was written visible to a unit that does not snoop. */
+static inline void smmu3_clean(struct smmu3 *smmu3, const void *virt, size_t bytes)
+{
+    if (!smmu3->unit.caps.coherent)
+        host_cache_clean(smmu3->unit.sluice, virt, bytes);
+}
+
+/* capability.c */
+/** Decodes and checks. Returns OK; HARDWARE, UNSUPPORTED (logged). */
+enum sluice_status smmu3_capability_read(struct smmu3 *smmu3);
+void smmu3_capability_publish(struct smmu3 *smmu3);
+void smmu3_describe(struct unit *unit, sluice_emit *emit, void *arg);
+
+/* errata.c */
+enum smmu3_erratum {
+    SMMU3_ERRATUM_SYNC_OFTEN = 1u << 0, /**< a CMD_SYNC after few commands */
+};
+/** Logs what applies. */
+uint32_t smmu3_errata_find(struct smmu3 *smmu3);
+
+/* control.c; returns OK; TIMEOUT; HARDWARE (reads all ones), logged */
+/** Writes CR0 and waits until it has taken effect. */
+enum sluice_status smmu3_control(struct smmu3 *smmu3, uint32_t cr0);
+enum sluice_status smmu3_interrupts(struct smmu3 *smmu3, uint32_t enable);
+/** What happens to accesses while translation is off. */
+enum sluice_status smmu3_bypass_set(struct smmu3 *smmu3, uint32_t gbpa);
+
+/* queue.c */
+extern const struct unit_ring_ops smmu3_ring_ops_messages; /**< completions are written */
+extern const struct unit_ring_ops smmu3_ring_ops_polled;   /**< completions are consumption */
+/** Programs the queue, empty; it runs when CR0 says so. */
+void smmu3_queue_program(struct smmu3 *smmu3);
+void smmu3_queue_enable(struct smmu3 *smmu3, bool enable);
+/** Looks at global errors that are not the command queue's. Context: ring.lock. */
+void smmu3_errors_note_locked(struct smmu3 *smmu3, uint32_t active);
+/** An error interrupt. */
+void smmu3_errors_look(struct smmu3 *smmu3);
+/** Adds a command to a batch, with what errata need between commands. */
+void smmu3_add(struct unit_ring_batch *batch, struct unit_ring_entry entry);
+
+/* invalidate.c */
+enum sluice_status smmu3_invalidate_submit(struct unit *unit,
+                                           const struct unit_invalidation *invalidation,
+                                           struct unit_ticket *out_ticket);
+enum sluice_status smmu3_invalidate_wait(struct unit *unit, const struct unit_ticket *ticket);
+/** All structures and translations. */
+enum sluice_status smmu3_invalidate_everything(struct smmu3 *smmu3);
+/** One stream's entry, and its device TLB if it has one. */
+enum sluice_status smmu3_invalidate_stream(struct smmu3 *smmu3, uint32_t sid, bool device_tlb);
+struct smmu3_tag smmu3_tag_of(const struct domain_link *link);
+
+/* stream.c */
+/** Makes the stream table, in which everybody is blocked. */
+bool smmu3_table_make(struct smmu3 *smmu3);
+/** Frees it, or counts it as withheld. */
+void smmu3_table_free(struct smmu3 *smmu3);
+uint32_t smmu3_table_config(const struct smmu3 *smmu3);
+enum sluice_status smmu3_attach(struct unit *unit, struct source *source, uint32_t pasid,
+                                struct domain_link *to);
+/** Drops what an attach that failed left of the link's device TLBs: the link goes away. */
+void smmu3_ats_forget(struct smmu3 *smmu3, const struct domain_link *link);
+/** Whether the stream's entry lets nothing through. */
+bool smmu3_stream_blocked(struct smmu3 *smmu3, uint32_t sid);
+
+/* link.c */
+enum sluice_status smmu3_geometry(struct unit *unit, struct pt_config *config);
+enum sluice_status smmu3_link_open(struct unit *unit, struct domain_link *link);
+enum sluice_status smmu3_link_close(struct unit *unit, struct domain_link *link);
+/** The entry of a stream that belongs to the link; NULL: blocked. */
+struct smmu3_ste smmu3_ste_for(struct smmu3 *smmu3, const struct domain_link *link, bool ats);
+
+/* log.c */
+/** Programs the queues, empty; they run when CR0 says so. */
+void smmu3_logs_program(struct smmu3 *smmu3);
+unsigned smmu3_faults_drain(struct unit *unit, unit_fault_sink *sink, void *arg);
+/** An event interrupt: drains, bounded. */
+void smmu3_event(void *arg);
+
+/* interrupt.c */
+void smmu3_event_on(struct smmu3 *smmu3);
+void smmu3_event_off(struct smmu3 *smmu3, bool remove);
+
+/* start.c */
+enum sluice_status smmu3_start(struct unit *unit);
+enum sluice_status smmu3_stop(struct unit *unit);
+enum sluice_status smmu3_suspend(struct unit *unit);
+enum sluice_status smmu3_resume(struct unit *unit);
+
+/* probe.c */
+extern const struct unit_ops smmu3_unit_ops;
+/** Frees pages, or counts them as withheld when the unit may still reach them. */
+void smmu3_give_back(struct smmu3 *smmu3, struct sluice_pages *pages, unsigned order);
+
+#endif
