@@ -59,6 +59,15 @@ bool arch_irq_alloc(machine_irq_handler *handler, void *context, unsigned *out_i
 void arch_irq_free(unsigned irq);
 /** The message a device writes to raise `irq` here, when nothing remaps it. */
 void arch_irq_message(unsigned irq, uint64_t *out_address, uint32_t *out_data);
+/** How this CPU is named as the destination of an interrupt. */
+uint32_t arch_cpu_id(void);
+#define ARCH_PIN_MASKED (1u << 16)
+/** A pin of an interrupt controller that a timer moves; false when the machine has none. */
+bool arch_pin_find(uint8_t *out_id);
+/** Writes its redirection entry. */
+void arch_pin_write(uint64_t entry);
+/** Lets the timer run out once, in a millisecond. */
+void arch_pin_raise(void);
 /** Interrupts that arrived for which nobody had asked. */
 uint64_t arch_irq_unexpected(void);
 /** Returns whether they were on. */

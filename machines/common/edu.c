@@ -21,11 +21,15 @@
 #define IDLE_ROUNDS    10000u
 #define WAIT_NS        2000000000ull
 
-static void on_interrupt(void *context)
+void edu_acknowledge(const struct edu *edu)
+{
+    mmio_write32(edu->registers, REG_IRQ_ACK, mmio_read32(edu->registers, REG_IRQ_STATUS));
+}
+
+void edu_interrupt(void *context)
 {
     struct edu *edu = context;
-    uint32_t status = mmio_read32(edu->registers, REG_IRQ_STATUS);
-    mmio_write32(edu->registers, REG_IRQ_ACK, status);
+    edu_acknowledge(edu);
     edu->interrupts++;
     if (edu->looping)
         (void)edu_start(edu, EDU_TO_MEMORY, edu->loop_bus, 0, edu->loop_bytes, true);
@@ -41,7 +45,7 @@ bool edu_open(struct edu *edu, struct pci_device *pci)
     mmio_write32(edu->registers, REG_LIVENESS, 0x12345678u);
     if (mmio_read32(edu->registers, REG_LIVENESS) != ~0x12345678u)
         return false;
-    if (arch_irq_alloc(on_interrupt, edu, &edu->irq)) {
+    if (arch_irq_alloc(edu_interrupt, edu, &edu->irq)) {
         uint64_t address;
         uint32_t data;
         arch_irq_message(edu->irq, &address, &data);

@@ -26,6 +26,11 @@ struct edu {
     unsigned loop_bytes;
 };
 
+/** The handler of its interrupt (context: the edu); for further vectors. */
+void edu_interrupt(void *context);
+/** Takes an interrupt back that nobody heard. */
+void edu_acknowledge(const struct edu *edu);
+
 enum edu_direction {
     EDU_FROM_MEMORY,
     EDU_TO_MEMORY

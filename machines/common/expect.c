@@ -13,6 +13,10 @@ static const struct expectation expectations[] = {
      .tells_unmapped_from_denied = false,
      .logs_denied_when_cached = false,
      .tells_buses_apart = true,
+     .refuses_older_messages = false,
+     .messages_remark = "QEMU's intel-iommu lets them pass, GSTS.CFIS or not",
+     .tells_message_sources = false,
+     .sources_remark = "QEMU does not hand on who does a DMA, so its intel-iommu checks no source",
      .cached_remark = "QEMU's intel-iommu logs nothing when its cache has the translation"},
     /* Up to 10.0 the emulation takes its event log for full at every event, so it writes none. */
     {.driver = "AMD-Vi",
@@ -24,11 +28,15 @@ static const struct expectation expectations[] = {
      .buses_remark = "to QEMU's amd-iommu every bus is bus 0, so it takes the device for another"},
 };
 
-static const struct expectation everything = {.driver = "",
-                                              .logs_faults = true,
-                                              .tells_unmapped_from_denied = true,
-                                              .logs_denied_when_cached = true,
-                                              .tells_buses_apart = true};
+static const struct expectation everything = {
+    .driver = "",
+    .logs_faults = true,
+    .tells_unmapped_from_denied = true,
+    .logs_denied_when_cached = true,
+    .tells_buses_apart = true,
+    .refuses_older_messages = false,
+    .messages_remark = "QEMU's intel-iommu lets them pass, GSTS.CFIS or not",
+    .tells_message_sources = true};
 
 const struct expectation *expectation_of(const char *driver)
 {

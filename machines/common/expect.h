@@ -19,6 +19,12 @@ struct expectation {
     /* Devices behind bridges arrive under an ID of their own bus. */
     bool tells_buses_apart;
     const char *buses_remark;
+    /* Interrupt messages of the older format are refused while others are remapped. */
+    bool refuses_older_messages;
+    const char *messages_remark;
+    /* A message that a device writes by DMA is known to be that device's. */
+    bool tells_message_sources;
+    const char *sources_remark;
     const char *remark; /* why something is not expected; NULL when all is */
 };
 

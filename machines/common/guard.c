@@ -10,6 +10,7 @@
 #include "options.h"
 #include "pages.h"
 #include "print.h"
+#include "remap.h"
 #include "string.h"
 
 #define TABLE_COPY_BYTES 65536u
@@ -72,6 +73,7 @@ enum sluice_status lab_create(struct lab *lab)
         .on_dma_misuse_arg = lab,
         .avoid_queues = option_given("avoid-queues"),
     };
+    remap_configure(&config);
     return sluice_create(&config, &lab->sluice);
 }
 
@@ -112,9 +114,11 @@ bool lab_set_trust(struct lab *lab, const struct pci_device *pci, bool untrusted
 {
     for (unsigned i = 0; i < lab->guarded_count; i++) {
         struct guarded *guarded = &lab->guarded[i];
-        if (guarded->pci == pci)
-            return sluice_device_remove(guarded->handle) == SLUICE_OK &&
-                   add_device(lab, pci, untrusted, &guarded->handle);
+        if (guarded->pci != pci)
+            continue;
+        return (!remap_wanted() || remap_forget(lab, pci)) &&
+               sluice_device_remove(guarded->handle) == SLUICE_OK &&
+               add_device(lab, pci, untrusted, &guarded->handle) && remap_again(lab, pci);
     }
     return false;
 }
@@ -138,7 +142,7 @@ bool lab_guard_devices(struct lab *lab)
         all &= guard(lab, lab->rng);
     if (lab->nvme != NULL)
         all &= guard(lab, lab->nvme);
-    return all;
+    return all && remap_devices(lab);
 }
 
 void lab_abandon(struct lab *lab)
@@ -146,15 +150,20 @@ void lab_abandon(struct lab *lab)
     lab->sluice = NULL;
     lab->guarded_count = 0;
     lab->domain_count = 0;
+    for (unsigned i = 0; i < LAB_EDUS; i++)
+        lab->interrupts[i] = NULL;
 }
 
 bool lab_stop(struct lab *lab)
 {
+    if (!check(remap_forget(lab, NULL), "every interrupt entry is given back"))
+        return false;
     enum sluice_status status = sluice_stop(lab->sluice);
     bool stopped = check(status == SLUICE_OK, "the library lets go of the hardware: %s",
                          sluice_status_text(status));
     if (!stopped)
         return false;
+    remap_undo(lab);
     status = sluice_destroy(lab->sluice);
     lab_abandon(lab);
     return check(status == SLUICE_OK, "the instance is destroyed: %s", sluice_status_text(status));
@@ -329,6 +338,26 @@ void lab_check_fault(struct lab *lab, const struct pci_device *pci, enum sluice_
     }
     check((reasons & (1u << fault->reason)) != 0, "it logged why: %s (code 0x%x, \"%s\")",
           sluice_fault_reason_text(fault->reason), fault->hardware_code, fault->hardware_text);
+}
+
+void lab_check_interrupt_fault(struct lab *lab, uint16_t rid)
+{
+    uint64_t deadline = arch_now_ns() + FAULT_WAIT_NS;
+    do {
+        machine_host_run_deferred();
+        (void)sluice_fault_poll(lab->sluice);
+        unsigned count = lab->fault_count < LAB_FAULTS ? lab->fault_count : LAB_FAULTS;
+        for (unsigned i = 0; i < count; i++) {
+            const struct sluice_fault *fault = &lab->faults[i];
+            if (fault->source != rid || fault->reason != SLUICE_FAULT_INTERRUPT)
+                continue;
+            check(true, "the hardware logged the message of %04x as refused (code 0x%x, \"%s\")",
+                  rid, fault->hardware_code, fault->hardware_text);
+            return;
+        }
+    } while (arch_now_ns() < deadline);
+    check(false, "the hardware logged the message of %04x as refused", rid);
+    tell_faults(lab);
 }
 
 bool lab_has_fault(struct lab *lab, const struct pci_device *pci, bool *out_lost)

@@ -50,6 +50,7 @@ struct lab {
     unsigned iova_bits; /* the narrowest unit's */
     struct guarded guarded[LAB_DEVICES];
     unsigned guarded_count;
+    struct sluice_interrupt *interrupts[LAB_EDUS]; /* of the edus, where they are remapped */
 
     /* What the running scenario holds; lab_release gives it back. */
     struct sluice_domain *domains[LAB_DOMAINS];
@@ -71,14 +72,15 @@ struct scenario {
 };
 
 /* Each ends with an entry whose name is NULL. */
-extern const struct scenario scenarios_open[];     /* without an IOMMU */
-extern const struct scenario scenarios_access[];   /* mapped, unmapped, permissions, revocation */
-extern const struct scenario scenarios_domain[];   /* who is in which domain */
-extern const struct scenario scenarios_shape[];    /* kinds of addresses and pages */
-extern const struct scenario scenarios_device[];   /* whole drivers behind the IOMMU */
-extern const struct scenario scenarios_dma[];      /* drivers on the DMA API */
-extern const struct scenario scenarios_bounce[];   /* the DMA API without an IOMMU */
-extern const struct scenario scenarios_platform[]; /* firmware's wishes, sleep, handover, stop */
+extern const struct scenario scenarios_open[];      /* without an IOMMU */
+extern const struct scenario scenarios_access[];    /* mapped, unmapped, permissions, revocation */
+extern const struct scenario scenarios_domain[];    /* who is in which domain */
+extern const struct scenario scenarios_shape[];     /* kinds of addresses and pages */
+extern const struct scenario scenarios_device[];    /* whole drivers behind the IOMMU */
+extern const struct scenario scenarios_dma[];       /* drivers on the DMA API */
+extern const struct scenario scenarios_interrupt[]; /* through entries of the library */
+extern const struct scenario scenarios_bounce[];    /* the DMA API without an IOMMU */
+extern const struct scenario scenarios_platform[];  /* firmware's wishes, sleep, handover, stop */
 
 /** Finds the devices and tells about them. */
 void lab_find_devices(struct lab *lab);
@@ -133,6 +135,8 @@ void lab_forget_faults(struct lab *lab);
  */
 void lab_check_fault(struct lab *lab, const struct pci_device *pci, enum sluice_access access,
                      uint64_t iova, unsigned reasons);
+/** Checks that a refused message of this requester was logged, and tells what it logged. */
+void lab_check_interrupt_fault(struct lab *lab, uint16_t rid);
 /** Whether anything of this device was logged, and whether the hardware admitted to losing some. */
 bool lab_has_fault(struct lab *lab, const struct pci_device *pci, bool *out_lost);
 /** Checks that nothing was logged since lab_forget_faults. */

@@ -8,6 +8,8 @@
  *   avoid-queues    register-based invalidation
  *   hooked-memory   the library finds memory through its host's hook instead of the direct map
  *   place-bars      buses are numbered and bars placed here, not by firmware
+ *   remap-interrupts  every interrupt goes through an entry of the library
+ *   x2apic          the CPU is put into x2APIC mode
  *   verbose         the library's debug log too
  *   colour          with colours
  */
@@ -18,6 +20,7 @@
 #include "options.h"
 #include "pages.h"
 #include "print.h"
+#include "remap.h"
 #include "takeover.h"
 
 #define MCFG_FIRST_ENTRY 44u /* [PCI Firmware 3.3 4.1.2] */
@@ -107,6 +110,8 @@ static void run_guarded(void)
     run_scenarios(scenarios_shape);
     run_scenarios(scenarios_device);
     run_scenarios(scenarios_dma);
+    if (remap_wanted())
+        run_scenarios(scenarios_interrupt);
     run_scenarios(scenarios_platform);
     takeover_stop(&lab);
     if (is_wanted("handover"))

@@ -24,6 +24,7 @@
 #define IO_READ          0x02u
 #define IDENTIFY_SPACE   0u
 #define QUEUE_CONTIGUOUS 1u
+#define QUEUE_INTERRUPTS 2u
 #define IDENTIFY_FLBAS   26u
 #define IDENTIFY_FORMATS 128u
 #define COMMAND_NS       2000000000ull
@@ -145,13 +146,13 @@ static bool identify_namespace(struct nvme *nvme)
     return true;
 }
 
-static bool create_io_queues(struct nvme *nvme)
+static bool create_io_queues(struct nvme *nvme, bool interrupts)
 {
     struct command completion = {
         .opcode = ADMIN_CREATE_CQ,
         .prp1 = nvme->io.completion.bus,
         .dword10 = ((ENTRIES - 1) << 16) | nvme->io.id,
-        .dword11 = QUEUE_CONTIGUOUS,
+        .dword11 = QUEUE_CONTIGUOUS | (interrupts ? QUEUE_INTERRUPTS | 1u << 16 : 0),
     };
     struct command submission = {
         .opcode = ADMIN_CREATE_SQ,
@@ -162,7 +163,8 @@ static bool create_io_queues(struct nvme *nvme)
     return execute(nvme, &nvme->admin, &completion) && execute(nvme, &nvme->admin, &submission);
 }
 
-bool nvme_open(struct nvme *nvme, struct pci_device *pci, struct machine_dma *dma)
+static bool open_controller(struct nvme *nvme, struct pci_device *pci, struct machine_dma *dma,
+                            bool interrupts)
 {
     *nvme = (struct nvme){.pci = pci, .dma = dma};
     pci_enable(pci);
@@ -174,10 +176,20 @@ bool nvme_open(struct nvme *nvme, struct pci_device *pci, struct machine_dma *dm
     if (queue_alloc(nvme, &nvme->admin, 0) && queue_alloc(nvme, &nvme->io, 1) &&
         machine_buffer_alloc(dma, MACHINE_PAGE_BYTES, MACHINE_DMA_READ | MACHINE_DMA_WRITE,
                              &nvme->scratch) &&
-        start_controller(nvme) && identify_namespace(nvme) && create_io_queues(nvme))
+        start_controller(nvme) && identify_namespace(nvme) && create_io_queues(nvme, interrupts))
         return true;
     nvme_close(nvme);
     return false;
+}
+
+bool nvme_open(struct nvme *nvme, struct pci_device *pci, struct machine_dma *dma)
+{
+    return open_controller(nvme, pci, dma, false);
+}
+
+bool nvme_open_interrupting(struct nvme *nvme, struct pci_device *pci, struct machine_dma *dma)
+{
+    return open_controller(nvme, pci, dma, true);
 }
 
 void nvme_close(struct nvme *nvme)

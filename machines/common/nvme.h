@@ -46,6 +46,8 @@ struct nvme {
 
 /** Resets and starts the controller; its queues are mapped through `dma`. */
 bool nvme_open(struct nvme *nvme, struct pci_device *pci, struct machine_dma *dma);
+/** The same with interrupts: entry 0 of its MSI-X table for the admin queue, 1 for the other. */
+bool nvme_open_interrupting(struct nvme *nvme, struct pci_device *pci, struct machine_dma *dma);
 /** Stops the controller and gives the queues' memory back. */
 void nvme_close(struct nvme *nvme);
 

@@ -27,6 +27,8 @@
 #define MSIX_ENABLE        (1u << 15)
 #define MSIX_FUNCTION_MASK (1u << 14)
 #define MSIX_TABLE         4u
+#define MSIX_LAST_ENTRY    0x7ffu
+#define MSIX_ENTRY_BYTES   16u
 
 static volatile uint8_t *ecam_base;
 static struct pci_ecam ecam;
@@ -142,18 +144,21 @@ volatile void *pci_map_bar(const struct pci_device *device, unsigned bar)
     return arch_map_mmio(device->bars[bar].phys, device->bars[bar].bytes);
 }
 
-static bool set_msix(struct pci_device *device, unsigned cap, uint64_t address, uint32_t data)
+bool pci_set_msix_entry(struct pci_device *device, unsigned entry, uint64_t address, uint32_t data)
 {
-    uint32_t table = pci_read(device, cap + MSIX_TABLE, 4);
+    unsigned cap = pci_device_capability(device, PCI_CAP_MSIX, 0);
+    if (cap == 0 || entry > (pci_read(device, cap + MSIX_CONTROL, 2) & MSIX_LAST_ENTRY))
+        return false;
+    uint32_t table = pci_read(device, cap + MSIX_TABLE, 4), at = entry * MSIX_ENTRY_BYTES;
     volatile uint8_t *base = pci_map_bar(device, table & 7);
     if (base == NULL)
         return false;
     device->msix_table = base + (table & ~7u);
     pci_write(device, cap + MSIX_CONTROL, 2, MSIX_ENABLE | MSIX_FUNCTION_MASK);
-    mmio_write32(device->msix_table, 0, (uint32_t)address);
-    mmio_write32(device->msix_table, 4, (uint32_t)(address >> 32));
-    mmio_write32(device->msix_table, 8, data);
-    mmio_write32(device->msix_table, 12, 0); /* not masked */
+    mmio_write32(device->msix_table, at, (uint32_t)address);
+    mmio_write32(device->msix_table, at + 4, (uint32_t)(address >> 32));
+    mmio_write32(device->msix_table, at + 8, data);
+    mmio_write32(device->msix_table, at + 12, 0); /* not masked */
     pci_write(device, cap + MSIX_CONTROL, 2, MSIX_ENABLE);
     return true;
 }
@@ -162,7 +167,7 @@ bool pci_set_message(struct pci_device *device, uint64_t address, uint32_t data)
 {
     unsigned cap = pci_device_capability(device, PCI_CAP_MSIX, 0);
     if (cap != 0)
-        return set_msix(device, cap, address, data);
+        return pci_set_msix_entry(device, 0, address, data);
     cap = pci_device_capability(device, PCI_CAP_MSI, 0);
     if (cap == 0)
         return false;

@@ -81,6 +81,8 @@ volatile void *pci_map_bar(const struct pci_device *device, unsigned bar);
 
 /** Programs the first MSI or MSI-X vector; false when the function has neither. */
 bool pci_set_message(struct pci_device *device, uint64_t address, uint32_t data);
+/** Programs one entry of the MSI-X table and leaves the function's MSI-X on; false without one. */
+bool pci_set_msix_entry(struct pci_device *device, unsigned entry, uint64_t address, uint32_t data);
 void pci_clear_message(struct pci_device *device);
 
 #endif

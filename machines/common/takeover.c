@@ -4,6 +4,7 @@
 #include "host.h"
 #include "options.h"
 #include "pages.h"
+#include "remap.h"
 #include "stage.h"
 
 #define READ_WRITE (SLUICE_PROT_READ | SLUICE_PROT_WRITE)
@@ -92,6 +93,13 @@ void takeover_stop(struct lab *lab)
     report_end();
 }
 
+/* Its next round begins with the interrupt of the last, which the second instance refuses until it
+ * is made known to it. */
+static bool keeps_writing(const struct lab *lab)
+{
+    return lab->firmware != NULL && !remap_wanted();
+}
+
 /* The part with the first instance; what it mapped must not be reachable afterwards. */
 static bool play_firmware(struct lab *lab, struct stage *stage, struct page *page)
 {
@@ -104,7 +112,7 @@ static bool play_firmware(struct lab *lab, struct stage *stage, struct page *pag
     if (!lab_map(stage->domain, STAGE_IOVA, page->phys, MACHINE_PAGE_BYTES, READ_WRITE))
         return false;
     stage_check_writes(stage, STAGE_IOVA, *page, "");
-    if (lab->firmware != NULL)
+    if (keeps_writing(lab))
         check(edu_loop_start(lab->firmware, lab->reserved.phys, STAGE_BYTES) &&
                   edu_loop_wait(lab->firmware, 1),
               "another device keeps writing to the page firmware reserved for it");
@@ -118,7 +126,7 @@ static void take_over(struct lab *lab, struct stage *stage, struct page page)
     bool started = lab_start(lab, &status);
     if (!check(started, "a second instance starts on top of it: %s", sluice_status_text(status)))
         return;
-    if (lab->firmware != NULL) {
+    if (keeps_writing(lab)) {
         fill_pattern(lab->reserved.virt, STAGE_BYTES, 130);
         check(edu_loop_wait(lab->firmware, LOOP_WAIT) &&
                   !has_pattern(lab->reserved.virt, STAGE_BYTES, 130),

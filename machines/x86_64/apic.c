@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * The local APIC [SDM 3 ch. 10], in the mode firmware left it in (xAPIC or x2APIC), and the MSI
+ * The local APIC [SDM 3 ch. 10], in the mode firmware left it in (xAPIC or x2APIC) or, asked
+ * for by a word on the command line, in x2APIC mode, and the MSI
  * message that reaches this CPU through it [SDM 3 10.11].
  */
 #include "arch.h"
+#include "options.h"
 #include "x86.h"
 
 #define IA32_APIC_BASE  0x1bu
 #define BASE_ENABLE     (1ull << 11)
 #define BASE_X2APIC     (1ull << 10)
 #define BASE_ADDRESS    0xffffff000ull
+#define CPUID_X2APIC    (1u << 21)
 #define X2APIC_MSR      0x800u
 #define REG_ID          0x20u
 #define REG_TPR         0x80u
@@ -42,6 +45,8 @@ static void apic_write(uint32_t reg, uint32_t value)
 void x86_apic_init(void)
 {
     uint64_t base = x86_read_msr(IA32_APIC_BASE) | BASE_ENABLE;
+    if (option_given("x2apic") && (x86_cpuid(1).ecx & CPUID_X2APIC) != 0)
+        base |= BASE_X2APIC;
     x86_write_msr(IA32_APIC_BASE, base);
     if ((base & BASE_X2APIC) == 0)
         registers = arch_map_mmio(base & BASE_ADDRESS, 4096);
@@ -61,11 +66,15 @@ void x86_apic_end_of_interrupt(void)
     apic_write(REG_EOI, 0);
 }
 
-void arch_irq_message(unsigned irq, uint64_t *out_address, uint32_t *out_data)
+uint32_t arch_cpu_id(void)
 {
     uint32_t id = apic_read(REG_ID);
-    if (registers != NULL)
-        id >>= 24;
+    return registers != NULL ? id >> 24 : id;
+}
+
+void arch_irq_message(unsigned irq, uint64_t *out_address, uint32_t *out_data)
+{
+    uint32_t id = arch_cpu_id();
     *out_address = MSI_BASE | ((uint64_t)(id & 0xff) << 12); /* physical destination, no hint */
     *out_data = irq & 0xff;                                  /* edge, fixed delivery */
 }
