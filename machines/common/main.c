@@ -9,6 +9,7 @@
  *   hooked-memory   the library finds memory through its host's hook instead of the direct map
  *   place-bars      buses are numbered and bars placed here, not by firmware
  *   remap-interrupts  every interrupt goes through an entry of the library
+ *   silent-interrupts the emulator logs no message that it refuses
  *   x2apic          the CPU is put into x2APIC mode
  *   verbose         the library's debug log too
  *   colour          with colours

@@ -166,6 +166,13 @@ void vtd_describe(struct unit *unit, sluice_emit *emit, void *arg)
                       capability->fault_count, (unsigned)capability->fault_offset,
                       (unsigned long long)vtd->faults_seen, (unsigned long long)vtd->queue.errors);
     emit(arg, line);
+    if (unit->caps.interrupt_entries > 0) {
+        (void)format_text(line, sizeof(line), "  interrupts remapped, %s: %u of %u entries used",
+                          unit->sluice->x2apic ? "x2APIC" : "xAPIC",
+                          (unsigned)vtd->interrupts.index.used,
+                          (unsigned)unit->caps.interrupt_entries);
+        emit(arg, line);
+    }
     describe_fields(emit, arg, "CAP", capability->cap);
     describe_fields(emit, arg, "ECAP", capability->ecap);
 }
