@@ -47,7 +47,8 @@ void vtd_interrupt_check_enable(struct vtd_model *unit)
 
 void vtd_interrupt_drop(struct vtd_model *unit, uint32_t first, uint32_t count)
 {
-    for (uint32_t i = first; unit->interrupts != NULL && i < first + count && i < INTERRUPTS_MAX;
+    /* None left is none to look for: the count is 0 without remapping. */
+    for (uint32_t i = first; unit->interrupt_count > 0 && i < first + count && i < INTERRUPTS_MAX;
          i++) {
         unit->interrupt_count -= unit->interrupts[i].used;
         unit->interrupts[i].used = false;

@@ -473,7 +473,7 @@ static void lost_invalidation_is_seen(void **state)
 /* ---- messages that never stop ---- */
 
 #define STORM_ROUNDS 2000u
-#define STORM_FIRED  5000u
+#define STORM_FIRED  2000u
 
 struct storm {
     struct interrupt_scene *scene;
