@@ -49,12 +49,13 @@ static void command_error(struct smmu3_model *unit, unsigned reason)
 
 /* ---- invalidation ---- */
 
-static void drop_streams(struct smmu3_model *unit, uint32_t sid, bool all)
+/* A stream that was refused for its first-level descriptor stays so until that is dropped too. */
+static void drop_streams(struct smmu3_model *unit, uint32_t sid, bool all, bool leaf)
 {
     unsigned kept = 0;
 
     for (unsigned i = 0; i < unit->stream_count; i++) {
-        if (!all && unit->streams[i].sid != sid)
+        if (!all && (unit->streams[i].sid != sid || (leaf && unit->streams[i].event == 0x02)))
             unit->streams[kept++] = unit->streams[i];
     }
     if (!unit->inject.lost_invalidations)
@@ -201,14 +202,14 @@ static bool execute(struct smmu3_model *unit, uint64_t low, uint64_t high)
     switch (low & 0xff) {
     case 0x03:
         unit->stats.cfgi_ste++;
-        drop_streams(unit, (uint32_t)(low >> 32), false);
+        drop_streams(unit, (uint32_t)(low >> 32), false, (high & 1) != 0);
         return true;
     case 0x04:
         if ((high & 31) != 31)
             return false;
         unit->stats.cfgi_all++;
         unit->owes_streams = false;
-        drop_streams(unit, 0, true);
+        drop_streams(unit, 0, true, false);
         return true;
     case 0x11:
         unit->stats.tlbi_tag++;

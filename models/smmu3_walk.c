@@ -133,7 +133,7 @@ static uint8_t read_stage2(struct smmu3_model *unit, const uint64_t ste[8],
         bits > oas_bits[unit->config.oas] || bits < 25 ||
         FIELD64(ste[2], 50, 48) > unit->config.oas || sl0 == 3 ||
         (!unit->config.wide_tags && out->vmid > 255) || (out->stall && unit->config.stall == 1) ||
-        (!out->stall && unit->config.stall == 2))
+        (!out->stall && unit->config.stall == 2) || (out->stall && out->ats))
         return refuse(out, E_BAD_STE);
     out->start = out->granule == 12 ? sl0 + 1 : sl0;
     /* The root is at least one entry, and at most 16 tables. */

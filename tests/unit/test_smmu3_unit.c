@@ -87,6 +87,7 @@ SHAPE(no_break, config.model.bbml = 0)
 SHAPE(stalls, config.model.stall = 0)
 SHAPE(only_stalls, config.model.stall = 2)
 SHAPE(only_stalls_2, (config.model.stall = 2, config.model.stage1 = false))
+SHAPE(stalls_2_tlb, (config.model.stall = 2, config.model.ats = true, config.model.stage1 = false))
 SHAPE(page_requests, config.model.pri = true)
 SHAPE(polled_faults, config.host.no_events = true)
 SHAPE(erratum, config.model.iidr = 0x48700000u | 0x43bu)
@@ -399,6 +400,35 @@ static void pass_through(void **state)
     world_finish(&world);
 }
 
+/* A stream that was refused before it had a table of the second level, and is attached then. */
+static void second_level(void **state)
+{
+    const struct model_dma_request request = {.rid = 0x8000, .address = WORLD_IOVA};
+    struct world_config config = world_defaults();
+    struct source far = {.id = 0x8000};
+    struct world world;
+    uint8_t byte = 0;
+
+    (void)state;
+    world_begin(&world, &config);
+    far.unit = world.unit;
+    assert_false(smmu3_model_dma(world.model, &request, &byte, 1, NULL));
+    model_host_fail_allocation(world.host, 0, false);
+    assert_int_equal(
+        world.unit->ops->attach(world.unit, &far, SLUICE_NO_PASID, &world.domains[1].link),
+        SLUICE_ERR_NO_MEMORY);
+    model_host_fail_no_more(world.host);
+    assert_int_equal(
+        world.unit->ops->attach(world.unit, &far, SLUICE_NO_PASID, &world.domains[1].link),
+        SLUICE_OK);
+    far.link = &world.domains[1].link;
+    assert_true(smmu3_model_dma(world.model, &request, &byte, 1, NULL));
+    assert_int_equal(byte, 0x22);
+    assert_int_equal(world.unit->ops->attach(world.unit, &far, SLUICE_NO_PASID, NULL), SLUICE_OK);
+    assert_false(smmu3_model_dma(world.model, &request, &byte, 1, NULL));
+    world_finish(&world);
+}
+
 /* Streams beyond the table are nobody's, and IDs are never given out twice. */
 static void limits(void **state)
 {
@@ -455,6 +485,7 @@ int main(void)
         cmocka_unit_test(shape_only_stalls),
         cmocka_unit_test(shape_only_stalls_2),
         cmocka_unit_test(shape_page_requests),
+        cmocka_unit_test(shape_stalls_2_tlb),
         cmocka_unit_test(shape_polled_faults),
         cmocka_unit_test(shape_erratum),
         cmocka_unit_test(shape_k16),
@@ -471,6 +502,7 @@ int main(void)
         cmocka_unit_test(narrow_commands),
         cmocka_unit_test(plans),
         cmocka_unit_test(pass_through),
+        cmocka_unit_test(second_level),
         cmocka_unit_test(limits),
     };
 

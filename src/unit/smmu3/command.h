@@ -31,10 +31,13 @@ static inline struct unit_ring_entry smmu3_command(enum smmu3_opcode opcode, uin
     return (struct unit_ring_entry){.low = (uint64_t)opcode | low, .high = high};
 }
 
-/** [SMMU 4.3.1] Also drops what was cached of context descriptors through it. */
-static inline struct unit_ring_entry smmu3_cfgi_ste(uint32_t sid)
+/**
+ * [SMMU 4.3.1] Also drops what was cached of context descriptors through it.
+ * @param leaf  the entry only, not the first-level descriptor that led to it
+ */
+static inline struct unit_ring_entry smmu3_cfgi_ste(uint32_t sid, bool leaf)
 {
-    return smmu3_command(SMMU3_CFGI_STE, (uint64_t)sid << 32, 1);
+    return smmu3_command(SMMU3_CFGI_STE, (uint64_t)sid << 32, leaf);
 }
 
 /** [SMMU 4.3.2] */

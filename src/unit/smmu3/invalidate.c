@@ -101,10 +101,19 @@ enum sluice_status smmu3_invalidate_stream(struct smmu3 *smmu3, uint32_t sid, bo
     struct unit_ring_batch batch;
 
     unit_ring_begin(&smmu3->ring, &batch);
-    smmu3_add(&batch, smmu3_cfgi_ste(sid));
+    smmu3_add(&batch, smmu3_cfgi_ste(sid, true));
     if (device_tlb) {
         smmu3_add(&batch, smmu3_sync());
         smmu3_add(&batch, smmu3_atc_inv(sid, 0, SMMU3_ATC_EVERYTHING));
     }
+    return finish(&batch);
+}
+
+enum sluice_status smmu3_invalidate_first_level(struct smmu3 *smmu3, uint32_t sid)
+{
+    struct unit_ring_batch batch;
+
+    unit_ring_begin(&smmu3->ring, &batch);
+    smmu3_add(&batch, smmu3_cfgi_ste(sid, false));
     return finish(&batch);
 }

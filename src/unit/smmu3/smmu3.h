@@ -166,6 +166,8 @@ enum sluice_status smmu3_invalidate_wait(struct unit *unit, const struct unit_ti
 enum sluice_status smmu3_invalidate_everything(struct smmu3 *smmu3);
 /** One stream's entry, and its device TLB if it has one. */
 enum sluice_status smmu3_invalidate_stream(struct smmu3 *smmu3, uint32_t sid, bool device_tlb);
+/** The first-level descriptor that leads to a stream. */
+enum sluice_status smmu3_invalidate_first_level(struct smmu3 *smmu3, uint32_t sid);
 struct smmu3_tag smmu3_tag_of(const struct domain_link *link);
 
 /* stream.c */

@@ -119,7 +119,7 @@ static enum sluice_status l2_make(struct smmu3 *smmu3, uint32_t sid)
     smmu3_clean(smmu3, (const void *)(uintptr_t)descriptor, sizeof(*descriptor));
     if (!smmu3->unit.started)
         return SLUICE_OK;
-    return smmu3_invalidate_stream(smmu3, sid, false);
+    return smmu3_invalidate_first_level(smmu3, sid);
 }
 
 bool smmu3_stream_blocked(struct smmu3 *smmu3, uint32_t sid)
