@@ -105,8 +105,8 @@ struct sluice_host_ops {
 
     /**
      * Throws what CPU caches hold of [virt, virt + bytes) away, writing back what lines at the ends
-     * hold of others. Called only for devices that do not snoop. NULL: the DMA API refuses such
-     * devices.
+     * hold of others. Called only for devices that do not snoop, and for queues that a unit which
+     * does not snoop writes. NULL: the DMA API refuses such devices, and such units are refused.
      */
     void (*cache_invalidate)(void *ctx, void *virt, size_t bytes);
 
