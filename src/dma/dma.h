@@ -33,13 +33,22 @@
 
 struct dma_check;
 
-/** Counts of one CPU, written by it alone where the host pins. */
+/** A table of 4 KiB pages that may be used again; see pt_format.leaf_table. */
+struct dma_leaf {
+    uint64_t region; /**< IOVA >> 21, plus 1; 0: none */
+    uint64_t unlinks;
+    _Atomic(uint64_t) *table;
+};
+
+/** Counts of one CPU, written by it alone where the host pins, and what it remembers. */
 struct dma_counts {
     _Alignas(IOVA_CACHE_LINE) atomic_uint_fast64_t maps;
     atomic_uint_fast64_t unmaps;
     atomic_uint_fast64_t mapped_bytes;
     atomic_uint_fast64_t unmapped_bytes;
     atomic_uint_fast64_t flushes; /**< that an unmap waited for */
+    /** The tables of the last pages mapped and unmapped the short way. */
+    struct dma_leaf map_leaf, unmap_leaf;
 };
 
 /** Counts of all CPUs, and the most there were. */
@@ -88,8 +97,9 @@ struct sluice_dma {
     /** One page may take the short way (map.c): translated, trusted, snooping, not checked, and
      * reaching all of the domain's addresses. */
     bool quick;
-    unsigned page_bin;                   /**< of the magazines, for the short way */
-    uint32_t prot[SLUICE_DMA_BOTH + 1u]; /**< of each direction, for the short way */
+    unsigned page_bin;       /**< of the magazines, for the short way */
+    sluice_phys_t phys_last; /**< highest that an entry can hold, for the short way */
+    struct pt_leaf_form form[SLUICE_DMA_BOTH + 1u]; /**< of each direction; base 0: none */
     char name[DMA_NAME_BYTES];
     struct dma_counters counters;
     atomic_uint_fast64_t bounced, bounced_bytes, failures, misuses;

@@ -75,12 +75,18 @@ static void handle_free_locked(struct sluice_dma *dma)
 /** Works out once what one page takes; see map.c. */
 static void prepare_short_way(struct sluice_dma *dma)
 {
+    const struct pagetable *pt = &dma->space->domain->pt;
+
     dma->quick = !dma->untrusted && !dma->non_coherent && dma->check == NULL &&
                  dma->space->granule_lg2 == SLUICE_PAGE_LG2 &&
                  dma->last >= dma->space->domain->pt.last;
     dma->page_bin = iova_first_bin(dma->space->iova);
-    for (uint32_t direction = 0; direction <= SLUICE_DMA_BOTH; direction++)
-        dma->prot[direction] = space_prot(dma, direction);
+    dma->phys_last =
+        pt->config.phys_bits >= 64 ? UINT64_MAX : ((uint64_t)1 << pt->config.phys_bits) - 1;
+    for (uint32_t direction = 1; direction <= SLUICE_DMA_BOTH; direction++) {
+        if (!pt->format->leaf_form(pt, space_prot(dma, direction), &dma->form[direction]))
+            dma->form[direction].base = 0;
+    }
 }
 
 static enum sluice_status

@@ -221,7 +221,10 @@ static inline unsigned iova_first_bin(const struct iova *iova)
     return iova_bin(iova->wide_zone, 0);
 }
 
-/** Pops an address off the magazine in use, on the CPU that is entered; false when it is empty. */
+/**
+ * Pops an address off the magazine in use, on the CPU that is entered; false when it is empty.
+ * Whoever keeps it counts it (counts.allocs).
+ */
 static inline bool iova_pop(struct iova_cpu *cpu, unsigned bin, sluice_iova_t *out)
 {
     struct iova_magazine *magazine = cpu->loaded[bin];
@@ -229,7 +232,6 @@ static inline bool iova_pop(struct iova_cpu *cpu, unsigned bin, sluice_iova_t *o
     if (__builtin_expect(magazine->count == 0, 0))
         return false;
     *out = magazine->at[--magazine->count];
-    iova_count(&cpu->counts.allocs);
     return true;
 }
 
@@ -239,7 +241,6 @@ static inline void iova_unpop(struct iova_cpu *cpu, unsigned bin, sluice_iova_t 
     struct iova_magazine *magazine = cpu->loaded[bin];
 
     magazine->at[magazine->count++] = at;
-    iova_count(&cpu->counts.frees);
 }
 
 /** Begins work on this CPU's magazines; *out_state ends it. NULL: this CPU has none. */

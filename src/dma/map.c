@@ -6,7 +6,9 @@
 #include "dma/check.h"
 #include "dma/dma.h"
 
-#define LIST_EDGES 16u /**< mappings with bounce pages that share one invalidation */
+#define LEAF_LG2     21u /**< what one table of 4 KiB pages covers */
+#define LEAF_ENTRIES 512u
+#define LIST_EDGES   16u /**< mappings with bounce pages that share one invalidation */
 
 static bool hardware_failed(enum sluice_status status)
 {
@@ -57,12 +59,66 @@ static enum sluice_status map_copy(struct sluice_dma *dma, sluice_phys_t phys, u
     return SLUICE_OK;
 }
 
+/** Finds a leaf's table anew. The page at `iova` is the caller's. */
+static __attribute__((noinline)) bool leaf_refill(struct pagetable *pt, struct dma_leaf *leaf,
+                                                  sluice_iova_t iova)
+{
+    /* Before the walk: what is unlinked after it makes this one void. */
+    uint64_t unlinks = atomic_load_explicit(&pt->unlinks, memory_order_acquire);
+    void *table = pt->format->leaf_table(pt, iova);
+
+    if (table == NULL)
+        return false;
+    *leaf = (struct dma_leaf){(iova >> LEAF_LG2) + 1, unlinks, table};
+    return true;
+}
+
+/**
+ * The entry of a page that is the caller's, or NULL where the short way ends. The table cannot be
+ * unlinked meanwhile, because that takes an owner of all its pages; one that was unlinked before
+ * shows in pt->unlinks, which was raised before the caller could own the page. Without `refill`
+ * nothing is called, so that the short way needs no registers saved.
+ */
+static inline _Atomic(uint64_t) *leaf_slot(struct pagetable *pt, struct dma_leaf *leaf,
+                                           sluice_iova_t iova, bool refill)
+{
+    if (__builtin_expect(leaf->region != (iova >> LEAF_LG2) + 1 ||
+                             leaf->unlinks !=
+                                 atomic_load_explicit(&pt->unlinks, memory_order_relaxed),
+                         0) &&
+        !(refill && leaf_refill(pt, leaf, iova)))
+        return NULL;
+    return &leaf->table[(iova >> SLUICE_PAGE_LG2) & (LEAF_ENTRIES - 1)];
+}
+
+/** Writes the entry of a page; false when that takes more. */
+static inline bool write_entry(struct sluice_dma *dma, struct dma_leaf *leaf, sluice_iova_t iova,
+                               sluice_phys_t phys, uint32_t flags, bool refill)
+{
+    const struct pt_leaf_form *form = &dma->form[flags & SLUICE_DMA_BOTH];
+    struct sluice_domain *domain = dma->space->domain;
+    _Atomic(uint64_t) *slot;
+
+    if (__builtin_expect(form->base == 0 || phys > dma->phys_last ||
+                             atomic_load_explicit(&domain->flush_on_map, memory_order_acquire) != 0,
+                         0))
+        return false;
+    slot = leaf_slot(&domain->pt, leaf, iova, refill);
+    if (__builtin_expect(slot == NULL, 0) ||
+        __builtin_expect(atomic_load_explicit(slot, memory_order_relaxed) != 0, 0))
+        return false;
+    /* Relaxed: as every mapping's; the driver's fence before it tells its device orders it. */
+    atomic_store_explicit(slot, form->base + (phys >> SLUICE_PAGE_LG2 << form->step_lg2),
+                          memory_order_relaxed);
+    return true;
+}
+
 /**
  * The short way for a part of one page: an address from this CPU's magazine, one entry, and the
  * count, all in one go on the CPU. False: nothing was done.
  */
 static inline bool map_quickly(struct sluice_dma *dma, sluice_phys_t phys, uint64_t bytes,
-                               uint32_t flags, sluice_iova_t *out)
+                               uint32_t flags, bool refill, sluice_iova_t *out)
 {
     uint64_t offset = phys & (SLUICE_PAGE_BYTES - 1);
     struct iova *iova = dma->space->iova;
@@ -73,10 +129,12 @@ static inline bool map_quickly(struct sluice_dma *dma, sluice_phys_t phys, uint6
     sluice_iova_t at;
 
     if (__builtin_expect(cpu != NULL && iova_pop(cpu, dma->page_bin, &at), 1)) {
-        done = domain_map_page(dma->space->domain, at, phys - offset,
-                               dma->prot[flags & SLUICE_DMA_BOTH]);
+        struct dma_counts *counts = &dma->counters.of_cpu[iova_cpu_index(iova, cpu)];
+
+        done = write_entry(dma, &counts->map_leaf, at, phys - offset, flags, refill);
         if (__builtin_expect(done, 1)) {
-            count = dma_count_here(&dma->counters.of_cpu[iova_cpu_index(iova, cpu)], bytes, true);
+            iova_count(&cpu->counts.allocs);
+            count = dma_count_here(counts, bytes, true);
             *out = at + offset;
         } else {
             iova_unpop(cpu, dma->page_bin, at);
@@ -91,7 +149,8 @@ static inline bool map_quickly(struct sluice_dma *dma, sluice_phys_t phys, uint6
 /** Whether a buffer may take the short way. */
 static inline bool is_short(const struct sluice_dma *dma, uint64_t address, uint64_t bytes)
 {
-    return dma->quick && bytes <= SLUICE_PAGE_BYTES - (address & (SLUICE_PAGE_BYTES - 1));
+    /* No bytes at all are more than any page has. */
+    return dma->quick && bytes - 1 < SLUICE_PAGE_BYTES - (address & (SLUICE_PAGE_BYTES - 1));
 }
 
 static inline enum sluice_status map_by_route(struct sluice_dma *dma, sluice_phys_t phys,
@@ -124,22 +183,34 @@ enum sluice_status dma_map_one(struct sluice_dma *dma, sluice_phys_t phys, uint6
     return status;
 }
 
-enum sluice_status sluice_dma_map(struct sluice_dma *dma, sluice_phys_t phys, uint64_t bytes,
-                                  uint32_t flags, const char *site, sluice_iova_t *out)
+/** What the short way does not do. */
+static __attribute__((noinline)) enum sluice_status map_hard(struct sluice_dma *dma,
+                                                             sluice_phys_t phys, uint64_t bytes,
+                                                             uint32_t flags, const char *site,
+                                                             sluice_iova_t *out)
 {
     enum sluice_status status;
 
-    if (__builtin_expect(dma == NULL || out == NULL || bytes == 0 || !dma_has_direction(flags), 0))
+    if (dma == NULL || out == NULL || bytes == 0 || !dma_has_direction(flags))
         return SLUICE_ERR_INVALID;
-    if (__builtin_expect(phys + (bytes - 1) < phys || bytes >> 52 != 0, 0))
+    if (phys + (bytes - 1) < phys || bytes >> 52 != 0)
         return SLUICE_ERR_RANGE;
-    if (__builtin_expect(is_short(dma, phys, bytes), 1) &&
-        __builtin_expect(map_quickly(dma, phys, bytes, flags, out), 1))
+    if (is_short(dma, phys, bytes) && map_quickly(dma, phys, bytes, flags, true, out))
         return SLUICE_OK;
     status = dma_map_one(dma, phys, bytes, flags, out);
-    if (__builtin_expect(status == SLUICE_OK && dma->check != NULL, 0))
+    if (status == SLUICE_OK && dma->check != NULL)
         check_mapped(dma, CHECK_BUFFER, &(struct sluice_dma_chunk){*out, bytes}, flags, site);
     return status;
+}
+
+enum sluice_status sluice_dma_map(struct sluice_dma *dma, sluice_phys_t phys, uint64_t bytes,
+                                  uint32_t flags, const char *site, sluice_iova_t *out)
+{
+    if (__builtin_expect(dma != NULL && out != NULL, 1) &&
+        __builtin_expect(is_short(dma, phys, bytes), 1) &&
+        __builtin_expect(map_quickly(dma, phys, bytes, flags, false, out), 1))
+        return SLUICE_OK;
+    return map_hard(dma, phys, bytes, flags, site, out);
 }
 
 /* ---- unmapping ---- */
@@ -237,62 +308,89 @@ unmap_page_now(struct sluice_dma *dma, sluice_iova_t page, uint64_t bytes)
     return status;
 }
 
-/** Puts a cleared page into this CPU's ring; false when that is not simple. */
-static inline bool queue_page(struct sluice_dma *dma, sluice_iova_t page, uint64_t bytes)
+/** What became of an unmap on the short way. */
+enum quick_end {
+    QUICK_NOT,
+    QUICK_QUEUED,
+    QUICK_CLEARED
+};
+
+/** Clears a page's entry and puts it into this CPU's ring, if the domain is lazy. */
+static inline enum quick_end clear_and_queue(struct sluice_dma *dma, sluice_iova_t page,
+                                             uint64_t bytes, bool refill)
 {
     struct dma_space *space = dma->space;
     const struct iova_range range = {page, 1};
     enum flush_result result = FLUSH_FULL;
+    enum quick_end end = QUICK_NOT;
     sluice_irqstate_t state;
     struct iova_cpu *cpu = iova_cpu_enter(space->iova, &state);
 
     if (__builtin_expect(cpu != NULL, 1)) {
         unsigned index = iova_cpu_index(space->iova, cpu);
-        struct flush_ring *ring = &space->queues->rings[index];
+        struct dma_counts *counts = &dma->counters.of_cpu[index];
+        _Atomic(uint64_t) *slot = leaf_slot(&space->domain->pt, &counts->unmap_leaf, page, refill);
 
-        result = flush_ring_put(ring, &range);
-        if (__builtin_expect(result != FLUSH_FULL, 1))
-            (void)dma_count_here(&dma->counters.of_cpu[index], bytes, false);
-        if (__builtin_expect(result == FLUSH_PUT_FIRST, 0))
-            flush_note_first(space, ring);
+        if (__builtin_expect(slot != NULL && atomic_load_explicit(slot, memory_order_relaxed) != 0,
+                             1)) {
+            end = QUICK_CLEARED;
+            atomic_store_explicit(slot, 0, memory_order_relaxed);
+            /* Strict domains that never were lazy have no rings, and stay strict. */
+            if (!atomic_load_explicit(&space->strict, memory_order_relaxed) &&
+                !atomic_load_explicit(&space->domain->tables_withheld, memory_order_relaxed))
+                result = flush_ring_put(&space->queues->rings[index], &range);
+            if (__builtin_expect(result != FLUSH_FULL, 1)) {
+                end = QUICK_QUEUED;
+                (void)dma_count_here(counts, bytes, false);
+            }
+            if (__builtin_expect(result == FLUSH_PUT_FIRST, 0))
+                flush_note_first(space, &space->queues->rings[index]);
+        }
     }
     iova_cpu_leave(cpu, state);
     if (__builtin_expect(result == FLUSH_PUT_FIRST, 0))
         flush_arm(space);
-    return result != FLUSH_FULL;
+    return end;
 }
 
-/** The short way for a part of one page. False: nothing was done. */
-static inline bool unmap_quickly(struct sluice_dma *dma, sluice_iova_t address, uint64_t bytes,
-                                 enum sluice_status *out_status)
+/** What the short way does not do. */
+static __attribute__((noinline)) enum sluice_status unmap_hard(struct sluice_dma *dma,
+                                                               sluice_iova_t address,
+                                                               uint64_t bytes, uint32_t flags,
+                                                               const char *site)
 {
+    const struct sluice_dma_chunk range = {address, bytes};
     sluice_iova_t page = address & ~(SLUICE_PAGE_BYTES - 1);
+    enum quick_end end = QUICK_NOT;
+    enum sluice_status status;
 
-    if (__builtin_expect(!domain_clear_page(dma->space->domain, page), 0))
-        return false;
-    *out_status = SLUICE_OK;
-    if (!space_is_lazy(dma->space) || !queue_page(dma, page, bytes))
-        *out_status = unmap_page_now(dma, page, bytes);
-    return true;
+    if (dma == NULL || bytes == 0 || !dma_has_direction(flags))
+        return SLUICE_ERR_INVALID;
+    if (is_short(dma, address, bytes))
+        end = clear_and_queue(dma, page, bytes, true);
+    if (end != QUICK_NOT)
+        return end == QUICK_QUEUED ? SLUICE_OK : unmap_page_now(dma, page, bytes);
+    if (dma->check != NULL) {
+        status = check_unmapping(dma, CHECK_BUFFER, &range, flags, site);
+        if (status != SLUICE_OK)
+            return status;
+    }
+    return dma_unmap_one(dma, address, bytes, flags);
 }
 
 enum sluice_status sluice_dma_unmap(struct sluice_dma *dma, sluice_iova_t address, uint64_t bytes,
                                     uint32_t flags, const char *site)
 {
-    enum sluice_status status;
+    sluice_iova_t page = address & ~(SLUICE_PAGE_BYTES - 1);
+    enum quick_end end = QUICK_NOT;
 
-    if (__builtin_expect(dma == NULL || bytes == 0 || !dma_has_direction(flags), 0))
-        return SLUICE_ERR_INVALID;
-    if (__builtin_expect(is_short(dma, address, bytes), 1) &&
-        __builtin_expect(unmap_quickly(dma, address, bytes, &status), 1))
-        return status;
-    if (__builtin_expect(dma->check != NULL, 0)) {
-        status = check_unmapping(dma, CHECK_BUFFER, &(struct sluice_dma_chunk){address, bytes},
-                                 flags, site);
-        if (status != SLUICE_OK)
-            return status;
-    }
-    return dma_unmap_one(dma, address, bytes, flags);
+    if (__builtin_expect(dma != NULL && dma_has_direction(flags), 1) &&
+        __builtin_expect(is_short(dma, address, bytes), 1))
+        end = clear_and_queue(dma, page, bytes, false);
+    if (__builtin_expect(end == QUICK_QUEUED, 1))
+        return SLUICE_OK;
+    return end == QUICK_CLEARED ? unmap_page_now(dma, page, bytes)
+                                : unmap_hard(dma, address, bytes, flags, site);
 }
 
 /* ---- many at once ---- */

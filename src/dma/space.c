@@ -82,7 +82,7 @@ static enum sluice_status space_create_locked(struct dma_context *context,
     space->domain = domain;
     space->manager = (struct domain_manager){manager_reserve, manager_distrust};
     space->granule_lg2 = (unsigned)__builtin_ctzll(domain->pt.config.page_sizes);
-    atomic_init(&space->strict, domain->untrusted != 0);
+    atomic_init(&space->strict, domain->untrusted != 0 || !domain->lazy);
     status = space_fill(space);
     if (status != SLUICE_OK) {
         space_free(space);

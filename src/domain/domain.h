@@ -123,20 +123,6 @@ SLUICE_MUST_CHECK enum sluice_status domain_map_list(struct sluice_domain *domai
                                                      sluice_iova_t iova, const struct pt_list *list,
                                                      uint32_t prot);
 
-/** One page, where nothing but its entry has to be written. False: nothing was done. */
-static inline bool domain_map_page(struct sluice_domain *domain, sluice_iova_t iova,
-                                   sluice_phys_t phys, uint32_t prot)
-{
-    return atomic_load_explicit(&domain->flush_on_map, memory_order_acquire) == 0 &&
-           domain->pt.format->map_page(&domain->pt, iova, phys, prot);
-}
-
-/** First phase of an unmap of one page, where nothing else has to go. False: nothing was done. */
-static inline bool domain_clear_page(struct sluice_domain *domain, sluice_iova_t iova)
-{
-    return domain->pt.format->unmap_page(&domain->pt, iova);
-}
-
 /**
  * First phase of an unmap: clears entries and gathers what has to be invalidated and released.
  * The caller must pass the gather to domain_flush before memory or IOVA is reused. One gather may

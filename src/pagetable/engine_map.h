@@ -263,17 +263,23 @@ static enum sluice_status engine_map(struct pagetable *pt, sluice_iova_t iova, s
     return engine_likely(pt->config.coherent) ? SLUICE_OK : engine_clean_last(pt, slot);
 }
 
-static bool engine_map_page(struct pagetable *pt, sluice_iova_t iova, sluice_phys_t phys,
-                            uint32_t prot)
+static void *engine_leaf_table(struct pagetable *pt, sluice_iova_t iova)
 {
     pt_entry *slot;
 
-    if (!engine_likely(iova <= pt->last && (phys >> pt->config.phys_bits) == 0 &&
-                       ptf_prot_possible(prot) && engine_fast_slot(pt, iova, &slot)))
+    if (PTF_GRANULE_LG2 != SLUICE_PAGE_LG2 || !pt->config.coherent || iova > pt->last ||
+        !engine_fast_slot(pt, iova, &slot))
+        return NULL;
+    return slot - ((iova >> PTF_GRANULE_LG2) & (PTF_ENTRIES - 1));
+}
+
+static bool engine_leaf_form(const struct pagetable *pt, uint32_t prot, struct pt_leaf_form *out)
+{
+    if (PTF_GRANULE_LG2 != SLUICE_PAGE_LG2 || !ptf_prot_possible(prot))
         return false;
-    if (!engine_fill(slot, 1, ptf_leaf(phys, 0, ptf_leaf_attributes(&pt->config, prot)), 0))
-        return false;
-    engine_clean(pt, slot, 1);
+    out->base = ptf_leaf(0, 0, ptf_leaf_attributes(&pt->config, prot));
+    /* A page further is a step further, in every format; see engine_fill. */
+    out->step_lg2 = (unsigned)__builtin_ctzll(ptf_leaf_step(engine_size(0)));
     return true;
 }
 

@@ -29,6 +29,8 @@ ENGINE_INLINE void engine_gather(struct pt_gather *gather, sluice_iova_t first, 
 static void engine_chain(struct pagetable *pt, struct pt_gather *gather, sluice_phys_t phys,
                          unsigned level)
 {
+    /* Release: it comes before the range that the table was for can be anybody else's. */
+    atomic_fetch_add_explicit(&pt->unlinks, 1, memory_order_release);
     for (;;) {
         pt_entry *table = engine_virt(pt, phys);
         uint64_t first = engine_load(&table[0]);
@@ -364,17 +366,6 @@ static enum sluice_status engine_unmap(struct pagetable *pt, sluice_iova_t iova,
     if (out_unmapped_bytes != NULL)
         *out_unmapped_bytes = engine_size(0);
     return engine_likely(pt->config.coherent) ? SLUICE_OK : engine_clean_last(pt, slot);
-}
-
-static bool engine_unmap_page(struct pagetable *pt, sluice_iova_t iova)
-{
-    pt_entry *slot;
-
-    if (!engine_likely(iova <= pt->last && engine_fast_slot(pt, iova, &slot)) ||
-        !engine_likely(engine_clear_leaves(slot, 1) != 0))
-        return false;
-    engine_clean(pt, slot, 1);
-    return true;
 }
 
 #endif

@@ -105,6 +105,12 @@ static inline struct pt_list pt_list_of(const struct sluice_dma_segment *pieces,
     return list;
 }
 
+/** An entry for the page at `phys` is base + (phys >> 12 << step_lg2). */
+struct pt_leaf_form {
+    uint64_t base; /**< never 0 */
+    unsigned step_lg2;
+};
+
 struct pt_format {
     const char *name; /**< "VT-d second stage" */
 
@@ -140,17 +146,15 @@ struct pt_format {
                                    struct pt_gather *gather);
 
     /**
-     * The same for one smallest page, where nothing else has to be done than to write its entry;
-     * there is nothing to invalidate. False: nothing was done, map tells why. `iova` and `phys` are
-     * aligned.
+     * The short way for 4 KiB pages, for callers that map and unmap a page millions of times: the
+     * table that the page at `iova` lies in (its first entry; 512 of _Atomic(uint64_t)), or NULL
+     * where there is none or entries need more than a store. Who owns the page may keep the table
+     * for it as long as pt->unlinks is what it was before the call.
      */
-    bool (*map_page)(struct pagetable *pt, sluice_iova_t iova, sluice_phys_t phys, uint32_t prot);
+    void *(*leaf_table)(struct pagetable *pt, sluice_iova_t iova);
 
-    /**
-     * Clears one smallest page, where nothing else has to be done. The caller invalidates it.
-     * False: nothing was done, unmap tells why.
-     */
-    bool (*unmap_page)(struct pagetable *pt, sluice_iova_t iova);
+    /** How such an entry is made; false where it cannot be. An entry of 0 is empty. */
+    bool (*leaf_form)(const struct pagetable *pt, uint32_t prot, struct pt_leaf_form *out);
 
     /**
      * Clears what is mapped in the range, unlinks tables that it covers whole, splits large pages
@@ -189,6 +193,7 @@ struct pagetable {
     sluice_phys_t root_phys;          /**< for the unit */
     unsigned root_order;              /**< pages of the root: concatenated or x4 roots are larger */
     atomic_uint_fast64_t table_pages; /**< 4 KiB pages held, root included */
+    atomic_uint_fast64_t unlinks;     /**< raised when a table is, before it can be freed */
 };
 
 /* Formats; each is defined in a file of its own. */

@@ -294,11 +294,26 @@ enum sluice_status pt_model_map_list(struct pt_model *model, uint64_t page,
     return status;
 }
 
+/** The entry of a page, where there is a short way; NULL elsewhere. */
+static _Atomic(uint64_t) *short_slot(struct pt_model *model, uint64_t page)
+{
+    sluice_iova_t iova = model_iova(model, page);
+    _Atomic(uint64_t) *table = model->subject->format->leaf_table(&model->pt, iova);
+
+    return table != NULL ? &table[(iova >> 12) & 511] : NULL;
+}
+
 bool pt_model_map_page(struct pt_model *model, uint64_t page, sluice_phys_t phys, uint32_t prot)
 {
     const bool taken = model_count(model, page, 1) != 0;
     uint32_t said = model->pt.config.snoop ? prot : prot & ~(uint32_t)SLUICE_PROT_SNOOP;
-    bool done = model->subject->format->map_page(&model->pt, model_iova(model, page), phys, prot);
+    struct pt_leaf_form form;
+    _Atomic(uint64_t) *slot = short_slot(model, page);
+    bool done = slot != NULL && model->subject->format->leaf_form(&model->pt, prot, &form) &&
+                atomic_load(slot) == 0;
+
+    if (done)
+        atomic_store(slot, form.base + (phys >> 12 << form.step_lg2));
 
     assert_false(done && taken);
     if (done)
@@ -310,7 +325,11 @@ bool pt_model_map_page(struct pt_model *model, uint64_t page, sluice_phys_t phys
 bool pt_model_unmap_page(struct pt_model *model, uint64_t page)
 {
     const bool mapped = model_count(model, page, 1) != 0;
-    bool done = model->subject->format->unmap_page(&model->pt, model_iova(model, page));
+    _Atomic(uint64_t) *slot = short_slot(model, page);
+    bool done = slot != NULL && atomic_load(slot) != 0;
+
+    if (done)
+        atomic_store(slot, 0);
 
     assert_false(done && !mapped);
     if (done)
