@@ -53,7 +53,7 @@ bool smmu3_table_make(struct smmu3 *smmu3)
         fill_with_abort(smmu3, &smmu3->table, entries);
         return true;
     }
-    smmu3_clean(smmu3, smmu3->table.virt, SLUICE_PAGE_BYTES << smmu3->table_order);
+    smmu3_clean(smmu3, smmu3->table.virt, (size_t)SLUICE_PAGE_BYTES << smmu3->table_order);
     smmu3->streams = host_alloc(sluice, entries * sizeof(*smmu3->streams));
     return smmu3->streams != NULL;
 }
