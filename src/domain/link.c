@@ -44,8 +44,7 @@ static enum sluice_status reserve_range(struct sluice_domain *domain,
     unsigned bits = domain->pt.config.iova_bits;
     struct sluice_mapping mapping;
 
-    if (last == 0 || (bits < 64 && first >> bits != 0) ||
-        is_reserved(domain, kind, first, last))
+    if (last == 0 || (bits < 64 && first >> bits != 0) || is_reserved(domain, kind, first, last))
         return SLUICE_OK;
     /* Mapped before this unit joined: the device would never reach what was mapped there. */
     for (sluice_iova_t iova = first; iova <= last && !nothing_mapped(domain);
