@@ -303,7 +303,7 @@ static void run_disk_interrupts(struct lab *lab)
 
 static void use_pin(struct sluice_interrupt *pin, struct counter *counter, struct counter *other)
 {
-    uint64_t entry;
+    uint64_t entry = 0;
     check(route_to(pin, 0, counter->irq) == SLUICE_OK &&
               sluice_interrupt_ioapic_entry(pin, &entry) == SLUICE_OK,
           "the timer's pin is routed to vector 0x%x", counter->irq);

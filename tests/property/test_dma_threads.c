@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "dma_world.h"
 
@@ -188,6 +189,8 @@ static void *disturb(void *arg)
             expect_disturber(shared, info.usage.live);
         if (i % 16 == 0)
             sluice_dma_trim(shared->world.scene.sluice);
+        /* Threads that spin wait for those that do not run: leave them a CPU. */
+        (void)nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
     }
     return NULL;
 }
@@ -215,7 +218,7 @@ static void run_threads(struct dma_world_config *config)
     /* The clock leaps under those who wait for the hardware. */
     config->hardware_timeout_ns = UINT64_C(1000000000000);
     pthread_mutex_init(&shared.lock, NULL);
-    shared.rounds = 8000 * (scale != NULL ? (unsigned)strtoul(scale, NULL, 10) : 1);
+    shared.rounds = 1500 * (scale != NULL ? (unsigned)strtoul(scale, NULL, 10) : 1);
     become(WORKERS);
     dma_world_start(&shared.world, config);
     for (unsigned i = 0; i < WORKERS; i++)
