@@ -10,22 +10,24 @@
 
 struct expectation {
     const char *driver; /* sluice_unit_info.driver */
+    const char *remark; /* why something is not expected; NULL when all is */
+    const char *cached_remark;
+    const char *buses_remark;
+    const char *messages_remark;
+    const char *sources_remark;
     bool logs_faults;
     /* Its log has different codes for "nothing is mapped" and "mapped without permission". */
     bool tells_unmapped_from_denied;
-    /* It also logs accesses that a translation in its cache denies. */
+    /* It also logs accesses that a translation in its cache denies; if not: cached_remark. */
     bool logs_denied_when_cached;
-    const char *cached_remark;
-    /* Devices behind bridges arrive under an ID of their own bus. */
+    /* Devices behind bridges arrive under an ID of their own bus; if not: buses_remark. */
     bool tells_buses_apart;
-    const char *buses_remark;
-    /* Interrupt messages of the older format are refused while others are remapped. */
+    /* Interrupt messages of the older format are refused while others are remapped; if not:
+     * messages_remark. */
     bool refuses_older_messages;
-    const char *messages_remark;
-    /* A message that a device writes by DMA is known to be that device's. */
+    /* A message that a device writes by DMA is known to be that device's; if not:
+     * sources_remark. */
     bool tells_message_sources;
-    const char *sources_remark;
-    const char *remark; /* why something is not expected; NULL when all is */
 };
 
 /** Never NULL: for a driver that is not in the table everything is expected. */

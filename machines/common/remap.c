@@ -27,7 +27,7 @@ bool remap_device(struct lab *lab, struct edu *edu)
                                                    .name = device_text(edu->pci, text)};
     const struct sluice_interrupt_route route = {.vector = (uint8_t)edu->irq,
                                                  .destination = arch_cpu_id()};
-    struct sluice_msi msi;
+    struct sluice_msi msi = {0};
     if (!edu->has_irq || config.device == NULL)
         return true;
     enum sluice_status status = sluice_interrupt_alloc(lab->sluice, &config, handle);

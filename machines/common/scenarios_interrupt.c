@@ -200,14 +200,15 @@ static void run_forged(struct lab *lab)
 {
     struct stage stage;
     struct counter victim;
-    struct sluice_msi msi;
+    struct sluice_msi msi = {0};
     if (lab->plain == NULL || !stage_set(lab, &stage, lab->wide, SLUICE_DOMAIN_DMA) ||
         !counter_open(&victim))
         return;
     struct sluice_interrupt *theirs = interrupt_of(lab, lab->plain);
-    check(route_to(theirs, 0, victim.irq) == SLUICE_OK &&
-              sluice_interrupt_message(theirs, 0, &msi) == SLUICE_OK,
-          "the entry of another device leads to vector 0x%x", victim.irq);
+    if (!check(route_to(theirs, 0, victim.irq) == SLUICE_OK &&
+                   sluice_interrupt_message(theirs, 0, &msi) == SLUICE_OK,
+               "the entry of another device leads to vector 0x%x", victim.irq))
+        return;
     forge_older_format(&stage, &victim);
     forge_index(&stage, &victim, &msi);
     victim.fired = 0;
