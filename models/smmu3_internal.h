@@ -154,6 +154,6 @@ void smmu3_raise_error(struct smmu3_model *unit, uint32_t errors);
 
 /* smmu3_walk.c */
 bool smmu3_fetch(struct smmu3_model *unit, sluice_phys_t phys, uint64_t *out);
-void smmu3_ats_request(void *unit, uint16_t rid, uint64_t address, struct model_translation *out);
+void smmu3_ats_request(void *arg, uint16_t rid, uint64_t address, struct model_translation *out);
 
 #endif

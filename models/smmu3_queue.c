@@ -267,7 +267,7 @@ static bool take_one(struct smmu3_model *unit)
     uint64_t base = smmu3_get64(unit, R_CMDQ_BASE);
     uint32_t mask = (2u << lg2_of(base)) - 1;
     uint32_t cons = smmu3_get(unit, R_CMDQ_CONS);
-    uint64_t at = address_of(base) + (cons & (mask >> 1)) * 16;
+    uint64_t at = address_of(base) + (uint64_t)(cons & (mask >> 1)) * 16;
     uint64_t command[2];
 
     if (hits(&unit->inject.abort_at) ||

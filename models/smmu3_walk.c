@@ -36,7 +36,7 @@ bool smmu3_fetch(struct smmu3_model *unit, sluice_phys_t phys, uint64_t *out)
 static bool fetch_structure(struct smmu3_model *unit, sluice_phys_t phys, uint64_t word[8])
 {
     for (unsigned i = 0; i < 8; i++) {
-        if (!smmu3_fetch(unit, phys + i * 8, &word[i]))
+        if (!smmu3_fetch(unit, phys + (uint64_t)i * 8, &word[i]))
             return false;
     }
     return true;
