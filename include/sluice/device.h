@@ -19,7 +19,7 @@ struct sluice_domain;
 /** How a device is named to the units. */
 enum sluice_bus {
     SLUICE_BUS_PCI = 0,  /**< by segment and requester ID */
-    SLUICE_BUS_PLATFORM, /**< by unit and stream or endpoint ID */
+    SLUICE_BUS_PLATFORM, /**< outside PCI: as firmware names it, or by its registers */
 };
 
 struct sluice_device_config {
@@ -29,6 +29,9 @@ struct sluice_device_config {
     /** For an SR-IOV virtual function: firmware tables name only its physical function. */
     bool is_virtual_function;
     uint16_t physical_function_rid;
+    /** SLUICE_BUS_PLATFORM: ACPI or devicetree path, exactly as firmware writes it; or NULL */
+    const char *path;
+    sluice_phys_t registers; /**< SLUICE_BUS_PLATFORM: physical address of its registers; or 0 */
     /**
      * It could be anybody's: plugged in from outside, or firmware says so. Its unmaps are never
      * lazy, and its buffers never share a page with other data (see sluice/dma.h).
@@ -38,12 +41,14 @@ struct sluice_device_config {
 };
 
 /**
- * Makes a PCI device known: finds its unit, its requester-ID aliases (behind conventional bridges
- * the unit sees the bridge's ID) and its reserved regions. The device stays blocked, but for
- * reserved regions that firmware demands.
+ * Makes a device known: finds its unit, the IDs under which the unit sees it (behind conventional
+ * bridges that is the bridge's; stream, device and endpoint IDs are what firmware's tables make of
+ * requester IDs and paths) and its reserved regions. The device stays blocked, but for reserved
+ * regions that firmware demands.
  * @param out      owned by the instance; give it back with sluice_device_remove
- * Returns: OK; STATE (not started); EXISTS (added before); NOT_FOUND (no unit covers it: its DMA
- * is not protected, and the log says so); INVALID; NO_MEMORY.
+ * Returns: OK; STATE (not started); EXISTS (added before); NOT_FOUND (no unit covers it, or one of
+ * its requester IDs: its DMA is not protected, and the log says so); UNSUPPORTED (it is behind more
+ * than one unit); INVALID; NO_MEMORY; NO_SPACE (more than SLUICE_DEVICE_IDS_MAX IDs).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_device_add(struct sluice *sluice, const struct sluice_device_config *config,

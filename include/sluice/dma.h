@@ -68,12 +68,19 @@ enum sluice_dma_flags {
 struct sluice_dma_config {
     /** Attached to a DMA or an identity domain; NULL: no IOMMU stands before it. */
     struct sluice_device *device;
-    unsigned address_bits;          /**< addresses the device can put out, 24 to 64; 0: 32 */
+    /**
+     * Width of the addresses that the device can put out, 24 to 64; 0: 32. Where firmware says that
+     * fewer get through to the unit, that counts.
+     */
+    unsigned address_bits;
     unsigned coherent_address_bits; /**< the same for sluice_dma_alloc; 0: as address_bits */
     /** No chunk of a scatter-gather list crosses a multiple of this; a power of two, or 0. */
     uint64_t boundary_bytes;
     uint64_t segment_bytes; /**< longest chunk of a scatter-gather list; 0: no limit */
-    /** Its DMA does not snoop CPU caches: needs the host's cache and vmap hooks. */
+    /**
+     * Its DMA does not snoop CPU caches: needs the host's cache and vmap hooks. So it is, whatever
+     * is set here, where firmware says it.
+     */
     bool non_coherent;
     /** Checks this device's mappings, also where sluice_config.check_dma does not ask for it. */
     bool check;

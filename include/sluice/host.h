@@ -13,6 +13,7 @@
 #ifndef SLUICE_HOST_H
 #define SLUICE_HOST_H
 
+#include <sluice/platform.h>
 #include <sluice/status.h>
 #include <sluice/types.h>
 
@@ -66,6 +67,11 @@ struct sluice_msi {
 struct sluice_event_handler {
     void (*handler)(void *arg); /**< may be called in interrupt context; never sleeps */
     void *arg;
+    /**
+     * The unit's wired interrupts, as firmware numbers them (GSIV, or what the host described the
+     * unit with); 0 for none. A unit that has them works with a message or with its wires.
+     */
+    uint32_t wires[SLUICE_UNIT_WIRES_MAX];
 };
 
 struct sluice_host_ops {
@@ -159,8 +165,9 @@ struct sluice_host_ops {
      * Installs a unit's own event interrupt (faults, page requests) and returns the message that
      * raises it. The message must not pass through that unit's own interrupt remapping. The handler
      * may be called as soon as this returns; `handler` is valid only during the call, so the host
-     * copies what it points at. NULL or false: events are only seen by polling
-     * (sluice_fault_poll). May sleep.
+     * copies what it points at. A host that connects the handler to the unit's wires instead leaves
+     * out_msi->address 0. NULL or false: events are only seen by polling (sluice_fault_poll).
+     * May sleep.
      */
     bool (*event_install)(void *ctx, const char *unit, const struct sluice_event_handler *handler,
                           struct sluice_msi *out_msi, void **out_handle);

@@ -84,7 +84,8 @@ SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_create(const struct sluic
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_destroy(struct sluice *sluice);
 
 /**
- * Reads one ACPI table (DMAR, MCFG; others are ignored with OK) into the platform description.
+ * Reads one ACPI table (DMAR, IORT, IVRS, MCFG, RIMT, VIOT; others are ignored with OK) into the
+ * platform description. Hosts without such tables use sluice/platform.h.
  * A wrong checksum is logged and the table used all the same, as firmware that gets only that
  * wrong is better than no protection.
  * The table is copied, so the caller may unmap it. It is checked whole before anything is kept.

@@ -89,8 +89,9 @@ struct sluice_interrupt_route {
  * under, or the buses behind it where it may send under several.
  * @param out  owned by the caller; give it back with sluice_interrupt_free
  * Returns: OK; INVALID (a count or kind that is not there, a device missing); STATE (not started,
- * or interrupts are left alone); NOT_FOUND (no unit covers that IOAPIC or HPET); NO_SPACE (no such
- * run of entries is free); NO_MEMORY; TIMEOUT or HARDWARE (nothing is allocated).
+ * or interrupts are left alone); NOT_FOUND (no unit covers that IOAPIC or HPET); UNSUPPORTED (the
+ * device is not on PCI); NO_SPACE (no such run of entries is free); NO_MEMORY; TIMEOUT or HARDWARE
+ * (nothing is allocated).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_interrupt_alloc(struct sluice *sluice, const struct sluice_interrupt_config *config,

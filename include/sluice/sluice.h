@@ -15,6 +15,7 @@
 #include <sluice/interrupt.h>
 #include <sluice/iort.h>
 #include <sluice/lint.h>
+#include <sluice/platform.h>
 #include <sluice/status.h>
 #include <sluice/types.h>
 

@@ -4,11 +4,13 @@
  */
 #include "dma/check.h"
 
-/** Whether a device's requests carry this requester ID. */
-static bool speaks_as(const struct sluice_device *device, uint16_t segment, uint32_t id)
+/** Whether a device's requests reach the unit under the ID of a fault. */
+static bool speaks_as(const struct sluice_device *device, const struct sluice_fault *fault)
 {
     for (unsigned i = 0; device != NULL && i < device->source_count; i++) {
-        if (device->sources[i]->segment == segment && device->sources[i]->id == id)
+        /* The name is the unit's own: the same text is the same unit. */
+        if (device->sources[i]->unit->name == fault->unit &&
+            device->sources[i]->id == fault->source)
             return true;
     }
     return false;
@@ -24,7 +26,7 @@ static uint64_t space_id_of(struct dma_context *context, const struct sluice_fau
     {
         const struct sluice_dma *dma = container_of(node, struct sluice_dma, node);
 
-        if (speaks_as(dma->device, fault->segment, fault->source))
+        if (speaks_as(dma->device, fault))
             id = check_space_id(dma->space);
     }
     sluice_spin_unlock(&context->lock, irq);

@@ -26,7 +26,7 @@
 
 #include <sluice/dma.h>
 
-#define DMA_NAME_BYTES 64u
+#define DMA_NAME_BYTES (DEVICE_LABEL_BYTES + DOMAIN_NAME_BYTES + 4u)
 #define DMA_SAMPLE_MASK                                                                            \
     63u /**< high-water marks are looked at once in so many mappings of a CPU                      \
          */

@@ -31,8 +31,7 @@ static void name_handle(struct sluice_dma *dma, const char *name)
     const struct sluice_device *device = dma->device;
 
     if (device != NULL)
-        format_text(dma->name, sizeof(dma->name), LOG_RID " '%s'",
-                    LOG_RID_ARGS(device->segment, device->rid), device->name);
+        format_text(dma->name, sizeof(dma->name), "%s '%s'", device->label, device->name);
     else
         format_text(dma->name, sizeof(dma->name), "'%s'", name != NULL ? name : "");
 }
@@ -40,13 +39,15 @@ static void name_handle(struct sluice_dma *dma, const char *name)
 static void set_limits(struct sluice_dma *dma, const struct sluice_dma_config *config)
 {
     unsigned bits = config->address_bits != 0 ? config->address_bits : DEFAULT_ADDRESS_BITS;
-    unsigned coherent = config->coherent_address_bits;
+    unsigned coherent = config->coherent_address_bits != 0 ? config->coherent_address_bits : bits;
+    unsigned way = dma->device != NULL ? dma->device->address_bits : 0;
 
-    dma->last = last_of(bits);
-    dma->coherent_last = coherent != 0 ? last_of(coherent) : dma->last;
+    dma->last = last_of(way != 0 && way < bits ? way : bits);
+    dma->coherent_last = last_of(way != 0 && way < coherent ? way : coherent);
     dma->boundary_bytes = config->boundary_bytes;
     dma->segment_bytes = config->segment_bytes != 0 ? config->segment_bytes : UINT64_MAX;
-    dma->non_coherent = config->non_coherent;
+    dma->non_coherent = config->non_coherent ||
+                        (dma->device != NULL && dma->device->coherence == SLUICE_COHERENCE_NO);
     dma->untrusted = dma->device != NULL && dma->device->untrusted;
 }
 
@@ -157,7 +158,8 @@ enum sluice_status sluice_dma_open(struct sluice *sluice, const struct sluice_dm
 
     if (sluice == NULL || config == NULL || out == NULL || !config_is_valid(sluice, config))
         return SLUICE_ERR_INVALID;
-    if (config->non_coherent &&
+    if ((config->non_coherent ||
+         (config->device != NULL && config->device->coherence == SLUICE_COHERENCE_NO)) &&
         (sluice->ops->cache_clean == NULL || sluice->ops->cache_invalidate == NULL))
         return SLUICE_ERR_UNSUPPORTED;
     irq = sluice_spin_lock(&sluice->lock);

@@ -70,13 +70,12 @@ static bool shared_elsewhere(const struct sluice_device *device, const struct sl
 }
 
 /** Puts back what a half-done switch has changed. Returns: OK; TIMEOUT or HARDWARE. */
-static enum sluice_status switch_back(struct sluice_device *device, struct domain_link *const *old,
-                                      unsigned count)
+static enum sluice_status switch_back(struct sluice_device *device, unsigned count)
 {
     enum sluice_status status = SLUICE_OK;
 
     for (unsigned i = 0; i < count && status == SLUICE_OK; i++)
-        status = source_switch_locked(device->sources[i], old[i]);
+        status = source_switch_locked(device->sources[i], device->sources[i]->old);
     return status;
 }
 
@@ -86,16 +85,17 @@ static bool hardware_failed(enum sluice_status status)
 }
 
 /** Drops the links that lost their last source. */
-static void settle_links(struct domain_link **links, unsigned count)
+static void settle_links(struct sluice_device *device)
 {
-    for (unsigned i = 0; i < count; i++) {
-        struct domain_link *link = links[i];
+    for (unsigned i = 0; i < device->source_count; i++) {
+        struct domain_link *link = device->sources[i]->old;
 
-        if (link == NULL)
-            continue;
-        for (unsigned j = i; j < count; j++)
-            links[j] = links[j] == link ? NULL : links[j];
-        domain_link_put_locked(link);
+        for (unsigned j = i; j < device->source_count; j++) {
+            if (device->sources[j]->old == link)
+                device->sources[j]->old = NULL;
+        }
+        if (link != NULL)
+            domain_link_put_locked(link);
     }
 }
 
@@ -129,8 +129,8 @@ static void block_device(struct sluice_device *device)
             source_switch_locked(device->sources[i], NULL) != SLUICE_OK)
             continue;
     }
-    log_error(device->sluice, LOG_RID " '%s': its unit does not answer: left blocked",
-              LOG_RID_ARGS(device->segment, device->rid), device->name);
+    log_error(device->sluice, "%s '%s': its unit does not answer: left blocked", device->label,
+              device->name);
 }
 
 /**
@@ -140,13 +140,12 @@ static void block_device(struct sluice_device *device)
 static enum sluice_status move_device(struct sluice_device *device, struct sluice_domain *domain,
                                       struct domain_link *link)
 {
-    struct domain_link *old[PCI_MAX_ALIASES] = {NULL};
     enum sluice_status status = SLUICE_OK;
     enum sluice_status undone;
     unsigned done;
 
     for (unsigned i = 0; i < device->source_count; i++)
-        old[i] = device->sources[i]->link;
+        device->sources[i]->old = device->sources[i]->link;
     for (done = 0; done < device->source_count && status == SLUICE_OK; done++) {
         struct source *source = device->sources[done];
 
@@ -155,13 +154,13 @@ static enum sluice_status move_device(struct sluice_device *device, struct sluic
             continue;
         status = source_switch_locked(source, domain == NULL ? source->idle : link);
     }
-    undone = status == SLUICE_OK || hardware_failed(status) ? status
-                                                            : switch_back(device, old, done - 1);
+    undone =
+        status == SLUICE_OK || hardware_failed(status) ? status : switch_back(device, done - 1);
     if (status == SLUICE_OK)
         count_device(device, domain);
     else if (undone != SLUICE_OK)
         block_device(device);
-    settle_links(old, device->source_count);
+    settle_links(device);
     return undone != SLUICE_OK ? undone : status;
 }
 
@@ -176,6 +175,7 @@ static void warn_manager(struct sluice_domain *domain, const struct sluice_devic
 
 static enum sluice_status attach_locked(struct sluice_domain *domain, struct sluice_device *device)
 {
+    const struct region_user user = device_user(device);
     struct domain_link *link = NULL;
     enum sluice_status status;
 
@@ -189,9 +189,7 @@ static enum sluice_status attach_locked(struct sluice_domain *domain, struct slu
         status = domain_link_get_locked(domain, device->unit, &link);
         if (status != SLUICE_OK)
             return status;
-        status = link->pt != NULL
-                     ? firmware_regions_map_locked(domain, device->segment, device->rid)
-                     : SLUICE_OK;
+        status = link->pt != NULL ? firmware_regions_map_locked(domain, &user) : SLUICE_OK;
         if (status != SLUICE_OK)
             goto out;
     }
@@ -216,12 +214,11 @@ enum sluice_status sluice_domain_attach(struct sluice_domain *domain, struct slu
     status = sluice->state == INSTANCE_STARTED ? attach_locked(domain, device) : SLUICE_ERR_STATE;
     sluice_spin_unlock(&sluice->lock, irq);
     if (status != SLUICE_OK)
-        log_error(sluice, LOG_RID " '%s': not attached to domain '%s': %s",
-                  LOG_RID_ARGS(device->segment, device->rid), device->name, domain->name,
-                  sluice_status_text(status));
+        log_error(sluice, "%s '%s': not attached to domain '%s': %s", device->label, device->name,
+                  domain->name, sluice_status_text(status));
     else
-        log_debug(sluice, LOG_RID " '%s': attached to domain '%s'",
-                  LOG_RID_ARGS(device->segment, device->rid), device->name, domain->name);
+        log_debug(sluice, "%s '%s': attached to domain '%s'", device->label, device->name,
+                  domain->name);
     return status;
 }
 

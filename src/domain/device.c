@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Devices, and the sources behind them: one a requester ID that the unit can see.
+ * Devices, and the sources behind them: one for each ID under which the unit sees the device.
  */
 #include "domain/domain.h"
 
@@ -11,8 +11,7 @@ static struct list_node *source_bucket(struct sluice *sluice, const struct unit 
     return &sluice->sources[(key ^ (key >> 8)) % SOURCE_BUCKETS];
 }
 
-static struct source *find_source(struct sluice *sluice, const struct unit *unit, uint16_t segment,
-                                  uint32_t id)
+static struct source *find_source(struct sluice *sluice, const struct unit *unit, uint32_t id)
 {
     struct list_node *bucket = source_bucket(sluice, unit, id);
 
@@ -20,23 +19,23 @@ static struct source *find_source(struct sluice *sluice, const struct unit *unit
     {
         struct source *source = container_of(node, struct source, node);
 
-        if (source->unit == unit && source->id == id && source->segment == segment)
+        if (source->unit == unit && source->id == id)
             return source;
     }
     return NULL;
 }
 
-enum sluice_status source_get_locked(struct sluice *sluice, struct unit *unit, uint16_t segment,
-                                     uint32_t id, struct source **out)
+enum sluice_status source_get_locked(struct sluice *sluice, struct unit *unit, uint32_t id,
+                                     struct source **out)
 {
-    struct source *source = find_source(sluice, unit, segment, id);
+    struct source *source = find_source(sluice, unit, id);
 
     if (source == NULL) {
         source = host_alloc(sluice, sizeof(*source));
         if (source == NULL)
             return SLUICE_ERR_NO_MEMORY;
         source->unit = unit;
-        source->segment = segment;
+        source->segment = unit->desc->segment;
         source->id = id;
         list_append(source_bucket(sluice, unit, id), &source->node);
     }
@@ -53,6 +52,13 @@ static void source_put(struct sluice *sluice, struct source *source)
     host_free(sluice, source, sizeof(*source));
 }
 
+static void device_release(struct sluice_device *device)
+{
+    host_free(device->sluice, device->sources,
+              sizeof(struct source *) * (size_t)device->source_capacity);
+    host_free(device->sluice, device, sizeof(*device));
+}
+
 struct unit *unit_for_description(struct sluice *sluice, const struct platform_unit *desc)
 {
     list_for_each(node, &sluice->units)
@@ -65,19 +71,7 @@ struct unit *unit_for_description(struct sluice *sluice, const struct platform_u
     return NULL;
 }
 
-static struct sluice_device *find_device(struct sluice *sluice, uint16_t segment, uint16_t rid)
-{
-    list_for_each(node, &sluice->devices)
-    {
-        struct sluice_device *device = container_of(node, struct sluice_device, node);
-
-        if (device->segment == segment && device->rid == rid)
-            return device;
-    }
-    return NULL;
-}
-
-static void device_free_locked(struct sluice_device *device)
+void device_free_locked(struct sluice_device *device)
 {
     struct sluice *sluice = device->sluice;
 
@@ -86,62 +80,58 @@ static void device_free_locked(struct sluice_device *device)
         source_put(sluice, device->sources[i]);
     }
     list_remove(&device->node);
-    host_free(sluice, device, sizeof(*device));
+    device_release(device);
 }
 
-static enum sluice_status add_sources(struct sluice_device *device)
+/** Two requester IDs can have one source ID: it is the device's once. */
+static bool has_source(const struct sluice_device *device, const struct source *source)
+{
+    for (unsigned i = 0; i < device->source_count; i++) {
+        if (device->sources[i] == source)
+            return true;
+    }
+    return false;
+}
+
+enum sluice_status device_take_source_locked(struct sluice_device *device, uint32_t id)
 {
     struct sluice *sluice = device->sluice;
-    uint16_t rids[PCI_MAX_ALIASES];
-    unsigned count = pci_requester_ids(sluice, device->segment, device->rid, rids);
+    struct source *source;
     enum sluice_status status;
 
-    for (unsigned i = 0; i < count; i++) {
-        struct source *source;
-
-        status = source_get_locked(sluice, device->unit, device->segment, rids[i], &source);
-        if (status != SLUICE_OK)
-            return status;
-        source->users++;
-        device->sources[device->source_count++] = source;
-        status = firmware_idle_domain_locked(sluice, source, device->rid);
-        if (status != SLUICE_OK)
-            return status;
-    }
-    return SLUICE_OK;
+    if (device->source_count == device->source_capacity)
+        return SLUICE_ERR_NO_SPACE;
+    status = source_get_locked(sluice, device->unit, id, &source);
+    if (status != SLUICE_OK || has_source(device, source))
+        return status;
+    source->users++;
+    device->sources[device->source_count++] = source;
+    return firmware_idle_domain_locked(sluice, source,
+                                       &(struct region_user){device->bus == SLUICE_BUS_PCI,
+                                                             device->segment, device->rid, &source,
+                                                             1});
 }
 
-static enum sluice_status device_add_locked(struct sluice *sluice,
-                                            const struct sluice_device_config *config,
-                                            struct sluice_device **out)
+enum sluice_status device_make_locked(struct sluice *sluice, struct unit *unit,
+                                      const struct sluice_device_config *config, unsigned sources,
+                                      struct sluice_device **out)
 {
-    uint16_t named = config->is_virtual_function ? config->physical_function_rid : config->rid;
-    const struct platform_unit *desc = pci_find_unit(sluice, config->segment, named);
-    struct sluice_device *device;
-    enum sluice_status status;
+    struct sluice_device *device = host_alloc(sluice, sizeof(*device));
 
-    if (find_device(sluice, config->segment, config->rid) != NULL)
-        return SLUICE_ERR_EXISTS;
-    if (desc == NULL || unit_for_description(sluice, desc) == NULL) {
-        log_error(sluice, LOG_RID ": no unit covers this device: its DMA is not protected",
-                  LOG_RID_ARGS(config->segment, config->rid));
-        return SLUICE_ERR_NOT_FOUND;
-    }
-    device = host_alloc(sluice, sizeof(*device));
     if (device == NULL)
         return SLUICE_ERR_NO_MEMORY;
     device->sluice = sluice;
-    device->segment = config->segment;
-    device->rid = config->rid;
-    device->unit = unit_for_description(sluice, desc);
+    device->unit = unit;
+    device->bus = config->bus;
     device->untrusted = config->untrusted;
+    device->source_capacity = sources;
     format_text(device->name, sizeof(device->name), "%s", config->name != NULL ? config->name : "");
-    list_append(&sluice->devices, &device->node);
-    status = add_sources(device);
-    if (status != SLUICE_OK) {
-        device_free_locked(device);
-        return status;
+    device->sources = host_alloc(sluice, sizeof(struct source *) * sources);
+    if (device->sources == NULL) {
+        device_release(device);
+        return SLUICE_ERR_NO_MEMORY;
     }
+    list_append(&sluice->devices, &device->node);
     *out = device;
     return SLUICE_OK;
 }
@@ -153,11 +143,18 @@ enum sluice_status sluice_device_add(struct sluice *sluice,
     enum sluice_status status = SLUICE_ERR_STATE;
     sluice_irqstate_t irq;
 
-    if (sluice == NULL || config == NULL || out == NULL || config->bus != SLUICE_BUS_PCI)
+    struct sluice_device *device;
+
+    if (sluice == NULL || config == NULL || out == NULL ||
+        (config->bus != SLUICE_BUS_PCI && config->bus != SLUICE_BUS_PLATFORM) ||
+        (config->bus == SLUICE_BUS_PLATFORM && config->path == NULL && config->registers == 0))
         return SLUICE_ERR_INVALID;
     irq = sluice_spin_lock(&sluice->lock);
     if (sluice->state == INSTANCE_STARTED)
-        status = device_add_locked(sluice, config, out);
+        status = config->bus == SLUICE_BUS_PCI ? device_find_pci_locked(sluice, config, &device)
+                                               : device_find_named_locked(sluice, config, &device);
+    if (status == SLUICE_OK)
+        *out = device;
     sluice_spin_unlock(&sluice->lock, irq);
     return status;
 }
@@ -203,6 +200,7 @@ enum sluice_status sluice_device_reserved(struct sluice_device *device, unsigned
     enum sluice_status status = SLUICE_OK;
     const struct platform_reserved *region;
     const struct unit_caps *caps;
+    struct region_user user;
     sluice_irqstate_t irq;
 
     if (device == NULL || out == NULL)
@@ -221,7 +219,8 @@ enum sluice_status sluice_device_reserved(struct sluice_device *device, unsigned
         return SLUICE_OK;
     }
     irq = sluice_spin_lock(&device->sluice->lock);
-    if (firmware_region_at(device->sluice, device->segment, device->rid, index, &region))
+    user = device_user(device);
+    if (firmware_region_at(device->sluice, &user, index, &region))
         *out = (struct sluice_reserved_region){
             .kind = SLUICE_RESERVED_FIRMWARE, .first = region->first, .last = region->last};
     else
@@ -261,7 +260,7 @@ void domain_layer_clear_locked(struct sluice *sluice)
         struct sluice_device *device = container_of(node, struct sluice_device, node);
 
         list_remove(&device->node);
-        host_free(sluice, device, sizeof(*device));
+        device_release(device);
     }
     free_sources(sluice);
     list_for_each_safe(node, &sluice->domains)

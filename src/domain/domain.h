@@ -6,6 +6,7 @@
  *   mapping.c   map, unmap, lookup, reserved     attach.c    attach, detach, moving between domains
  *   flush.c     invalidate and release           link.c      a domain on one unit
  *   identity.c  identity maps                    firmware.c  regions that firmware demands
+ *   find.c      from a name to unit and sources
  *
  * Locking: everything that changes who is attached where runs under sluice->lock. Mapping and
  * flushing take only domain->links_lock, for as long as it takes to pick up the links; see
@@ -21,7 +22,8 @@
 
 #include <sluice/domain.h>
 
-#define DOMAIN_NAME_BYTES 32u
+#define DOMAIN_NAME_BYTES  32u
+#define DEVICE_LABEL_BYTES 64u
 
 /** Reserved ranges a domain can hold: one a unit for interrupts, one a firmware region. */
 #define DOMAIN_RESERVED_MAX 32u
@@ -84,16 +86,31 @@ struct sluice_domain {
 struct sluice_device {
     struct list_node node; /**< in sluice->devices */
     struct sluice *sluice;
-    uint16_t segment;
-    uint16_t rid;
+    enum sluice_bus bus;
+    uint16_t segment;               /**< PCI */
+    uint16_t rid;                   /**< PCI */
+    char label[DEVICE_LABEL_BYTES]; /**< where it is, for people: "0000:01:00.0", or its path */
     char name[DOMAIN_NAME_BYTES];
     struct unit *unit;
     struct sluice_domain *domain; /**< NULL: in none */
     bool untrusted;
-    unsigned interrupts; /**< blocks of interrupt entries; guarded by sluice->lock */
-    bool dma_open;       /**< the DMA API holds it in its domain; guarded by sluice->lock */
+    unsigned interrupts;   /**< blocks of interrupt entries; guarded by sluice->lock */
+    bool dma_open;         /**< the DMA API holds it in its domain; guarded by sluice->lock */
+    unsigned address_bits; /**< firmware: widest address on the way to the unit; 0: no limit */
+    enum sluice_coherence coherence;    /**< firmware: whether its DMA snoops CPU caches */
+    const struct platform_scope *scope; /**< platform: the first that names it */
     unsigned source_count;
-    struct source *sources[PCI_MAX_ALIASES];
+    unsigned source_capacity;
+    struct source **sources;
+};
+
+/** Whom a firmware region may be for: a function, or whoever has these source IDs. */
+struct region_user {
+    bool on_pci;
+    uint16_t segment; /**< on_pci */
+    uint16_t rid;     /**< on_pci */
+    struct source *const *sources;
+    unsigned source_count;
 };
 
 /* ---- domain.c ---- */
@@ -174,8 +191,28 @@ SLUICE_MUST_CHECK enum sluice_status device_detach_locked(struct sluice_device *
 
 /** Finds a source or makes one, blocked. Under sluice->lock. */
 SLUICE_MUST_CHECK enum sluice_status source_get_locked(struct sluice *sluice, struct unit *unit,
-                                                       uint16_t segment, uint32_t id,
-                                                       struct source **out);
+                                                       uint32_t id, struct source **out);
+/** Makes a device without sources. Returns: OK; NO_MEMORY. */
+SLUICE_MUST_CHECK enum sluice_status device_make_locked(struct sluice *sluice, struct unit *unit,
+                                                        const struct sluice_device_config *config,
+                                                        unsigned sources,
+                                                        struct sluice_device **out);
+/** Adds a source ID of a device's unit; once. Returns: OK; NO_SPACE; NO_MEMORY; of attach. */
+SLUICE_MUST_CHECK enum sluice_status device_take_source_locked(struct sluice_device *device,
+                                                               uint32_t id);
+/** Frees a device that is in no domain, and its sources where nobody else has them. */
+void device_free_locked(struct sluice_device *device);
+
+/* ---- find.c ---- */
+
+/** Make the device that a configuration means, with its sources; as sluice_device_add. */
+SLUICE_MUST_CHECK enum sluice_status
+device_find_pci_locked(struct sluice *sluice, const struct sluice_device_config *config,
+                       struct sluice_device **out);
+SLUICE_MUST_CHECK enum sluice_status
+device_find_named_locked(struct sluice *sluice, const struct sluice_device_config *config,
+                         struct sluice_device **out);
+
 struct unit *unit_for_description(struct sluice *sluice, const struct platform_unit *desc);
 /** Frees every device, source and domain; units are stopped. Under sluice->lock. */
 void domain_layer_clear_locked(struct sluice *sluice);
@@ -194,16 +231,24 @@ SLUICE_MUST_CHECK enum sluice_status identity_map_locked(struct sluice_domain *d
  */
 SLUICE_MUST_CHECK enum sluice_status firmware_regions_prepare_locked(struct sluice *sluice);
 
-/** The index-th firmware region that applies to a function; false past the last. */
-bool firmware_region_at(struct sluice *sluice, uint16_t segment, uint16_t rid, unsigned index,
+/** The index-th firmware region that applies to somebody; false past the last. */
+bool firmware_region_at(struct sluice *sluice, const struct region_user *user, unsigned index,
                         const struct platform_reserved **out);
 
-/** Makes the idle domain of a device's own source where firmware reserves memory for it. */
-SLUICE_MUST_CHECK enum sluice_status
-firmware_idle_domain_locked(struct sluice *sluice, struct source *source, uint16_t rid);
+/** Makes the idle domain of a source where firmware reserves memory for its user. */
+SLUICE_MUST_CHECK enum sluice_status firmware_idle_domain_locked(struct sluice *sluice,
+                                                                 struct source *source,
+                                                                 const struct region_user *user);
 
 /** Maps a device's firmware regions one to one into a domain that it is about to join. */
 SLUICE_MUST_CHECK enum sluice_status firmware_regions_map_locked(struct sluice_domain *domain,
-                                                                 uint16_t segment, uint16_t rid);
+                                                                 const struct region_user *user);
+
+/** A device, as firmware regions know it. */
+static inline struct region_user device_user(const struct sluice_device *device)
+{
+    return (struct region_user){device->bus == SLUICE_BUS_PCI, device->segment, device->rid,
+                                device->sources, device->source_count};
+}
 
 #endif

@@ -18,25 +18,42 @@ static sluice_phys_t region_last(const struct platform_reserved *region)
     return region->last | (SLUICE_PAGE_BYTES - 1);
 }
 
-static bool region_covers(struct sluice *sluice, const struct platform_reserved *region,
-                          uint16_t segment, uint16_t rid)
+/** Whether one of the user's sources is among the IDs of a scope. */
+static bool ids_meet(const struct platform_scope *scope, const struct region_user *user)
 {
-    list_for_each(node, &region->scopes)
-    {
-        if (pci_scope_covers(sluice, container_of(node, struct platform_scope, node), segment, rid))
+    for (unsigned i = 0; i < user->source_count; i++) {
+        const struct source *source = user->sources[i];
+
+        if (source->unit->desc == scope->unit && source->id >= scope->first_id &&
+            source->id - scope->first_id < scope->id_count)
             return true;
     }
     return false;
 }
 
-bool firmware_region_at(struct sluice *sluice, uint16_t segment, uint16_t rid, unsigned index,
+static bool region_covers(struct sluice *sluice, const struct platform_reserved *region,
+                          const struct region_user *user)
+{
+    list_for_each(node, &region->scopes)
+    {
+        const struct platform_scope *scope = container_of(node, struct platform_scope, node);
+
+        if (scope->kind == PLATFORM_SCOPE_IDS
+                ? ids_meet(scope, user)
+                : user->on_pci && pci_scope_covers(sluice, scope, user->segment, user->rid))
+            return true;
+    }
+    return false;
+}
+
+bool firmware_region_at(struct sluice *sluice, const struct region_user *user, unsigned index,
                         const struct platform_reserved **out)
 {
     list_for_each(node, &sluice->platform.reserved)
     {
         const struct platform_reserved *region = container_of(node, struct platform_reserved, node);
 
-        if (region_covers(sluice, region, segment, rid) && index-- == 0) {
+        if (region_covers(sluice, region, user) && index-- == 0) {
             *out = region;
             return true;
         }
@@ -133,12 +150,12 @@ static enum sluice_status add_region(struct sluice_domain *domain,
     return status;
 }
 
-enum sluice_status firmware_regions_map_locked(struct sluice_domain *domain, uint16_t segment,
-                                               uint16_t rid)
+enum sluice_status firmware_regions_map_locked(struct sluice_domain *domain,
+                                               const struct region_user *user)
 {
     const struct platform_reserved *region;
 
-    for (unsigned i = 0; firmware_region_at(domain->sluice, segment, rid, i, &region); i++) {
+    for (unsigned i = 0; firmware_region_at(domain->sluice, user, i, &region); i++) {
         enum sluice_status status = add_region(domain, region);
 
         if (status != SLUICE_OK)
@@ -177,20 +194,20 @@ static void destroy_idle(struct source *source)
 }
 
 enum sluice_status firmware_idle_domain_locked(struct sluice *sluice, struct source *source,
-                                               uint16_t rid)
+                                               const struct region_user *user)
 {
     const struct platform_reserved *region;
     bool fresh = source->idle == NULL;
     enum sluice_status status;
 
-    if (!firmware_region_at(sluice, source->segment, rid, 0, &region))
+    if (!firmware_region_at(sluice, user, 0, &region))
         return SLUICE_OK;
     if (fresh) {
         status = create_idle(sluice, source);
         if (status != SLUICE_OK)
             return status;
     }
-    status = firmware_regions_map_locked(source->idle->domain, source->segment, rid);
+    status = firmware_regions_map_locked(source->idle->domain, user);
     if (status == SLUICE_OK && source->link == NULL)
         status = source_switch_locked(source, source->idle);
     if (status != SLUICE_OK && fresh && source->link == NULL)
@@ -223,10 +240,14 @@ static bool prepare_function(void *arg, uint16_t segment, uint16_t rid)
     count = pci_requester_ids(sluice, segment, rid, rids);
     for (unsigned i = 0; i < count && prepare->status == SLUICE_OK; i++) {
         struct source *source;
+        uint32_t id = rids[i];
 
-        prepare->status = source_get_locked(sluice, unit, segment, rids[i], &source);
+        if (desc->maps_ids && pci_find_source(sluice, desc, segment, rids[i], &id) == NULL)
+            continue; /* the unit never sees this one */
+        prepare->status = source_get_locked(sluice, unit, id, &source);
         if (prepare->status == SLUICE_OK)
-            prepare->status = firmware_idle_domain_locked(sluice, source, rid);
+            prepare->status = firmware_idle_domain_locked(
+                sluice, source, &(struct region_user){true, segment, rid, &source, 1});
     }
     if (prepare->status == SLUICE_OK)
         log_info(sluice, LOG_RID ": keeps reserved memory %#llx-%#llx", LOG_RID_ARGS(segment, rid),
@@ -265,12 +286,39 @@ static enum sluice_status prepare_rids(struct prepare *prepare, const struct pla
     return prepare->status;
 }
 
+/** Source IDs are what they are, whether firmware says who has them or not. */
+static enum sluice_status prepare_ids(struct prepare *prepare, const struct platform_scope *scope)
+{
+    struct sluice *sluice = prepare->sluice;
+    struct unit *unit = unit_for_description(sluice, scope->unit);
+    enum sluice_status status = SLUICE_OK;
+
+    if (unit == NULL)
+        return SLUICE_ERR_FIRMWARE;
+    for (uint32_t i = 0; i < scope->id_count && status == SLUICE_OK; i++) {
+        struct source *source;
+
+        status = source_get_locked(sluice, unit, scope->first_id + i, &source);
+        if (status == SLUICE_OK)
+            status = firmware_idle_domain_locked(sluice, source,
+                                                 &(struct region_user){false, 0, 0, &source, 1});
+    }
+    if (status == SLUICE_OK)
+        log_info(sluice, "%s: %u source IDs from %#x keep reserved memory %#llx-%#llx", unit->name,
+                 (unsigned)scope->id_count, (unsigned)scope->first_id,
+                 (unsigned long long)prepare->region->first,
+                 (unsigned long long)prepare->region->last);
+    return status;
+}
+
 static enum sluice_status prepare_scope(struct prepare *prepare, const struct platform_scope *scope)
 {
     struct sluice *sluice = prepare->sluice;
     enum sluice_status status;
     uint16_t rid;
 
+    if (scope->kind == PLATFORM_SCOPE_IDS)
+        return prepare_ids(prepare, scope);
     if (scope->kind == PLATFORM_SCOPE_PCI_RANGE)
         return prepare_rids(prepare, scope);
     status = pci_scope_resolve(sluice, scope, &rid);

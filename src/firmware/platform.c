@@ -12,6 +12,7 @@ void platform_init(struct platform *platform)
     list_init(&platform->ats);
     list_init(&platform->ecam);
     list_init(&platform->tables);
+    list_init(&platform->names);
 }
 
 void platform_free_scopes(struct sluice *sluice, struct list_node *scopes)
@@ -21,6 +22,16 @@ void platform_free_scopes(struct sluice *sluice, struct list_node *scopes)
         list_remove(node);
         host_free(sluice, container_of(node, struct platform_scope, node),
                   sizeof(struct platform_scope));
+    }
+}
+
+static void free_copies(struct sluice *sluice, struct list_node *copies)
+{
+    list_for_each_safe(node, copies)
+    {
+        struct platform_table *copy = container_of(node, struct platform_table, node);
+
+        host_free(sluice, copy, sizeof(*copy) + copy->bytes);
     }
 }
 
@@ -52,12 +63,8 @@ void platform_clear(struct sluice *sluice, struct platform *platform)
         host_free(sluice, container_of(node, struct platform_ecam, node),
                   sizeof(struct platform_ecam));
     }
-    list_for_each_safe(node, &platform->tables)
-    {
-        struct platform_table *table = container_of(node, struct platform_table, node);
-
-        host_free(sluice, table, sizeof(*table) + table->bytes);
-    }
+    free_copies(sluice, &platform->tables);
+    free_copies(sluice, &platform->names);
     platform_init(platform);
 }
 
@@ -65,9 +72,8 @@ static const struct {
     const char *signature;
     enum sluice_status (*read)(const struct platform_reader *reader);
 } readers[] = {
-    {"DMAR", platform_read_dmar},
-    {"IVRS", platform_read_ivrs},
-    {"MCFG", platform_read_mcfg},
+    {"DMAR", platform_read_dmar}, {"IORT", platform_read_iort}, {"IVRS", platform_read_ivrs},
+    {"MCFG", platform_read_mcfg}, {"RIMT", platform_read_rimt}, {"VIOT", platform_read_viot},
 };
 
 static bool same_signature(const char *one, const char *other)
@@ -131,6 +137,7 @@ static void merge(struct platform *platform, struct platform *added)
     join(&platform->ats, &added->ats);
     join(&platform->ecam, &added->ecam);
     join(&platform->tables, &added->tables);
+    join(&platform->names, &added->names);
     if (added->host_address_bits != 0)
         platform->host_address_bits = added->host_address_bits;
     platform->interrupt_remapping = platform->interrupt_remapping || added->interrupt_remapping;

@@ -11,20 +11,11 @@
 
 #include "core/list.h"
 
+#include <sluice/platform.h>
 #include <sluice/status.h>
 #include <sluice/types.h>
 
 struct sluice;
-
-enum platform_unit_kind {
-    PLATFORM_UNIT_INTEL_VTD = 0,
-    PLATFORM_UNIT_AMD_VI,
-    PLATFORM_UNIT_SMMU_V3,
-    PLATFORM_UNIT_SMMU_V2,
-    PLATFORM_UNIT_RISCV,
-    PLATFORM_UNIT_VIRTIO,
-    PLATFORM_UNIT_KIND_COUNT
-};
 
 enum platform_scope_kind {
     PLATFORM_SCOPE_PCI_DEVICE = 0, /**< one function, found by bus and path */
@@ -33,6 +24,8 @@ enum platform_scope_kind {
     PLATFORM_SCOPE_IOAPIC,         /**< an interrupt source: `enum_id` is its APIC ID */
     PLATFORM_SCOPE_HPET,           /**< an interrupt source: `enum_id` is its HPET number */
     PLATFORM_SCOPE_ACPI_NAME, /**< a device of the ACPI namespace: `enum_id` links to its name */
+    PLATFORM_SCOPE_NAMED,     /**< a device outside PCI: by `name` or `registers` */
+    PLATFORM_SCOPE_IDS,       /**< source IDs of `unit` as they are, whoever has them */
 };
 
 /**
@@ -48,9 +41,19 @@ struct platform_scope {
     uint8_t start_bus;
     unsigned path_length;  /**< pairs */
     const uint8_t *path;   /**< path_length pairs (device, function) */
+    uint16_t last_segment; /**< PCI_RANGE, inclusive: `segment` but in a range of segments */
+    uint16_t rid_mask;     /**< PCI_RANGE: bits of a requester ID that count; 0: all */
     uint16_t first_rid;    /**< PCI_RANGE */
     uint16_t last_rid;     /**< PCI_RANGE, inclusive */
-    uint32_t output_base;  /**< PCI_RANGE: source ID of first_rid */
+    uint32_t first_id;     /**< PCI_RANGE: source ID of first_rid; NAMED, IDS: the first */
+    uint32_t id_count;     /**< NAMED, IDS */
+    const char *name;      /**< NAMED: not terminated; NULL: by its registers alone */
+    uint32_t name_bytes;
+    sluice_phys_t registers;          /**< NAMED: 0: by its name alone */
+    const struct platform_unit *unit; /**< IDS */
+    uint8_t address_bits; /**< PCI_RANGE, NAMED: widest address on the way there; 0: no limit */
+    bool ats;             /**< PCI_RANGE: firmware says that ATS works here */
+    enum sluice_coherence coherence; /**< PCI_RANGE, NAMED: of the device's DMA */
     bool aliased;          /**< PCI_RANGE: requests arrive as `source_rid`, all of the range's */
     uint16_t source_rid;   /**< aliased; IOAPIC, HPET, ACPI_NAME of an IVHD: their requester ID */
     uint8_t settings;      /**< of an IVHD: bits for the device's table entry [AMD 5.2.2.1] */
@@ -82,13 +85,20 @@ enum platform_ivhd_flags {
 
 struct platform_unit {
     struct list_node node;
-    enum platform_unit_kind kind;
+    enum sluice_unit_kind kind;
     uint16_t segment;
+    bool on_pci;             /**< it is a PCI function, `rid` of `segment`, and `base` is 0 */
+    uint16_t rid;            /**< on_pci */
     sluice_phys_t base;      /**< registers */
     uint64_t register_bytes; /**< as far as firmware says; at least one page */
     bool covers_rest;        /**< covers every PCI device of the segment that no other unit names */
-    struct list_node scopes; /**< struct platform_scope */
-    struct platform_ivhd ivhd; /**< AMD_VI */
+    /** Source IDs are what its scopes say; else they are requester IDs. */
+    bool maps_ids;
+    enum sluice_coherence coherence;       /**< of its table walks, where firmware says it */
+    uint32_t model;                        /**< SMMUs: which implementation [IORT 3.1.1.2] */
+    uint32_t wires[SLUICE_UNIT_WIRES_MAX]; /**< interrupts as the host counts them; 0: none */
+    struct list_node scopes;               /**< struct platform_scope */
+    struct platform_ivhd ivhd;             /**< AMD_VI */
     uint32_t table_offset;
 };
 
@@ -121,7 +131,7 @@ struct platform_ecam {
     uint8_t last_bus;
 };
 
-/** A private copy of a table, which the pointers above point into. */
+/** A private copy of a table or name, which the pointers above point into. */
 struct platform_table {
     struct list_node node;
     size_t bytes;
@@ -134,6 +144,7 @@ struct platform {
     struct list_node ats;       /**< struct platform_ats */
     struct list_node ecam;      /**< struct platform_ecam */
     struct list_node tables;    /**< struct platform_table */
+    struct list_node names;     /**< struct platform_table: names that came otherwise */
     unsigned host_address_bits; /**< widest physical address firmware claims; 0: not said */
     bool interrupt_remapping;   /**< firmware says the platform supports it */
     bool x2apic_opt_out;        /**< firmware asks to stay out of x2APIC */
@@ -153,5 +164,8 @@ void platform_clear(struct sluice *sluice, struct platform *platform);
 SLUICE_MUST_CHECK enum sluice_status platform_add_table(struct sluice *sluice,
                                                         struct platform *platform,
                                                         const void *table, size_t bytes);
+
+/** Whether two units are the same registers or the same function. */
+bool platform_same_unit(const struct platform_unit *one, const struct platform_unit *other);
 
 #endif

@@ -25,6 +25,7 @@ static enum sluice_status add_scope(const struct platform_reader *reader, struct
 {
     enum platform_scope_kind kind;
     struct platform_scope *scope;
+    enum sluice_status status;
 
     if (!scope_kind(from->type, &kind)) {
         log_warning(reader->sluice, "DMAR: offset %#x: device scope of unknown type %u: skipped",
@@ -36,17 +37,15 @@ static enum sluice_status add_scope(const struct platform_reader *reader, struct
 
         return platform_malformed(reader, &error);
     }
-    scope = host_alloc(reader->sluice, sizeof(*scope));
-    if (scope == NULL)
-        return SLUICE_ERR_NO_MEMORY;
-    scope->kind = kind;
+    status = platform_make_scope(reader->sluice, scopes, kind, from->offset, &scope);
+    if (status != SLUICE_OK)
+        return status;
     scope->segment = segment;
+    scope->last_segment = segment;
     scope->enum_id = from->enumeration_id;
     scope->start_bus = from->start_bus;
     scope->path = from->path;
     scope->path_length = from->path_length;
-    scope->table_offset = from->offset;
-    list_append(scopes, &scope->node);
     return SLUICE_OK;
 }
 
@@ -70,18 +69,16 @@ static enum sluice_status add_scopes(const struct platform_reader *reader, struc
 static enum sluice_status add_unit(const struct platform_reader *reader,
                                    const struct sluice_dmar_structure *drhd)
 {
-    struct platform_unit *unit = host_alloc(reader->sluice, sizeof(*unit));
+    struct platform_unit *unit;
+    enum sluice_status status = platform_make_unit(reader, drhd->offset, &unit);
 
-    if (unit == NULL)
-        return SLUICE_ERR_NO_MEMORY;
-    list_init(&unit->scopes);
-    list_append(&reader->platform->units, &unit->node);
-    unit->kind = PLATFORM_UNIT_INTEL_VTD;
+    if (status != SLUICE_OK)
+        return status;
+    unit->kind = SLUICE_UNIT_INTEL_VTD;
     unit->segment = drhd->segment;
     unit->base = drhd->base;
     unit->register_bytes = SLUICE_PAGE_BYTES << (drhd->size & 0xfu);
     unit->covers_rest = (drhd->flags & 1u) != 0;
-    unit->table_offset = drhd->offset;
     return add_scopes(reader, &unit->scopes, drhd);
 }
 
@@ -91,19 +88,17 @@ static enum sluice_status add_reserved(const struct platform_reader *reader,
     const struct sluice_acpi_error inverted = {rmrr->offset + 16,
                                                "reserved region ends before it begins"};
     struct platform_reserved *reserved;
+    enum sluice_status status;
 
     if (rmrr->base > rmrr->last)
         return platform_malformed(reader, &inverted);
-    reserved = host_alloc(reader->sluice, sizeof(*reserved));
-    if (reserved == NULL)
-        return SLUICE_ERR_NO_MEMORY;
-    list_init(&reserved->scopes);
-    list_append(&reader->platform->reserved, &reserved->node);
+    status = platform_make_reserved(reader, rmrr->offset, &reserved);
+    if (status != SLUICE_OK)
+        return status;
     reserved->segment = rmrr->segment;
     reserved->first = rmrr->base;
     reserved->last = rmrr->last;
     reserved->prot = SLUICE_PROT_READ | SLUICE_PROT_WRITE;
-    reserved->table_offset = rmrr->offset;
     return add_scopes(reader, &reserved->scopes, rmrr);
 }
 

@@ -33,39 +33,20 @@ struct entry_walk {
     struct sluice_ivrs_entry first; /**< the entry that began it */
 };
 
-static enum sluice_status malformed(const struct platform_reader *reader, uint32_t offset,
-                                    const char *what)
-{
-    const struct sluice_acpi_error error = {offset, what};
-
-    return platform_malformed(reader, &error);
-}
-
-static struct platform_scope *add_scope(const struct platform_reader *reader,
-                                        struct list_node *scopes, uint16_t segment, uint32_t offset)
-{
-    struct platform_scope *scope = host_alloc(reader->sluice, sizeof(*scope));
-
-    if (scope == NULL)
-        return NULL;
-    scope->segment = segment;
-    scope->table_offset = offset;
-    list_append(scopes, &scope->node);
-    return scope;
-}
-
 static enum sluice_status add_range(struct entry_walk *walk, const struct sluice_ivrs_entry *entry,
                                     uint16_t first, uint16_t last)
 {
-    struct platform_scope *scope =
-        add_scope(walk->reader, &walk->unit->scopes, walk->unit->segment, entry->offset);
+    struct platform_scope *scope;
+    enum sluice_status status = platform_make_scope(
+        walk->reader->sluice, &walk->unit->scopes, PLATFORM_SCOPE_PCI_RANGE, entry->offset, &scope);
 
-    if (scope == NULL)
-        return SLUICE_ERR_NO_MEMORY;
-    scope->kind = PLATFORM_SCOPE_PCI_RANGE;
+    if (status != SLUICE_OK)
+        return status;
+    scope->segment = walk->unit->segment;
+    scope->last_segment = walk->unit->segment;
     scope->first_rid = first;
     scope->last_rid = last;
-    scope->output_base = first;
+    scope->first_id = first;
     scope->settings = entry->settings;
     scope->aliased =
         entry->type == SLUICE_IVRS_ALIAS_SELECT || entry->type == SLUICE_IVRS_ALIAS_RANGE;
@@ -77,12 +58,13 @@ static enum sluice_status add_range(struct entry_walk *walk, const struct sluice
 static enum sluice_status add_other(struct entry_walk *walk, const struct sluice_ivrs_entry *entry,
                                     enum platform_scope_kind kind)
 {
-    struct platform_scope *scope =
-        add_scope(walk->reader, &walk->unit->scopes, walk->unit->segment, entry->offset);
+    struct platform_scope *scope;
+    enum sluice_status status =
+        platform_make_scope(walk->reader->sluice, &walk->unit->scopes, kind, entry->offset, &scope);
 
-    if (scope == NULL)
-        return SLUICE_ERR_NO_MEMORY;
-    scope->kind = kind;
+    if (status != SLUICE_OK)
+        return status;
+    scope->segment = walk->unit->segment;
     scope->settings = entry->settings;
     scope->enum_id = entry->handle;
     scope->source_rid = kind == PLATFORM_SCOPE_ACPI_NAME ? entry->device : entry->source;
@@ -104,9 +86,9 @@ static enum sluice_status add_special(struct entry_walk *walk,
 static enum sluice_status end_range(struct entry_walk *walk, const struct sluice_ivrs_entry *entry)
 {
     if (!walk->open)
-        return malformed(walk->reader, entry->offset, "the end of a range that never began");
+        return platform_refused(walk->reader, entry->offset, "the end of a range that never began");
     if (entry->device < walk->first.device)
-        return malformed(walk->reader, entry->offset, "range ends before it begins");
+        return platform_refused(walk->reader, entry->offset, "range ends before it begins");
     walk->open = false;
     return add_range(walk, &walk->first, walk->first.device, entry->device);
 }
@@ -169,7 +151,7 @@ static enum sluice_status add_entries(const struct platform_reader *reader,
            SLUICE_OK) {
         /* What stands between the two ends of a range belongs to neither [AMD 5.2.2.1]. */
         if (walk.open && entry.type != SLUICE_IVRS_RANGE_END)
-            return malformed(reader, walk.first.offset, "range without an end");
+            return platform_refused(reader, walk.first.offset, "range without an end");
         status = entry.type == SLUICE_IVRS_RANGE_END ? end_range(&walk, &entry)
                                                      : add_entry(&walk, &entry);
         if (status != SLUICE_OK)
@@ -177,7 +159,8 @@ static enum sluice_status add_entries(const struct platform_reader *reader,
     }
     if (status != SLUICE_ERR_NOT_FOUND)
         return platform_malformed(reader, &error);
-    return walk.open ? malformed(reader, walk.first.offset, "range without an end") : SLUICE_OK;
+    return walk.open ? platform_refused(reader, walk.first.offset, "range without an end")
+                     : SLUICE_OK;
 }
 
 /* ---- units ---- */
@@ -207,7 +190,7 @@ static uint8_t believed_bits(uint8_t bits)
 static void fill_unit(struct platform_unit *unit, const struct sluice_ivrs_block *ivhd,
                       const struct sluice_ivrs_header *header)
 {
-    unit->kind = PLATFORM_UNIT_AMD_VI;
+    unit->kind = SLUICE_UNIT_AMD_VI;
     unit->segment = ivhd->segment;
     unit->base = ivhd->base;
     unit->register_bytes = REGISTER_BYTES;
@@ -225,17 +208,6 @@ static void fill_unit(struct platform_unit *unit, const struct sluice_ivrs_block
     };
 }
 
-static enum sluice_status make_unit(const struct platform_reader *reader,
-                                    struct platform_unit **out)
-{
-    *out = host_alloc(reader->sluice, sizeof(**out));
-    if (*out == NULL)
-        return SLUICE_ERR_NO_MEMORY;
-    list_init(&(*out)->scopes);
-    list_append(&reader->platform->units, &(*out)->node);
-    return SLUICE_OK;
-}
-
 static enum sluice_status add_unit(const struct platform_reader *reader,
                                    const struct sluice_ivrs_block *ivhd,
                                    const struct sluice_ivrs_header *header)
@@ -245,7 +217,8 @@ static enum sluice_status add_unit(const struct platform_reader *reader,
     enum sluice_status status;
 
     if (unit != NULL && unit->ivhd.type == ivhd->type)
-        return malformed(reader, ivhd->offset, "second description of a unit, of the same type");
+        return platform_refused(reader, ivhd->offset,
+                                "second description of a unit, of the same type");
     if (unit != NULL && unit->base != ivhd->base)
         log_warning(reader->sluice,
                     "IVRS: offset %#x: unit %04x is at %#llx by type %02xh and at %#llx by type "
@@ -259,8 +232,8 @@ static enum sluice_status add_unit(const struct platform_reader *reader,
         platform_free_scopes(reader->sluice, &unit->scopes);
     } else {
         if (count == UNITS_MAX)
-            return malformed(reader, ivhd->offset, "more than 256 units");
-        status = make_unit(reader, &unit);
+            return platform_refused(reader, ivhd->offset, "more than 256 units");
+        status = platform_make_unit(reader, ivhd->offset, &unit);
         if (status != SLUICE_OK)
             return status;
     }
@@ -294,18 +267,21 @@ static enum sluice_status region_devices(const struct platform_reader *reader,
                                          struct platform_reserved *region)
 {
     struct platform_scope *scope;
+    enum sluice_status status;
 
     if (ivmd->type == SLUICE_IVRS_IVMD_RANGE && ivmd->aux < ivmd->device)
-        return malformed(reader, ivmd->offset + 4, "range of devices ends before it begins");
-    scope = add_scope(reader, &region->scopes, region->segment, ivmd->offset);
-    if (scope == NULL)
-        return SLUICE_ERR_NO_MEMORY;
-    scope->kind = PLATFORM_SCOPE_PCI_RANGE;
+        return platform_refused(reader, ivmd->offset + 4, "range of devices ends before it begins");
+    status = platform_make_scope(reader->sluice, &region->scopes, PLATFORM_SCOPE_PCI_RANGE,
+                                 ivmd->offset, &scope);
+    if (status != SLUICE_OK)
+        return status;
+    scope->segment = region->segment;
+    scope->last_segment = region->segment;
     scope->first_rid = ivmd->type == SLUICE_IVRS_IVMD_ALL ? EVERY_RID_FIRST : ivmd->device;
     scope->last_rid = ivmd->type == SLUICE_IVRS_IVMD_ALL     ? EVERY_RID_LAST
                       : ivmd->type == SLUICE_IVRS_IVMD_RANGE ? ivmd->aux
                                                              : ivmd->device;
-    scope->output_base = scope->first_rid;
+    scope->first_id = scope->first_rid;
     return SLUICE_OK;
 }
 
@@ -314,6 +290,7 @@ static enum sluice_status add_region(const struct platform_reader *reader,
 {
     uint32_t prot = region_prot(ivmd->flags);
     struct platform_reserved *region;
+    enum sluice_status status;
 
     if (ivmd->length == 0 || prot == 0) {
         log_warning(reader->sluice,
@@ -324,18 +301,15 @@ static enum sluice_status add_region(const struct platform_reader *reader,
         return SLUICE_OK;
     }
     if (ivmd->base > UINT64_MAX - (ivmd->length - 1))
-        return malformed(reader, ivmd->offset + 24, "memory reaches beyond all addresses");
-    region = host_alloc(reader->sluice, sizeof(*region));
-    if (region == NULL)
-        return SLUICE_ERR_NO_MEMORY;
-    list_init(&region->scopes);
-    list_append(&reader->platform->reserved, &region->node);
+        return platform_refused(reader, ivmd->offset + 24, "memory reaches beyond all addresses");
+    status = platform_make_reserved(reader, ivmd->offset, &region);
+    if (status != SLUICE_OK)
+        return status;
     /* Firmware with several segments puts the segment into the lowest reserved bytes. */
     region->segment = (uint16_t)ivmd->reserved;
     region->first = ivmd->base;
     region->last = ivmd->base + (ivmd->length - 1);
     region->prot = prot;
-    region->table_offset = ivmd->offset;
     return region_devices(reader, ivmd, region);
 }
 

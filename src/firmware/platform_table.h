@@ -24,9 +24,28 @@ enum sluice_status platform_malformed(const struct platform_reader *reader,
 /** Frees a list of struct platform_scope. */
 void platform_free_scopes(struct sluice *sluice, struct list_node *scopes);
 
+/** The same for something that a parser let pass. */
+enum sluice_status platform_refused(const struct platform_reader *reader, uint32_t offset,
+                                    const char *what);
+
+/** Appends an empty one, to be filled in. Returns: OK; NO_MEMORY. */
+enum sluice_status platform_make_unit(const struct platform_reader *reader, uint32_t offset,
+                                      struct platform_unit **out);
+enum sluice_status platform_make_scope(struct sluice *sluice, struct list_node *scopes,
+                                       enum platform_scope_kind kind, uint32_t offset,
+                                       struct platform_scope **out);
+enum sluice_status platform_make_reserved(const struct platform_reader *reader, uint32_t offset,
+                                          struct platform_reserved **out);
+
+/** The unit that this table describes at an offset; NULL: none. */
+struct platform_unit *platform_unit_at(const struct platform_reader *reader, uint32_t offset);
+
 enum sluice_status platform_read_dmar(const struct platform_reader *reader);
+enum sluice_status platform_read_iort(const struct platform_reader *reader);
 enum sluice_status platform_read_ivrs(const struct platform_reader *reader);
 enum sluice_status platform_read_mcfg(const struct platform_reader *reader);
+enum sluice_status platform_read_rimt(const struct platform_reader *reader);
+enum sluice_status platform_read_viot(const struct platform_reader *reader);
 
 /** Whether any table of this signature is read at all. */
 bool platform_knows_table(const char *signature);

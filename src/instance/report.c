@@ -39,9 +39,8 @@ static void report_devices(struct sluice *sluice, sluice_emit *emit, void *arg)
     {
         const struct sluice_device *device = container_of(node, struct sluice_device, node);
 
-        format_text(line, sizeof(line), LOG_RID " '%s': %s, %s%s%s",
-                    LOG_RID_ARGS(device->segment, device->rid), device->name, device->unit->name,
-                    device->domain != NULL ? "domain '" : "blocked",
+        format_text(line, sizeof(line), "%s '%s': %s, %s%s%s", device->label, device->name,
+                    device->unit->name, device->domain != NULL ? "domain '" : "blocked",
                     device->domain != NULL ? device->domain->name : "",
                     device->domain != NULL ? "'" : "");
         emit(arg, line);

@@ -11,9 +11,8 @@ static bool any_attached(struct sluice *sluice)
         const struct sluice_device *device = container_of(node, struct sluice_device, node);
 
         if (device->domain != NULL) {
-            log_error(sluice, LOG_RID " '%s' is still attached to domain '%s': not stopped",
-                      LOG_RID_ARGS(device->segment, device->rid), device->name,
-                      device->domain->name);
+            log_error(sluice, "%s '%s' is still attached to domain '%s': not stopped",
+                      device->label, device->name, device->domain->name);
             return true;
         }
     }

@@ -31,7 +31,7 @@ void instance_change_end(struct sluice *sluice, enum instance_state to)
     sluice_spin_unlock(&sluice->lock, irq);
 }
 
-static const struct unit_ops *driver_for(enum platform_unit_kind kind)
+static const struct unit_ops *driver_for(enum sluice_unit_kind kind)
 {
     for (unsigned i = 0; unit_drivers[i] != NULL; i++) {
         if (unit_drivers[i]->kind == kind)

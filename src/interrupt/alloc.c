@@ -31,6 +31,8 @@ static enum sluice_status find_source(struct sluice *sluice,
 
     if (config->device == NULL)
         return interrupt_source_of_scope(sluice, kind, config->unit_id, block);
+    if (config->device->bus != SLUICE_BUS_PCI)
+        return SLUICE_ERR_UNSUPPORTED; /* it sends no messages that a unit could tell by source */
     interrupt_source_of_device(config->device, block);
     return SLUICE_OK;
 }

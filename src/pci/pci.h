@@ -93,4 +93,12 @@ void pci_visit_buses(struct sluice *sluice, uint16_t segment, uint8_t first_bus,
  */
 const struct platform_unit *pci_find_unit(struct sluice *sluice, uint16_t segment, uint16_t rid);
 
+/**
+ * The scope of a unit that maps a requester ID, and the source ID that it maps it to; NULL: none,
+ * the unit does not see this ID. For units with maps_ids.
+ */
+const struct platform_scope *pci_find_source(struct sluice *sluice,
+                                             const struct platform_unit *unit, uint16_t segment,
+                                             uint16_t rid, uint32_t *out_id);
+
 #endif

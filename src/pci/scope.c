@@ -50,15 +50,22 @@ static bool bridge_covers(struct sluice *sluice, uint16_t segment, uint16_t brid
            SLUICE_RID_BUS(rid) <= subordinate;
 }
 
+/** A requester ID as a range counts it. */
+static uint16_t masked(const struct platform_scope *scope, uint16_t rid)
+{
+    return scope->rid_mask != 0 ? rid & scope->rid_mask : rid;
+}
+
 bool pci_scope_covers(struct sluice *sluice, const struct platform_scope *scope, uint16_t segment,
                       uint16_t rid)
 {
     uint16_t resolved;
 
+    if (scope->kind == PLATFORM_SCOPE_PCI_RANGE)
+        return segment >= scope->segment && segment <= scope->last_segment &&
+               masked(scope, rid) >= scope->first_rid && masked(scope, rid) <= scope->last_rid;
     if (scope->segment != segment)
         return false;
-    if (scope->kind == PLATFORM_SCOPE_PCI_RANGE)
-        return rid >= scope->first_rid && rid <= scope->last_rid;
     if (scope->kind != PLATFORM_SCOPE_PCI_DEVICE && scope->kind != PLATFORM_SCOPE_PCI_BRIDGE)
         return false;
     if (pci_scope_resolve(sluice, scope, &resolved) != SLUICE_OK)
@@ -66,6 +73,25 @@ bool pci_scope_covers(struct sluice *sluice, const struct platform_scope *scope,
     if (scope->kind == PLATFORM_SCOPE_PCI_BRIDGE)
         return bridge_covers(sluice, segment, resolved, rid);
     return resolved == rid;
+}
+
+const struct platform_scope *pci_find_source(struct sluice *sluice,
+                                             const struct platform_unit *unit, uint16_t segment,
+                                             uint16_t rid, uint32_t *out_id)
+{
+    list_for_each(node, &unit->scopes)
+    {
+        const struct platform_scope *scope = container_of(node, struct platform_scope, node);
+
+        if (scope->kind != PLATFORM_SCOPE_PCI_RANGE ||
+            !pci_scope_covers(sluice, scope, segment, rid))
+            continue;
+        /* Segments of one range follow one by one as well [ACPI 5.2.33.3]. */
+        *out_id = scope->first_id + ((uint32_t)(segment - scope->segment) << 16) +
+                  (uint32_t)(masked(scope, rid) - scope->first_rid);
+        return scope;
+    }
+    return NULL;
 }
 
 const struct platform_unit *pci_find_unit(struct sluice *sluice, uint16_t segment, uint16_t rid)

@@ -105,14 +105,15 @@ struct unit {
 struct source {
     struct list_node node; /**< in sluice->sources */
     struct unit *unit;
-    uint32_t id; /**< requester ID, stream ID, endpoint */
-    uint16_t segment;
+    uint32_t id;      /**< requester ID, stream ID, endpoint */
+    uint16_t segment; /**< the unit's */
     unsigned users;           /**< devices that use it (aliases are shared) */
     unsigned attached;        /**< how many of those are in a domain now */
     bool ats_enabled;         /**< its device TLB must be invalidated too */
     uint8_t ats_queue_depth;  /**< outstanding invalidations it takes; 0 is 32 [PCIe 10.5.1.2] */
     struct domain_link *link; /**< what its entry points at now; NULL: blocked */
     struct domain_link *idle; /**< what it falls back to when it is in no domain; NULL: blocked */
+    struct domain_link *old;  /**< where it was before the move that is going on */
 };
 
 /**
@@ -152,7 +153,7 @@ typedef void unit_fault_sink(void *arg, const struct sluice_fault *fault);
 struct unit_ops {
     const char *driver; /**< "Intel VT-d" */
     const char *prefix; /**< "vtd": units are named vtd0, vtd1, ... in order of discovery */
-    enum platform_unit_kind kind;
+    enum sluice_unit_kind kind;
 
     /**
      * Allocates the driver's structure, maps registers, reads capabilities, allocates all memory

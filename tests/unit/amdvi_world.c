@@ -41,7 +41,7 @@ void world_init(struct world *world, const struct world_config *config)
     list_init(&world->sluice.domains);
     world->sluice.platform.host_address_bits = config->model.phys_bits;
     world->desc = (struct platform_unit){
-        .kind = PLATFORM_UNIT_AMD_VI,
+        .kind = SLUICE_UNIT_AMD_VI,
         .base = config->model.base,
         .register_bytes = config->model.register_bytes,
         .ivhd =

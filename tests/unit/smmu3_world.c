@@ -40,7 +40,7 @@ void world_init(struct world *world, const struct world_config *config)
     list_init(&world->sluice.devices);
     list_init(&world->sluice.domains);
     world->desc = (struct platform_unit){
-        .kind = PLATFORM_UNIT_SMMU_V3, .base = config->model.base, .register_bytes = 0x20000};
+        .kind = SLUICE_UNIT_SMMU_V3, .base = config->model.base, .register_bytes = 0x20000};
     world->format = config->format;
     world->iova_bits = config->iova_bits;
     list_init(&world->desc.scopes);

@@ -82,7 +82,7 @@ static void inject(struct vtd_model_injection what)
 static void install_event(unsigned data_offset, unsigned control_offset)
 {
     const struct sluice_host_ops *ops = model_host_ops(rig.host);
-    struct sluice_event_handler handler = {count_event, NULL};
+    struct sluice_event_handler handler = {.handler = count_event};
     struct sluice_msi msi;
     void *handle;
 
@@ -375,7 +375,7 @@ static void test_fault_processing_disable(void **state)
 static void test_messages_are_not_memory(void **state)
 {
     const struct sluice_host_ops *ops = model_host_ops(rig.host);
-    struct sluice_event_handler handler = {count_event, NULL};
+    struct sluice_event_handler handler = {.handler = count_event};
     struct sluice_msi msi;
     void *handle;
 

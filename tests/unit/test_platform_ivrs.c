@@ -99,7 +99,7 @@ static void highest_type_counts(void **state)
         bench_begin(&bench);
         assert_int_equal(add_text(&bench, orders[i]), SLUICE_OK);
         unit = only_unit(&bench);
-        assert_int_equal(unit->kind, PLATFORM_UNIT_AMD_VI);
+        assert_int_equal(unit->kind, SLUICE_UNIT_AMD_VI);
         assert_int_equal(unit->ivhd.type, 0x40);
         assert_int_equal(unit->ivhd.efr, 0x29d3);
         assert_int_equal(unit->ivhd.efr2, 7);

@@ -43,7 +43,7 @@ void world_init(struct world *world, const struct world_config *config)
     list_init(&world->sluice.interrupts);
     world->sluice.platform.host_address_bits = config->model.host_bits;
     world->desc = (struct platform_unit){
-        .kind = PLATFORM_UNIT_INTEL_VTD,
+        .kind = SLUICE_UNIT_INTEL_VTD,
         .base = config->model.base,
         .register_bytes = config->model.register_bytes,
     };

@@ -180,7 +180,7 @@ static enum sluice_status amdvi_probe(struct sluice *sluice, const struct platfo
 const struct unit_ops amdvi_unit_ops = {
     .driver = "AMD-Vi",
     .prefix = "amdvi",
-    .kind = PLATFORM_UNIT_AMD_VI,
+    .kind = SLUICE_UNIT_AMD_VI,
     .probe = amdvi_probe,
     .release = amdvi_release,
     .start = amdvi_start,

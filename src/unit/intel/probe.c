@@ -186,7 +186,7 @@ static enum sluice_status vtd_probe(struct sluice *sluice, const struct platform
 const struct unit_ops vtd_unit_ops = {
     .driver = "Intel VT-d",
     .prefix = "vtd",
-    .kind = PLATFORM_UNIT_INTEL_VTD,
+    .kind = SLUICE_UNIT_INTEL_VTD,
     .probe = vtd_probe,
     .release = vtd_release,
     .start = vtd_start,

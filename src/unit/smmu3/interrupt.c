@@ -26,8 +26,10 @@ static void program(struct smmu3 *smmu3, uint32_t address, uint32_t data, uint32
 static bool install(struct smmu3 *smmu3)
 {
     struct sluice *sluice = smmu3->unit.sluice;
-    const struct sluice_event_handler handler = {.handler = smmu3_event, .arg = smmu3};
+    struct sluice_event_handler handler = {.handler = smmu3_event, .arg = smmu3};
 
+    for (unsigned i = 0; i < SLUICE_UNIT_WIRES_MAX; i++)
+        handler.wires[i] = smmu3->unit.desc->wires[i];
     if (!smmu3->has_event)
         smmu3->has_event = sluice->ops->event_install != NULL &&
                            sluice->ops->event_install(sluice->config.ctx, smmu3->unit.name,

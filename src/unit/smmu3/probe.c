@@ -148,7 +148,7 @@ static enum sluice_status smmu3_probe(struct sluice *sluice, const struct platfo
 const struct unit_ops smmu3_unit_ops = {
     .driver = "Arm SMMUv3",
     .prefix = "smmu",
-    .kind = PLATFORM_UNIT_SMMU_V3,
+    .kind = SLUICE_UNIT_SMMU_V3,
     .probe = smmu3_probe,
     .release = smmu3_release,
     .start = smmu3_start,

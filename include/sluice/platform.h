@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The platform description by hand: for hosts that know their IOMMUs from elsewhere than ACPI
+ * tables, such as a devicetree (sluice/devicetree.h does it from a blob), a hypervisor's own
+ * records or a board file. What is described here and what tables describe adds up.
+ *
+ * Everything is said before sluice_start: units first, then who is behind them. Nothing is
+ * believed further than a table would be.
+ *
+ * Context of everything here: as in the head of sluice/instance.h.
+ */
+#ifndef SLUICE_PLATFORM_H
+#define SLUICE_PLATFORM_H
+
+#include <sluice/status.h>
+#include <sluice/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct sluice;
+
+enum sluice_unit_kind {
+    SLUICE_UNIT_INTEL_VTD = 0,
+    SLUICE_UNIT_AMD_VI,
+    SLUICE_UNIT_SMMU_V3,
+    SLUICE_UNIT_SMMU_V2,
+    SLUICE_UNIT_RISCV,
+    SLUICE_UNIT_VIRTIO,
+    SLUICE_UNIT_KIND_COUNT
+};
+
+/** Whether firmware says that a unit's table walks, or a device's DMA, snoop CPU caches. */
+enum sluice_coherence {
+    SLUICE_COHERENCE_UNKNOWN = 0, /**< not said: the unit's registers decide; a device's does */
+    SLUICE_COHERENCE_YES,
+    SLUICE_COHERENCE_NO,
+};
+
+/** Wired interrupts that a unit can have: events, page requests, errors, completion. */
+#define SLUICE_UNIT_WIRES_MAX 4u
+
+struct sluice_unit_description {
+    enum sluice_unit_kind kind;
+    sluice_phys_t base;      /**< registers; ignored for a unit on PCI */
+    uint64_t register_bytes; /**< 0: as many as its kind has */
+    bool on_pci;             /**< the unit is a PCI function: */
+    uint16_t segment;        /**< on_pci */
+    uint16_t rid;            /**< on_pci */
+    enum sluice_coherence coherence;
+    /** Interrupt numbers as the host counts them, 0 for none; meaning and order are the kind's. */
+    uint32_t wires[SLUICE_UNIT_WIRES_MAX];
+};
+
+/**
+ * Adds a unit.
+ * @param out_unit a number for it, for the functions below
+ * Returns: OK; STATE (already started); EXISTS (a unit has these registers, or is this function);
+ * INVALID; NO_MEMORY.
+ */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status
+sluice_describe_unit(struct sluice *sluice, const struct sluice_unit_description *unit,
+                     unsigned *out_unit);
+
+/** PCI functions behind a unit, and the source IDs (stream, device, endpoint) they get there. */
+struct sluice_pci_sources {
+    unsigned unit;
+    uint16_t segment;
+    /** Bits of the requester ID that count; the others are dropped first. 0: all of them. */
+    uint16_t rid_mask;
+    uint16_t first_rid;
+    uint16_t last_rid;    /**< inclusive */
+    uint32_t first_id;    /**< source ID of first_rid; those after it follow one by one */
+    uint8_t address_bits; /**< widest DMA address on the way to the unit; 0: no limit */
+    bool ats;             /**< firmware says that ATS works here */
+    enum sluice_coherence coherence;
+};
+
+/**
+ * Says which functions are behind a unit.
+ * Returns: OK; STATE; NOT_FOUND (no such unit); INVALID (the range is empty, has bits outside the
+ * mask, or its IDs exceed 32 bits); EXISTS (another range has one of these functions); NO_MEMORY.
+ */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status
+sluice_describe_pci_sources(struct sluice *sluice, const struct sluice_pci_sources *sources);
+
+/** A device outside PCI: named by a path, by its registers, or both. */
+struct sluice_device_sources {
+    unsigned unit;
+    const char *path;        /**< ACPI or devicetree path, copied; NULL: by its registers alone */
+    sluice_phys_t registers; /**< 0: by its path alone */
+    uint32_t first_id;
+    uint32_t id_count; /**< at least 1; call again for IDs that do not follow one by one */
+    uint8_t address_bits;
+    enum sluice_coherence coherence;
+};
+
+/** Longest path, in bytes. */
+#define SLUICE_DEVICE_PATH_BYTES 255u
+
+/** Most source IDs of one device outside PCI. */
+#define SLUICE_DEVICE_IDS_MAX 128u
+
+/** Says which source IDs a device outside PCI has. Returns: as above, but for EXISTS. */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status
+sluice_describe_device_sources(struct sluice *sluice, const struct sluice_device_sources *sources);
+
+/** Memory that firmware has a device use already: kept mapped one to one for it, all the time. */
+struct sluice_reserved_memory {
+    unsigned unit;
+    uint32_t first_id; /**< source IDs that use it */
+    uint32_t id_count; /**< 1 to 65536 */
+    sluice_phys_t first;
+    sluice_phys_t last; /**< inclusive */
+    uint32_t prot;      /**< set of enum sluice_prot */
+};
+
+/** Says it. Returns: OK; STATE; NOT_FOUND; INVALID; NO_MEMORY. */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status
+sluice_describe_reserved(struct sluice *sluice, const struct sluice_reserved_memory *memory);
+
+/** The word for a kind: "SMMUv3". Never NULL. */
+SLUICE_API const char *sluice_unit_kind_text(enum sluice_unit_kind kind);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
