@@ -24,7 +24,7 @@ YES := $(if $(filter true,$(CI)),--yes)
 .PHONY: run test bench fuzz soak format tidy measure install
 
 run:
-	@tools/setup $(YES) run
+	@tools/setup $(YES) run $(if $(filter all aarch64-% riscv64-%,$(IOMMU)),machines)
 	@tools/machine run $(if $(IOMMU),--iommu '$(IOMMU)') $(if $(QEMU_ARGS),--args='$(QEMU_ARGS)')
 
 test:

@@ -24,8 +24,16 @@ _Noreturn void arch_exit(enum machine_exit code);
 /** What followed the kernel's name on the loader's command line; never NULL. */
 const char *arch_command_line(void);
 
-/** Physical address of the ACPI root pointer, 0 when the loader gave none. */
+/**
+ * Physical address of the ACPI root pointer, 0 when there is none. Not asked for before the buses
+ * are numbered where arch_pci_ecam says where they are: where the emulator writes the tables, it
+ * does so at the first look.
+ */
 uint64_t arch_rsdp(void);
+
+struct pci_ecam;
+/** Where PCI's configuration space is, when something else than ACPI's MCFG tells. */
+bool arch_pci_ecam(struct pci_ecam *out);
 
 /**
  * Adds a region reserved for one PCI device to a copy of a firmware table, as firmware would have
@@ -57,8 +65,19 @@ typedef void machine_irq_handler(void *context);
 
 bool arch_irq_alloc(machine_irq_handler *handler, void *context, unsigned *out_irq);
 void arch_irq_free(unsigned irq);
-/** The message a device writes to raise `irq` here, when nothing remaps it. */
-void arch_irq_message(unsigned irq, uint64_t *out_address, uint32_t *out_data);
+#define ARCH_NO_SOURCE UINT32_MAX /* a message that is no PCI function's */
+/**
+ * The message that raises `irq` here when nothing remaps it. Controllers that know messages by
+ * their sender have to be told: `source` is the requester ID it comes with. False when this machine
+ * has no such message.
+ */
+bool arch_irq_message(unsigned irq, uint32_t source, uint64_t *out_address, uint32_t *out_data);
+/**
+ * Has a wire of the interrupt controller, by its number as firmware's tables have it, call
+ * `handler`; `edge`: by its edges, not its level. False when there is no such wire.
+ */
+bool arch_wire_connect(uint32_t number, bool edge, machine_irq_handler *handler, void *context);
+void arch_wire_disconnect(uint32_t number);
 /** How this CPU is named as the destination of an interrupt. */
 uint32_t arch_cpu_id(void);
 #define ARCH_PIN_MASKED (1u << 16)

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <sluice/cpu.h>
+
 #define MACHINE_DMA_READ  (1u << 0) /**< the device reads memory */
 #define MACHINE_DMA_WRITE (1u << 1) /**< the device writes memory */
 
@@ -48,7 +50,7 @@ bool machine_buffer_free(struct machine_dma *dma, struct machine_buffer *buffer)
 /** Orders memory writes before a doorbell, and a device's flag before the data it announces. */
 static inline void machine_dma_barrier(void)
 {
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    sluice_device_fence();
 }
 
 #endif

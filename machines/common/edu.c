@@ -48,8 +48,8 @@ bool edu_open(struct edu *edu, struct pci_device *pci)
     if (arch_irq_alloc(edu_interrupt, edu, &edu->irq)) {
         uint64_t address;
         uint32_t data;
-        arch_irq_message(edu->irq, &address, &data);
-        edu->has_irq = pci_set_message(pci, address, data);
+        edu->has_irq = arch_irq_message(edu->irq, pci_source_rid(pci), &address, &data) &&
+                       pci_set_message(pci, address, data);
         if (!edu->has_irq)
             arch_irq_free(edu->irq);
     }

@@ -207,8 +207,11 @@ static bool host_event_install(void *ctx, const char *unit,
         event->handler = *handler;
         if (!arch_irq_alloc(on_event, event, &event->irq))
             return false;
+        if (!arch_irq_message(event->irq, ARCH_NO_SOURCE, &out_msi->address, &out_msi->data)) {
+            arch_irq_free(event->irq);
+            return false;
+        }
         event->used = true;
-        arch_irq_message(event->irq, &out_msi->address, &out_msi->data);
         *out_handle = event;
         return true;
     }

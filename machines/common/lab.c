@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "lab.h"
 
+#include "options.h"
 #include "print.h"
 
 const char *device_text(const struct pci_device *device, char out[16])
@@ -73,6 +74,8 @@ static void give_roles(struct lab *lab)
 {
     struct edu **roles[] = {&lab->plain, &lab->wide, &lab->firmware};
     unsigned given = 0;
+    /* 28 as the device comes; where no memory lies that low it is given more. */
+    lab->plain_bits = option_number("edu-bits", 28);
     for (unsigned i = 0; i < lab->edu_count; i++) {
         struct edu *edu = &lab->edus[i];
         if (edu->pci->behind != NULL) {

@@ -38,10 +38,11 @@ struct guarded {
 struct lab {
     struct edu edus[LAB_EDUS];
     unsigned edu_count;
-    struct edu *plain;    /* reaches 28 bits of addresses */
+    struct edu *plain;    /* reaches few bits of addresses, `plain_bits` */
     struct edu *wide;     /* reaches 64 bits */
     struct edu *firmware; /* has memory that firmware reserved for it */
-    struct edu *bridged;  /* sits behind a conventional bridge */
+    unsigned plain_bits;
+    struct edu *bridged; /* sits behind a conventional bridge */
     struct pci_device *rng, *nvme;
     struct page reserved; /* what firmware reserved for `firmware` */
 

@@ -10,6 +10,7 @@
  *   place-bars      buses are numbered and bars placed here, not by firmware
  *   remap-interrupts  every interrupt goes through an entry of the library
  *   silent-interrupts the emulator logs no message that it refuses
+ *   edu-bits=n      how many address bits the plain edu device reaches, if not 28
  *   x2apic          the CPU is put into x2APIC mode
  *   verbose         the library's debug log too
  *   colour          with colours
@@ -51,8 +52,8 @@ static void find_machine(void)
     report_part("The machine");
     say("%s, %lu MiB of memory free", arch_name(),
         machine_pages_free_count() * MACHINE_PAGE_BYTES >> 20);
-    if (!find_ecam(&ecam))
-        machine_die("no MCFG table, so no PCI configuration space");
+    if (!arch_pci_ecam(&ecam) && !find_ecam(&ecam))
+        machine_die("nothing says where PCI's configuration space is");
     say("PCI configuration space at 0x%lx, buses %02x to %02x", ecam.phys, ecam.first_bus,
         ecam.last_bus);
     pci_init(&ecam);

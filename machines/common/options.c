@@ -53,6 +53,20 @@ bool option_value(const char *name, char *out, size_t size)
     return true;
 }
 
+unsigned option_number(const char *name, unsigned otherwise)
+{
+    char text[8];
+    unsigned value = 0;
+    if (!option_value(name, text, sizeof(text)) || text[0] == '\0')
+        return otherwise;
+    for (size_t i = 0; text[i] != '\0'; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return otherwise;
+        value = value * 10 + (unsigned)(text[i] - '0');
+    }
+    return value;
+}
+
 bool option_lists(const char *list, const char *word)
 {
     bool word_starts = true;

@@ -14,6 +14,9 @@ bool option_given(const char *name);
 /** Copies the value (empty when there is none); false when the name does not stand there. */
 bool option_value(const char *name, char *out, size_t size);
 
+/** The number that is a word's value; `otherwise` when the word is not there or has no number. */
+unsigned option_number(const char *name, unsigned otherwise);
+
 /** Whether `word` is one of the comma-separated words of `list`. */
 bool option_lists(const char *list, const char *word);
 

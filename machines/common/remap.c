@@ -76,7 +76,7 @@ void remap_undo(struct lab *lab)
         uint32_t data;
         if (!lab->edus[i].has_irq)
             continue;
-        arch_irq_message(lab->edus[i].irq, &address, &data);
-        (void)pci_set_message(lab->edus[i].pci, address, data);
+        if (arch_irq_message(lab->edus[i].irq, pci_source_rid(lab->edus[i].pci), &address, &data))
+            (void)pci_set_message(lab->edus[i].pci, address, data);
     }
 }

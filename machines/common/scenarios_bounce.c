@@ -7,7 +7,6 @@
 #include "pages.h"
 
 #define ROUNDS     6u
-#define EDU_BITS   28u
 #define EDU_BYTES  1000u
 #define EDU_OFFSET 0x123u
 
@@ -63,8 +62,8 @@ static bool bounce_edu(struct lab *lab, struct lab_dma *dma)
     if (!check(status == SLUICE_OK, "a buffer at 0x%lx is mapped: %s", phys,
                sluice_status_text(status)))
         return false;
-    check(address + EDU_BYTES <= 1ul << EDU_BITS, "the device is given 0x%lx, which it reaches",
-          address);
+    check(address + EDU_BYTES <= 1ull << lab->plain_bits,
+          "the device is given 0x%lx, which it reaches", address);
     check(edu_copy(edu, EDU_FROM_MEMORY, address, 0, EDU_BYTES), "it reads the buffer");
     status = sluice_dma_unmap(dma->handle, address, EDU_BYTES, SLUICE_DMA_TO_DEVICE, SLUICE_HERE);
     fill_pattern(page.virt, MACHINE_PAGE_BYTES, 8);
@@ -81,7 +80,7 @@ static bool bounce_edu(struct lab *lab, struct lab_dma *dma)
 
 static void run_edu(struct lab *lab)
 {
-    const struct sluice_dma_config config = {.address_bits = EDU_BITS, .name = "edu"};
+    const struct sluice_dma_config config = {.address_bits = lab->plain_bits, .name = "edu"};
     struct lab_dma dma;
     if (lab->plain == NULL) {
         skip("the machine has no edu device");
@@ -97,6 +96,6 @@ static void run_edu(struct lab *lab)
 
 const struct scenario scenarios_bounce[] = {
     {"bounce-disk", "A disk works with memory beyond its reach", run_disk},
-    {"bounce-edu", "So does a device of 28 bits", run_edu},
+    {"bounce-edu", "So does a device of few address bits", run_edu},
     {NULL, NULL, NULL},
 };

@@ -12,7 +12,6 @@
 
 #define ROUNDS      12u
 #define LAZY_ROUNDS 60u /* enough unmaps to fill a CPU's queue */
-#define EDU_BITS    28u
 #define WINDOW_NS   UINT64_C(300000000)
 #define TIMER_SLACK                                                                                \
     UINT64_C(500000000) /* how late this machine's timer may be, under emulation                   \
@@ -60,8 +59,8 @@ static bool enter(struct lab *lab, const struct pci_device *pci, bool lazy, bool
                sluice_status_text(status)))
         return false;
     const struct sluice_dma_config config = {.device = actor->device,
-                                             .address_bits =
-                                                 pci == plain_pci(lab) ? EDU_BITS : lab->iova_bits,
+                                             .address_bits = pci == plain_pci(lab) ? lab->plain_bits
+                                                                                   : lab->iova_bits,
                                              .check = checked};
     lab_forget_faults(lab);
     return lab_dma_open(lab, &config, &actor->dma);

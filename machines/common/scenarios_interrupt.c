@@ -168,7 +168,9 @@ static void forge_older_format(struct stage *stage, struct counter *victim)
     const struct expectation *expect = stage->lab->expect;
     uint64_t address;
     uint32_t data;
-    arch_irq_message(victim->irq, &address, &data);
+    if (!check(arch_irq_message(victim->irq, pci_source_rid(stage->edu->pci), &address, &data),
+               "there is a message in the older format"))
+        return;
     lab_forget_faults(stage->lab);
     check(forge_own(stage, address, data), "%s sends a message in the older format to vector 0x%x",
           stage->name, victim->irq);

@@ -9,7 +9,7 @@
 
 #include "lab.h"
 
-/* Device addresses of the set-up; scenarios use others. All fit the 28 bits of a plain edu. */
+/* Device addresses of the set-up; scenarios use others. All fit a plain edu's bits. */
 #define STAGE_LOAD  UINT64_C(0x0010000) /* the pattern comes from here; read only */
 #define STAGE_DUMP  UINT64_C(0x0020000) /* the device's buffer is dumped here; write only */
 #define STAGE_IOVA  UINT64_C(0x1234000) /* what the scenario is about */

@@ -72,9 +72,25 @@ uint32_t arch_cpu_id(void)
     return registers != NULL ? id >> 24 : id;
 }
 
-void arch_irq_message(unsigned irq, uint64_t *out_address, uint32_t *out_data)
+bool arch_irq_message(unsigned irq, uint32_t source, uint64_t *out_address, uint32_t *out_data)
 {
     uint32_t id = arch_cpu_id();
+    (void)source;                                            /* whoever sends it */
     *out_address = MSI_BASE | ((uint64_t)(id & 0xff) << 12); /* physical destination, no hint */
-    *out_data = irq & 0xff;                                  /* edge, fixed delivery */
+    *out_data = irq & 0xff;
+    return true;
+}
+
+bool arch_wire_connect(uint32_t number, bool edge, machine_irq_handler *handler, void *context)
+{
+    (void)number;
+    (void)edge;
+    (void)handler;
+    (void)context;
+    return false; /* units of this architecture have messages */
+}
+
+void arch_wire_disconnect(uint32_t number)
+{
+    (void)number;
 }

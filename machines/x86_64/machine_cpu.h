@@ -79,14 +79,16 @@ static inline void sluice_cpu_leave(sluice_irqstate_t flags)
 static inline void sluice_store128(uint64_t *target, uint64_t low, uint64_t high)
 {
     uint64_t seen_low = target[0], seen_high = target[1];
-    bool stored;
-    do {
+    for (;;) {
+        bool stored;
         __asm__ volatile("lock cmpxchg16b %1; sete %0"
                          : "=q"(stored), "+m"(*(char(*)[16])(void *)target), "+a"(seen_low),
                            "+d"(seen_high)
                          : "b"(low), "c"(high)
                          : "cc", "memory");
-    } while (!stored);
+        if (stored)
+            return;
+    }
 }
 
 #endif

@@ -42,6 +42,12 @@ uint64_t arch_rsdp(void)
     return rsdp;
 }
 
+bool arch_pci_ecam(struct pci_ecam *out)
+{
+    (void)out;
+    return false; /* the MCFG table says it */
+}
+
 static void take_command_line(uint64_t phys)
 {
     if (phys == 0)
