@@ -295,6 +295,22 @@ static void build_ivrs(struct machine *machine)
     finish(machine->dmar, at);
 }
 
+void machine_put(struct machine *machine, size_t *at, uint64_t value, unsigned bytes)
+{
+    put(machine->dmar, at, value, bytes);
+}
+
+static void build_other(struct machine *machine)
+{
+    const struct machine_kind *kind = machine->config.kind;
+    size_t at = 0;
+
+    put_header(machine->dmar, &at, kind->signature);
+    kind->describe(machine, &at);
+    machine->dmar_bytes = at;
+    finish(machine->dmar, at);
+}
+
 static void build_mcfg(struct machine *machine)
 {
     size_t at = 0;
@@ -330,7 +346,11 @@ static void add_function(struct machine *machine, unsigned index)
         model_pci_add_extended(function, PCI_EXTENDED_ATS, ats_body, sizeof(ats_body));
     if (is_bridge(from))
         return;
-    if (machine->amd != NULL)
+    if (machine->unit != NULL)
+        machine->devices[index] =
+            dma_device_create_on(machine->host, machine->config.kind->ops, machine->unit,
+                                 (uint16_t)(machine->config.kind->first_id + rid), from->ats);
+    else if (machine->amd != NULL)
         machine->devices[index] =
             dma_device_create_on(machine->host, &amdvi_model_ops, machine->amd, rid, from->ats);
     else
@@ -342,7 +362,7 @@ struct machine *machine_create(const struct machine_config *config)
 {
     struct machine *machine = calloc(1, sizeof(*machine));
 
-    if (machine == NULL || config->amd != (config->unit_count == 0) ||
+    if (machine == NULL || (config->amd || config->kind != NULL) != (config->unit_count == 0) ||
         config->unit_count > MACHINE_UNITS_MAX)
         abort();
     machine->config = *config;
@@ -351,6 +371,8 @@ struct machine *machine_create(const struct machine_config *config)
         machine->units[i] = vtd_model_create(machine->host, &config->units[i]);
     if (config->amd)
         machine->amd = amdvi_model_create(machine->host, &config->amd_unit);
+    if (config->kind != NULL)
+        machine->unit = config->kind->create(machine->host, config);
     for (unsigned i = 0; i < MACHINE_DEVICES_MAX; i++) {
         if (config->functions[i].used)
             add_function(machine, i);
@@ -358,7 +380,9 @@ struct machine *machine_create(const struct machine_config *config)
     for (unsigned i = 0; i < MACHINE_REGIONS_MAX && config->regions[i].last != 0; i++)
         model_host_reserve(machine->host, config->regions[i].base,
                            config->regions[i].last + 1 - config->regions[i].base);
-    if (config->amd)
+    if (config->kind != NULL)
+        build_other(machine);
+    else if (config->amd)
         build_ivrs(machine);
     else
         build_dmar(machine);
@@ -394,6 +418,8 @@ unsigned machine_destroy(struct machine *machine)
         vtd_model_destroy(machine->units[i]);
     if (machine->amd != NULL)
         amdvi_model_destroy(machine->amd);
+    if (machine->unit != NULL)
+        machine->config.kind->destroy(machine->unit);
     bad += model_host_destroy(machine->host);
     free(machine);
     return bad;

@@ -61,8 +61,24 @@ struct machine_region {
     uint8_t ivmd_flags; /**< 0: one to one, may be read and written */
 };
 
+struct machine;
+struct machine_config;
+
+/** A kind of unit that the machine does not know by itself: one of it, for all functions. */
+struct machine_kind {
+    const struct model_unit_ops *ops;
+    void *(*create)(struct model_host *host, const struct machine_config *config);
+    void (*destroy)(void *unit);
+    /** Writes the body of its table with machine_put; the header stands there. */
+    void (*describe)(struct machine *machine, size_t *at);
+    const char *signature; /**< of the table */
+    uint32_t first_id;     /**< source ID of requester ID 0; the others follow */
+};
+
 struct machine_config {
     struct model_host_config host;
+    const struct machine_kind *kind; /**< instead of `units` and `amd` */
+    const void *kind_config;         /**< of its own; NULL: its defaults */
     unsigned unit_count;
     struct vtd_model_config units[MACHINE_UNITS_MAX];
     bool amd; /**< `amd_unit` instead of `units` */
@@ -80,6 +96,7 @@ struct machine {
     struct model_host *host;
     struct vtd_model *units[MACHINE_UNITS_MAX];
     struct amdvi_model *amd;
+    void *unit; /**< config.kind's */
     struct dma_device
         *devices[MACHINE_DEVICES_MAX]; /**< by index in config.functions; not bridges */
     struct model_pci_function *functions[MACHINE_DEVICES_MAX];
@@ -108,6 +125,8 @@ enum {
 struct machine_config machine_defaults(void);
 /** The same machine with an AMD-Vi unit. */
 struct machine_config machine_defaults_amd(void);
+/** And with an SMMUv3, stream IDs being other numbers than requester IDs. */
+struct machine_config machine_defaults_smmu3(void);
 struct machine *machine_create(const struct machine_config *config);
 
 /** Frees it all; returns the number of violations, library pages, objects and maps left over. */
@@ -122,6 +141,9 @@ struct machine_footprint {
 };
 
 void machine_footprint(struct machine *machine, struct machine_footprint *out);
+
+/** Appends `bytes` of a number, the lowest first, to the table that describes the unit. */
+void machine_put(struct machine *machine, size_t *at, uint64_t value, unsigned bytes);
 
 /** Recomputes the checksum of a table that a test changed. */
 void machine_checksum(uint8_t *table, size_t bytes);

@@ -9,11 +9,16 @@
 
 #include "scene.h"
 
-bool scene_on_amd(void)
+static bool scene_on(const char *name)
 {
     const char *unit = getenv("SLUICE_TEST_UNIT");
 
-    return unit != NULL && strcmp(unit, "amd") == 0;
+    return unit != NULL && strcmp(unit, name) == 0;
+}
+
+bool scene_on_amd(void)
+{
+    return scene_on("amd");
 }
 
 struct scene_config scene_defaults_amd(void)
@@ -23,8 +28,9 @@ struct scene_config scene_defaults_amd(void)
 
 struct scene_config scene_defaults(void)
 {
-    return (struct scene_config){.machine =
-                                     scene_on_amd() ? machine_defaults_amd() : machine_defaults()};
+    return (struct scene_config){.machine = scene_on("amd")     ? machine_defaults_amd()
+                                            : scene_on("smmu3") ? machine_defaults_smmu3()
+                                                                : machine_defaults()};
 }
 
 static void on_fault(void *arg, const struct sluice_fault *fault)

@@ -30,7 +30,7 @@ struct scene {
     struct sluice_fault fault; /**< the last */
 };
 
-/** SLUICE_TEST_UNIT=amd in the environment: on a machine with an AMD-Vi unit, else with VT-d. */
+/** SLUICE_TEST_UNIT in the environment says with which unit: amd, smmu3, else VT-d. */
 struct scene_config scene_defaults(void);
 bool scene_on_amd(void);
 struct scene_config scene_defaults_amd(void);
