@@ -105,8 +105,8 @@ struct unit {
 struct source {
     struct list_node node; /**< in sluice->sources */
     struct unit *unit;
-    uint32_t id;      /**< requester ID, stream ID, endpoint */
-    uint16_t segment; /**< the unit's */
+    uint32_t id;              /**< requester ID, stream ID, endpoint */
+    uint16_t segment;         /**< the unit's */
     unsigned users;           /**< devices that use it (aliases are shared) */
     unsigned attached;        /**< how many of those are in a domain now */
     bool ats_enabled;         /**< its device TLB must be invalidated too */
