@@ -67,8 +67,7 @@ sluice_describe_unit(struct sluice *sluice, const struct sluice_unit_description
 struct sluice_pci_sources {
     unsigned unit;
     uint16_t segment;
-    /** Bits of the requester ID that count; the others are dropped first. 0: all of them. */
-    uint16_t rid_mask;
+    uint16_t rid_ignored; /**< bits of the requester ID that do not count: dropped first */
     uint16_t first_rid;
     uint16_t last_rid;    /**< inclusive */
     uint32_t first_id;    /**< source ID of first_rid; those after it follow one by one */

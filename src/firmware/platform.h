@@ -42,7 +42,7 @@ struct platform_scope {
     unsigned path_length;  /**< pairs */
     const uint8_t *path;   /**< path_length pairs (device, function) */
     uint16_t last_segment; /**< PCI_RANGE, inclusive: `segment` but in a range of segments */
-    uint16_t rid_mask;     /**< PCI_RANGE: bits of a requester ID that count; 0: all */
+    uint16_t rid_ignored;  /**< PCI_RANGE: bits of a requester ID that do not count */
     uint16_t first_rid;    /**< PCI_RANGE */
     uint16_t last_rid;     /**< PCI_RANGE, inclusive */
     uint32_t first_id;     /**< PCI_RANGE: source ID of first_rid; NAMED, IDS: the first */

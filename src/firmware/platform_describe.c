@@ -86,11 +86,8 @@ enum sluice_status sluice_describe_unit(struct sluice *sluice,
 
 static bool ranges_meet(const struct platform_scope *scope, const struct sluice_pci_sources *from)
 {
-    uint16_t theirs = scope->rid_mask != 0 ? scope->rid_mask : UINT16_MAX;
-    uint16_t ours = from->rid_mask != 0 ? from->rid_mask : UINT16_MAX;
-
     return scope->kind == PLATFORM_SCOPE_PCI_RANGE && from->segment >= scope->segment &&
-           from->segment <= scope->last_segment && theirs == ours &&
+           from->segment <= scope->last_segment && scope->rid_ignored == from->rid_ignored &&
            from->first_rid <= scope->last_rid && scope->first_rid <= from->last_rid;
 }
 
@@ -125,7 +122,7 @@ static enum sluice_status add_functions_locked(struct sluice *sluice,
         return status;
     scope->segment = from->segment;
     scope->last_segment = from->segment;
-    scope->rid_mask = from->rid_mask;
+    scope->rid_ignored = from->rid_ignored;
     scope->first_rid = from->first_rid;
     scope->last_rid = from->last_rid;
     scope->first_id = from->first_id;
@@ -137,10 +134,8 @@ static enum sluice_status add_functions_locked(struct sluice *sluice,
 
 static bool functions_valid(const struct sluice_pci_sources *from)
 {
-    uint16_t ignored = from->rid_mask != 0 ? (uint16_t)~from->rid_mask : 0;
-
-    return from->first_rid <= from->last_rid && (from->first_rid & ignored) == 0 &&
-           (from->last_rid & ignored) == 0 && from->address_bits <= 64 &&
+    return from->first_rid <= from->last_rid && (from->first_rid & from->rid_ignored) == 0 &&
+           (from->last_rid & from->rid_ignored) == 0 && from->address_bits <= 64 &&
            (unsigned)from->coherence <= SLUICE_COHERENCE_NO &&
            from->first_id <= UINT32_MAX - (uint32_t)(from->last_rid - from->first_rid);
 }

@@ -53,7 +53,7 @@ static bool bridge_covers(struct sluice *sluice, uint16_t segment, uint16_t brid
 /** A requester ID as a range counts it. */
 static uint16_t masked(const struct platform_scope *scope, uint16_t rid)
 {
-    return scope->rid_mask != 0 ? rid & scope->rid_mask : rid;
+    return (uint16_t)(rid & ~(unsigned)scope->rid_ignored);
 }
 
 bool pci_scope_covers(struct sluice *sluice, const struct platform_scope *scope, uint16_t segment,

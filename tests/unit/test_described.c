@@ -104,7 +104,7 @@ static void function_gets_its_stream(void **state)
     /* Bits 7:3 count: functions of a device share a stream. */
     assert_int_equal(
         sluice_describe_pci_sources(world.sluice, &(struct sluice_pci_sources){.unit = world.unit,
-                                                                               .rid_mask = 0xfff8,
+                                                                               .rid_ignored = 0x7,
                                                                                .first_rid = 0,
                                                                                .last_rid = 0xf8,
                                                                                .first_id = 0x2000}),
@@ -307,7 +307,7 @@ static void refusals(void **state)
     assert_int_equal(sluice_describe_pci_sources(world.sluice, &bad), SLUICE_ERR_INVALID);
     bad = (struct sluice_pci_sources){.last_rid = 1, .first_id = UINT32_MAX};
     assert_int_equal(sluice_describe_pci_sources(world.sluice, &bad), SLUICE_ERR_INVALID);
-    bad = (struct sluice_pci_sources){.rid_mask = 0xfff8, .last_rid = 1};
+    bad = (struct sluice_pci_sources){.rid_ignored = 0x7, .last_rid = 1};
     assert_int_equal(sluice_describe_pci_sources(world.sluice, &bad), SLUICE_ERR_INVALID);
 
     bad_device = device;
