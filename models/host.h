@@ -230,9 +230,17 @@ uint8_t model_pci_add_express(struct model_pci_function *function, uint8_t type)
 /** Appends an extended capability after its 4-byte header. Returns its offset. */
 uint16_t model_pci_add_extended(struct model_pci_function *function, uint16_t id, const void *body,
                                 unsigned bytes);
+/** Access control services: capability bits, and which control bits are on [PCIe 7.7.8]. */
+uint16_t model_pci_add_acs(struct model_pci_function *function, uint16_t capability,
+                           uint16_t control);
+/** Makes bits of one 16-bit register of the function ignore writes. */
+void model_pci_fix_bits(struct model_pci_function *function, uint16_t offset, uint16_t bits);
+/** Says in the header that its device has several functions. */
+void model_pci_make_multifunction(struct model_pci_function *function);
 /** The raw 4 KiB, to read or change anything. */
 uint8_t *model_pci_config(struct model_pci_function *function);
-/** Takes it off the bus: reads give all ones. */
+/** Takes it off the bus: reads give all ones. Or puts it back. */
 void model_pci_remove(struct model_pci_function *function);
+void model_pci_plug(struct model_pci_function *function);
 
 #endif

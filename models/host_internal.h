@@ -79,6 +79,8 @@ struct model_pci_function {
     uint16_t capability_end;
     uint16_t last_extended; /**< offset; 0: none */
     uint16_t extended_end;
+    uint16_t fixed_at;   /**< of a register of two bytes; 0: none */
+    uint16_t fixed_bits; /**< its bits that do not change when written */
     uint8_t config[PCI_CONFIG_BYTES];
 };
 

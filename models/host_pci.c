@@ -21,6 +21,7 @@
 #define PCI_FIRST_CAP      0x40u
 #define PCI_FIRST_EXTENDED 0x100u
 #define PCI_CAP_EXPRESS    0x10u
+#define PCI_EXTENDED_ACS   0x0du
 
 static void put16(uint8_t *config, unsigned offset, uint16_t value)
 {
@@ -113,6 +114,29 @@ uint16_t model_pci_add_extended(struct model_pci_function *function, uint16_t id
     return at;
 }
 
+uint16_t model_pci_add_acs(struct model_pci_function *function, uint16_t capability,
+                           uint16_t control)
+{
+    const uint8_t body[] = {(uint8_t)capability, (uint8_t)(capability >> 8), (uint8_t)control,
+                            (uint8_t)(control >> 8)};
+    uint16_t at = model_pci_add_extended(function, PCI_EXTENDED_ACS, body, sizeof(body));
+
+    /* What it cannot do stays off. */
+    model_pci_fix_bits(function, (uint16_t)(at + 6u), (uint16_t)~capability);
+    return at;
+}
+
+void model_pci_fix_bits(struct model_pci_function *function, uint16_t offset, uint16_t bits)
+{
+    function->fixed_at = offset;
+    function->fixed_bits = bits;
+}
+
+void model_pci_make_multifunction(struct model_pci_function *function)
+{
+    function->config[PCI_HEADER_TYPE] |= 0x80;
+}
+
 uint8_t *model_pci_config(struct model_pci_function *function)
 {
     return function->config;
@@ -121,6 +145,11 @@ uint8_t *model_pci_config(struct model_pci_function *function)
 void model_pci_remove(struct model_pci_function *function)
 {
     function->removed = true;
+}
+
+void model_pci_plug(struct model_pci_function *function)
+{
+    function->removed = false;
 }
 
 static bool access_good(struct model_host *host, uint16_t offset, unsigned width)
@@ -158,6 +187,14 @@ static bool writable(unsigned offset)
            offset != PCI_HEADER_TYPE && offset != PCI_CAPABILITIES;
 }
 
+/* Bits of a byte that a write does not change. */
+static uint8_t fixed_bits(const struct model_pci_function *function, unsigned offset)
+{
+    if (function->fixed_at == 0 || offset < function->fixed_at || offset > function->fixed_at + 1u)
+        return 0;
+    return (uint8_t)(function->fixed_bits >> (8 * (offset - function->fixed_at)));
+}
+
 void host_pci_write(void *ctx, uint16_t segment, uint16_t rid, uint16_t offset, unsigned width,
                     uint32_t value)
 {
@@ -169,8 +206,11 @@ void host_pci_write(void *ctx, uint16_t segment, uint16_t rid, uint16_t offset, 
     pthread_mutex_lock(&host->lock);
     function = find(host, segment, rid);
     for (unsigned i = 0; function != NULL && i < width; i++) {
+        uint8_t fixed = fixed_bits(function, offset + i);
+
         if (writable(offset + i))
-            function->config[offset + i] = (uint8_t)(value >> (8 * i));
+            function->config[offset + i] = (uint8_t)((function->config[offset + i] & fixed) |
+                                                     (uint8_t)((value >> (8 * i)) & ~fixed));
     }
     pthread_mutex_unlock(&host->lock);
 }

@@ -15,6 +15,7 @@
 
 #include <sluice/dma.h>
 #include <sluice/fault.h>
+#include <sluice/group.h>
 #include <sluice/host.h>
 #include <sluice/interrupt.h>
 
@@ -61,6 +62,13 @@ struct sluice_config {
     enum sluice_x2apic_mode x2apic;
     /** Most interrupt entries of one unit; 0 is 65536, of 16 bytes each, or what memory allows. */
     uint32_t interrupt_entries;
+
+    /**
+     * Leave access control (ACS) of ports and functions as firmware set it, instead of turning it
+     * on. Groups are as large then as what is off makes them. For hosts that want their devices to
+     * talk to each other past the IOMMU.
+     */
+    bool keep_acs;
 
     /** Use register-based invalidation where a unit has it, instead of its queue. For tests. */
     bool avoid_queues;

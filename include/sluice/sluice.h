@@ -10,6 +10,7 @@
 #include <sluice/dma.h>
 #include <sluice/domain.h>
 #include <sluice/fault.h>
+#include <sluice/group.h>
 #include <sluice/host.h>
 #include <sluice/instance.h>
 #include <sluice/interrupt.h>

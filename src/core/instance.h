@@ -29,10 +29,19 @@ enum instance_state {
 };
 
 struct dma_context;
+struct domain_policy;
+struct group_map;
 struct sluice;
 typedef void instance_fault_observer(struct sluice *sluice, const struct sluice_fault *fault);
 
 #define SOURCE_BUCKETS 64u /**< hash of (unit, source ID); power of two */
+
+/** A port that leads outside; see sluice_port_set_external. */
+struct external_port {
+    struct list_node node; /**< in sluice->external_ports */
+    uint16_t segment;
+    uint16_t rid;
+};
 
 struct sluice {
     const struct sluice_host_ops *ops;
@@ -53,6 +62,11 @@ struct sluice {
     struct list_node domains;                 /**< struct sluice_domain.node */
     struct list_node sources[SOURCE_BUCKETS]; /**< struct source.node */
     struct list_node interrupts;              /**< struct interrupt_block.node */
+
+    /** Who is isolated from whom, and what that forbids; owned by src/group. */
+    const struct domain_policy *policy; /**< set once, by create */
+    struct list_node external_ports;    /**< struct external_port.node */
+    struct group_map *groups;           /**< NULL: not looked at */
 
     /** Decided by start, before any unit is started; guarded as `state` is. */
     bool remaps_interrupts;

@@ -136,6 +136,17 @@ enum sluice_status device_make_locked(struct sluice *sluice, struct unit *unit,
     return SLUICE_OK;
 }
 
+/** Lets the policy look at a new device; what it does not want is forgotten. */
+static enum sluice_status welcome_locked(struct sluice_device *device)
+{
+    const struct domain_policy *policy = device->sluice->policy;
+    enum sluice_status status = policy != NULL ? policy->device_added(device) : SLUICE_OK;
+
+    if (status != SLUICE_OK)
+        device_free_locked(device);
+    return status;
+}
+
 enum sluice_status sluice_device_add(struct sluice *sluice,
                                      const struct sluice_device_config *config,
                                      struct sluice_device **out)
@@ -153,6 +164,8 @@ enum sluice_status sluice_device_add(struct sluice *sluice,
     if (sluice->state == INSTANCE_STARTED)
         status = config->bus == SLUICE_BUS_PCI ? device_find_pci_locked(sluice, config, &device)
                                                : device_find_named_locked(sluice, config, &device);
+    if (status == SLUICE_OK)
+        status = welcome_locked(device);
     if (status == SLUICE_OK)
         *out = device;
     sluice_spin_unlock(&sluice->lock, irq);

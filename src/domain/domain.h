@@ -43,6 +43,12 @@ struct domain_manager {
     void (*distrust)(struct domain_manager *manager);
 };
 
+/** What stands above and has a word in who may join what. Called under sluice->lock. */
+struct domain_policy {
+    /** A device was added, and is listed; not OK: it is taken away again. */
+    enum sluice_status (*device_added)(struct sluice_device *device);
+};
+
 struct sluice_domain {
     struct list_node node; /**< in sluice->domains */
     struct sluice *sluice;
@@ -90,6 +96,8 @@ struct sluice_device {
     uint16_t segment;               /**< PCI */
     uint16_t rid;                   /**< PCI */
     char label[DEVICE_LABEL_BYTES]; /**< where it is, for people: "0000:01:00.0", or its path */
+    bool is_virtual;                /**< PCI: a virtual function of `physical_rid` */
+    uint16_t physical_rid;          /**< its own, where it is none */
     char name[DOMAIN_NAME_BYTES];
     struct unit *unit;
     struct sluice_domain *domain; /**< NULL: in none */

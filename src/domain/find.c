@@ -70,6 +70,8 @@ enum sluice_status device_find_pci_locked(struct sluice *sluice,
         return status;
     device->segment = config->segment;
     device->rid = config->rid;
+    device->is_virtual = config->is_virtual_function;
+    device->physical_rid = named;
     format_text(device->label, sizeof(device->label), LOG_RID,
                 LOG_RID_ARGS(config->segment, config->rid));
     count = pci_requester_ids(sluice, device->segment, device->rid, rids);

@@ -3,6 +3,7 @@
  * The instance: created with a host, fed with tables, destroyed.
  */
 #include "dma/dma.h"
+#include "group/group.h"
 #include "instance/units.h"
 
 #include <sluice/sluice.h>
@@ -37,6 +38,7 @@ static void init_lists(struct sluice *sluice)
     list_init(&sluice->devices);
     list_init(&sluice->domains);
     list_init(&sluice->interrupts);
+    list_init(&sluice->external_ports);
     for (unsigned i = 0; i < SOURCE_BUCKETS; i++)
         list_init(&sluice->sources[i]);
 }
@@ -56,6 +58,7 @@ enum sluice_status sluice_create(const struct sluice_config *config, struct slui
     if (sluice == NULL)
         return SLUICE_ERR_NO_MEMORY;
     sluice->ops = ops;
+    sluice->policy = &group_policy;
     sluice->config = *config;
     if (sluice->config.hardware_timeout_ns == 0)
         sluice->config.hardware_timeout_ns = DEFAULT_TIMEOUT_NS;

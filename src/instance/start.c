@@ -3,6 +3,7 @@
  * Start and resume: what firmware's devices may reach is mapped first, then every unit is turned
  * on; all or none (invariant 2).
  */
+#include "group/group.h"
 #include "instance/units.h"
 #include "interrupt/interrupt.h"
 
@@ -63,6 +64,8 @@ enum sluice_status sluice_start(struct sluice *sluice)
     if (status == SLUICE_OK)
         status = interrupts_decide(sluice);
     if (status == SLUICE_OK)
+        status = group_scan(sluice);
+    if (status == SLUICE_OK)
         status = firmware_regions_prepare_locked(sluice);
     if (status == SLUICE_OK)
         status = start_units(sluice);
@@ -92,6 +95,7 @@ enum sluice_status sluice_resume(struct sluice *sluice)
         log_error(sluice, "%s: not resumed: %s", unit->name, sluice_status_text(resumed));
         status = status == SLUICE_OK ? resumed : status;
     }
+    group_restore(sluice);
     instance_change_end(sluice, status == SLUICE_OK ? INSTANCE_STARTED : INSTANCE_SUSPENDED);
     return status;
 }

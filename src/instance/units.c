@@ -3,6 +3,7 @@
  * State changes of an instance, and its units as a list.
  */
 #include "instance/units.h"
+#include "group/group.h"
 
 enum sluice_status instance_change_begin(struct sluice *sluice, enum instance_state from,
                                          enum instance_state also, enum instance_state *out_was)
@@ -119,6 +120,7 @@ void units_clear(struct sluice *sluice)
 {
     withhold_exposed(sluice);
     domain_layer_clear_locked(sluice);
+    group_clear(sluice);
     list_for_each_safe(node, &sluice->units)
     {
         struct unit *unit = container_of(node, struct unit, node);

@@ -2,41 +2,9 @@
 /*
  * Requester-ID aliases: bridges to conventional PCI put their own ID on what passes through them,
  * so the unit cannot tell the devices behind one apart. Some devices use another function's ID, of
- * which only firmware knows.
+ * which only firmware or quirk.c knows.
  */
 #include "pci/pci.h"
-
-struct parent_search {
-    struct sluice *sluice;
-    uint8_t bus;
-    bool found;
-    uint16_t bridge;
-};
-
-static bool is_parent(void *arg, uint16_t segment, uint16_t rid)
-{
-    struct parent_search *search = arg;
-
-    if (pci_is_bridge(search->sluice, segment, rid) &&
-        (uint8_t)pci_read(search->sluice, segment, rid, PCI_SECONDARY_BUS, 1) == search->bus) {
-        search->found = true;
-        search->bridge = rid;
-    }
-    return !search->found;
-}
-
-/** The bridge whose secondary bus is `bus`; false for a root bus. */
-static bool find_parent(struct sluice *sluice, uint16_t segment, uint8_t bus, uint16_t *out_bridge)
-{
-    struct parent_search search = {.sluice = sluice, .bus = bus};
-
-    /* A bridge's secondary bus has a higher number than its primary [PCI-PCI Bridge 1.2, 3.2.5]. */
-    if (bus == 0)
-        return false;
-    pci_visit_buses(sluice, segment, 0, (uint8_t)(bus - 1), is_parent, &search);
-    *out_bridge = search.bridge;
-    return search.found;
-}
 
 static void add_alias(uint16_t rids[PCI_MAX_ALIASES], unsigned *count, uint16_t rid)
 {
@@ -67,29 +35,79 @@ static void add_firmware_aliases(struct sluice *sluice, uint16_t segment, uint16
     }
 }
 
+/** IDs that a known device uses instead of its own. */
+static void add_quirk_aliases(struct sluice *sluice, uint16_t segment, uint16_t rid,
+                              uint16_t rids[PCI_MAX_ALIASES], unsigned *count)
+{
+    const struct pci_quirk *quirk;
+
+    quirk = pci_quirk_find(sluice, segment, rid, PCI_QUIRK_REQUESTS_AS_FUNCTION);
+    if (quirk != NULL)
+        add_alias(rids, count, (uint16_t)((rid & ~7u) | quirk->value));
+    quirk = pci_quirk_find(sluice, segment, rid, PCI_QUIRK_REQUESTS_AS_DEVICE);
+    if (quirk != NULL)
+        add_alias(rids, count, (uint16_t)((rid & 0xff00u) | quirk->value));
+}
+
+unsigned pci_own_ids(struct sluice *sluice, uint16_t segment, uint16_t rid,
+                     uint16_t out_rids[PCI_MAX_ALIASES])
+{
+    unsigned count = 0;
+
+    add_alias(out_rids, &count, rid);
+    add_firmware_aliases(sluice, segment, rid, out_rids, &count);
+    add_quirk_aliases(sluice, segment, rid, out_rids, &count);
+    return count;
+}
+
+/** A root port or a switch port: what is below it sits on a link. */
+static bool leads_to_link(struct sluice *sluice, uint16_t segment, uint16_t bridge)
+{
+    enum pci_express_type type = pci_express_type(sluice, segment, bridge);
+
+    return type == PCI_EXPRESS_ROOT_PORT || type == PCI_EXPRESS_DOWNSTREAM;
+}
+
+enum pci_passage pci_bridge_passage(struct sluice *sluice, uint16_t segment, uint16_t bridge)
+{
+    uint16_t above;
+
+    switch (pci_express_type(sluice, segment, bridge)) {
+    case PCI_EXPRESS_TO_PCI:
+        return PCI_PASSAGE_BELOW;
+    case PCI_TO_EXPRESS:
+        return PCI_PASSAGE_OWN;
+    case PCI_EXPRESS_NONE:
+        /* On a link there is no conventional bridge: this one hides its capability. */
+        if (pci_quirk_find(sluice, segment, bridge, PCI_QUIRK_EXPRESS_BRIDGE) != NULL &&
+            pci_find_parent(sluice, segment, SLUICE_RID_BUS(bridge), &above) &&
+            leads_to_link(sluice, segment, above))
+            return PCI_PASSAGE_BELOW;
+        return PCI_PASSAGE_OWN;
+    default:
+        return PCI_PASSAGE_KEEPS;
+    }
+}
+
 unsigned pci_requester_ids(struct sluice *sluice, uint16_t segment, uint16_t rid,
                            uint16_t out_rids[PCI_MAX_ALIASES])
 {
     uint8_t bus = SLUICE_RID_BUS(rid);
-    unsigned count = 0;
+    unsigned count = pci_own_ids(sluice, segment, rid, out_rids);
     uint16_t bridge;
 
-    add_alias(out_rids, &count, rid);
-    add_firmware_aliases(sluice, segment, rid, out_rids, &count);
-    for (unsigned depth = 0; depth < PCI_MAX_DEPTH && find_parent(sluice, segment, bus, &bridge);
-         depth++) {
-        switch (pci_express_type(sluice, segment, bridge)) {
-        case PCI_EXPRESS_TO_PCI:
+    for (unsigned depth = 0;
+         depth < PCI_MAX_DEPTH && pci_find_parent(sluice, segment, bus, &bridge); depth++) {
+        switch (pci_bridge_passage(sluice, segment, bridge)) {
+        case PCI_PASSAGE_BELOW:
             /* Takes ownership as device 0 of its secondary bus [PCIe-PCI Bridge 1.0, 2.3]. */
             add_alias(out_rids, &count, SLUICE_RID(bus, 0, 0));
             break;
-        case PCI_TO_EXPRESS:
-        case PCI_EXPRESS_NONE:
+        case PCI_PASSAGE_OWN:
             /* A conventional bridge forwards under its own ID on the bus above. */
             add_alias(out_rids, &count, bridge);
             break;
         default:
-            /* Root ports and switch ports leave the requester ID alone. */
             break;
         }
         bus = SLUICE_RID_BUS(bridge);

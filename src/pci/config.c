@@ -41,6 +41,23 @@ uint16_t pci_find_capability(struct sluice *sluice, uint16_t segment, uint16_t r
     return 0;
 }
 
+uint16_t pci_find_extended(struct sluice *sluice, uint16_t segment, uint16_t rid, uint16_t id)
+{
+    uint16_t at = PCI_EXTENDED;
+
+    /* 960 headers of 4 bytes fill the space: a longer list is a loop. */
+    for (unsigned count = 0; count < 960 && at >= PCI_EXTENDED; count++) {
+        uint32_t header = pci_read(sluice, segment, rid, at, 4);
+
+        if (header == 0 || header == UINT32_MAX)
+            return 0;
+        if ((header & 0xffffu) == id)
+            return at;
+        at = (uint16_t)((header >> 20) & 0xffcu);
+    }
+    return 0;
+}
+
 enum pci_express_type pci_express_type(struct sluice *sluice, uint16_t segment, uint16_t rid)
 {
     uint16_t at = pci_find_capability(sluice, segment, rid, PCI_CAP_ID_EXPRESS);

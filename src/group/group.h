@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Isolation groups and isolation policy as the library itself sees them.
+ *
+ *   scan.c      functions from configuration space     reason.c   why members are together
+ *   tie.c       who cannot be kept from whom           query.c    the public look at groups
+ *   policy.c    what a level and a group forbid        assign.c   isolation modes
+ *   level.c     what a level demands                   trust.c    ports that lead outside
+ *
+ * src/domain asks through sluice->policy, which points to group_policy, before it creates a domain
+ * or attaches a device: this folder stands above it. Everything runs under sluice->lock, or for
+ * the one caller that put the instance into the state "changing".
+ */
+#ifndef SLUICE_GROUP_GROUP_H
+#define SLUICE_GROUP_GROUP_H
+
+#include "domain/domain.h"
+
+#define GROUP_NONE UINT32_MAX
+
+/** One function of PCI, or one device that firmware names. */
+struct group_function {
+    uint16_t segment;
+    uint16_t rid;
+    uint32_t identity;   /**< vendor and device, to see that it is still the same */
+    uint16_t class_code; /**< base class and subclass */
+    enum pci_express_type type;
+    enum pci_passage passage; /**< bridges: whose ID they put on requests */
+    uint8_t secondary;        /**< bridges with a bus below: its number, else 0 */
+    uint8_t subordinate;
+    bool is_bridge;
+    bool is_platform;
+    /** Platform: what names it, where that is no requester ID; `rid` and `segment` are 0 then. */
+    const struct platform_scope *scope;
+    uint32_t ordinal;                 /**< of it among those */
+    const struct platform_unit *unit; /**< NULL: its ID is its requester ID */
+    uint32_t first_id;                /**< under which `unit` sees it */
+    uint32_t id_count;
+    bool is_virtual; /**< a virtual function; `physical` is its physical function's ID */
+    uint16_t physical;
+    bool unseen;        /**< it was added, and does not answer */
+    uint16_t lacks;     /**< of access control, were it a port or one of several functions */
+    bool refused;       /**< has what it lacks, and did not turn it on */
+    bool binds;         /**< what is below it is in its group */
+    uint8_t causes;     /**< 1 << enum sluice_group_cause: it tied others together */
+    uint16_t other_rid; /**< for ALIAS and NUMBERING */
+    const char *source; /**< for ALIAS */
+    uint32_t parent;    /**< index of the bridge above, GROUP_NONE on a root bus */
+    uint32_t leader;    /**< towards the lowest index of the group; see group_leader */
+};
+
+/** The topology of all segments, sorted by segment and ID; then what is outside PCI. */
+struct group_map {
+    size_t bytes; /**< as allocated */
+    uint32_t count;
+    uint32_t capacity;
+    bool blind;          /**< the host gives no configuration space */
+    uint32_t exact[256]; /**< of the segment that is looked at: bridge with this secondary bus */
+    struct group_function functions[];
+};
+
+/* ---- scan.c ---- */
+
+/**
+ * Looks at every function, turns access control on, and finds the groups. On an error the map is
+ * as before. Returns: OK; NO_MEMORY.
+ */
+SLUICE_MUST_CHECK enum sluice_status group_scan(struct sluice *sluice);
+/** Turns access control on again after sleep, where it was lost. */
+void group_restore(struct sluice *sluice);
+/** Frees the map; units are stopped. */
+void group_clear(struct sluice *sluice);
+/** The index of a function in the map, or GROUP_NONE. */
+uint32_t group_find(const struct group_map *map, uint16_t segment, uint16_t rid);
+/** The same for a device that was added. */
+uint32_t group_find_device(const struct group_map *map, const struct sluice_device *device);
+/** Whether what answers at a known place is no longer what the map has. */
+bool group_changed(struct sluice *sluice, const struct group_function *function);
+
+/* ---- policy.c ---- */
+
+extern const struct domain_policy group_policy;
+
+/* ---- tie.c ---- */
+
+/** Finds who belongs together; the functions are filled in and sorted. */
+void group_tie(struct sluice *sluice, struct group_map *map);
+/** The lowest index of the group that a function is in. */
+uint32_t group_leader(struct group_map *map, uint32_t index);
+
+/* ---- reason.c ---- */
+
+/** The index-th reason of the group led by `leader`; false past the last. */
+bool group_reason_at(struct group_map *map, uint32_t leader, unsigned index,
+                     struct sluice_group_reason *out);
+/** Logs why a group is one. */
+void group_log_reasons(struct sluice *sluice, enum sluice_log_level level, uint32_t leader);
+
+#endif

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The public look at groups (sluice/group.h).
+ */
+#include "group/group.h"
+
+#define OUTSIDE_PCI ((uint64_t)1 << 32)
+
+static uint64_t group_id(const struct group_map *map, uint32_t leader)
+{
+    const struct group_function *function = &map->functions[leader];
+
+    if (function->scope != NULL)
+        return OUTSIDE_PCI | leader;
+    return (uint64_t)function->segment << 16 | function->rid;
+}
+
+/** Whether there are groups to look at; under sluice->lock. */
+static bool is_open(const struct sluice *sluice)
+{
+    return (sluice->state == INSTANCE_STARTED || sluice->state == INSTANCE_SUSPENDED) &&
+           sluice->groups != NULL;
+}
+
+/** The leader of the group with this number, or GROUP_NONE. */
+static uint32_t leader_by_id(struct sluice *sluice, uint64_t id)
+{
+    struct group_map *map = sluice->groups;
+    uint32_t at = GROUP_NONE;
+
+    if (!is_open(sluice))
+        return GROUP_NONE;
+    if ((id & OUTSIDE_PCI) == 0)
+        at = group_find(map, (uint16_t)(id >> 16), (uint16_t)id);
+    else if ((uint32_t)id < map->count && map->functions[(uint32_t)id].scope != NULL)
+        at = (uint32_t)id;
+    return at != GROUP_NONE && group_leader(map, at) == at ? at : GROUP_NONE;
+}
+
+unsigned sluice_group_count(struct sluice *sluice)
+{
+    unsigned count = 0;
+    sluice_irqstate_t irq;
+
+    if (sluice == NULL)
+        return 0;
+    irq = sluice_spin_lock(&sluice->lock);
+    for (uint32_t i = 0; is_open(sluice) && i < sluice->groups->count; i++)
+        count += group_leader(sluice->groups, i) == i;
+    sluice_spin_unlock(&sluice->lock, irq);
+    return count;
+}
+
+static void fill_info(struct group_map *map, uint32_t leader, struct sluice_group_info *out)
+{
+    struct sluice_group_reason reason;
+
+    *out = (struct sluice_group_info){.id = group_id(map, leader)};
+    for (uint32_t i = leader; i < map->count; i++) {
+        if (group_leader(map, i) != leader)
+            continue;
+        out->members++;
+        out->devices += !map->functions[i].is_bridge;
+    }
+    while (group_reason_at(map, leader, out->reasons, &reason))
+        out->reasons++;
+}
+
+enum sluice_status sluice_group_info(struct sluice *sluice, unsigned index,
+                                     struct sluice_group_info *out)
+{
+    enum sluice_status status = SLUICE_ERR_NOT_FOUND;
+    sluice_irqstate_t irq;
+
+    if (sluice == NULL || out == NULL)
+        return SLUICE_ERR_INVALID;
+    irq = sluice_spin_lock(&sluice->lock);
+    for (uint32_t i = 0; is_open(sluice) && i < sluice->groups->count; i++) {
+        if (group_leader(sluice->groups, i) != i || index-- != 0)
+            continue;
+        fill_info(sluice->groups, i, out);
+        status = SLUICE_OK;
+        break;
+    }
+    sluice_spin_unlock(&sluice->lock, irq);
+    return status;
+}
+
+static struct sluice_device *device_at(struct sluice *sluice, const struct group_function *function)
+{
+    list_for_each(node, &sluice->devices)
+    {
+        struct sluice_device *device = container_of(node, struct sluice_device, node);
+
+        if (function->scope != NULL
+                ? device->scope == function->scope
+                : device->bus == SLUICE_BUS_PCI && device->segment == function->segment &&
+                      device->rid == function->rid)
+            return device;
+    }
+    return NULL;
+}
+
+static void fill_member(struct sluice *sluice, const struct group_function *function,
+                        struct sluice_group_member *out)
+{
+    *out = (struct sluice_group_member){.is_platform = function->is_platform,
+                                        .segment = function->segment,
+                                        .rid = function->rid,
+                                        .is_bridge = function->is_bridge,
+                                        .device = device_at(sluice, function)};
+    if (function->scope == NULL)
+        return;
+    out->name = function->scope->name;
+    out->name_bytes = function->scope->name_bytes;
+    out->registers = function->scope->registers;
+}
+
+enum sluice_status sluice_group_member(struct sluice *sluice, uint64_t id, unsigned index,
+                                       struct sluice_group_member *out)
+{
+    enum sluice_status status = SLUICE_ERR_NOT_FOUND;
+    uint32_t leader;
+    sluice_irqstate_t irq;
+
+    if (sluice == NULL || out == NULL)
+        return SLUICE_ERR_INVALID;
+    irq = sluice_spin_lock(&sluice->lock);
+    leader = leader_by_id(sluice, id);
+    for (uint32_t i = leader; leader != GROUP_NONE && i < sluice->groups->count; i++) {
+        const struct group_function *function = &sluice->groups->functions[i];
+
+        if (group_leader(sluice->groups, i) != leader || index-- != 0)
+            continue;
+        fill_member(sluice, function, out);
+        status = SLUICE_OK;
+        break;
+    }
+    sluice_spin_unlock(&sluice->lock, irq);
+    return status;
+}
+
+enum sluice_status sluice_group_reason(struct sluice *sluice, uint64_t id, unsigned index,
+                                       struct sluice_group_reason *out)
+{
+    enum sluice_status status = SLUICE_ERR_NOT_FOUND;
+    uint32_t leader;
+    sluice_irqstate_t irq;
+
+    if (sluice == NULL || out == NULL)
+        return SLUICE_ERR_INVALID;
+    irq = sluice_spin_lock(&sluice->lock);
+    leader = leader_by_id(sluice, id);
+    if (leader != GROUP_NONE && group_reason_at(sluice->groups, leader, index, out))
+        status = SLUICE_OK;
+    sluice_spin_unlock(&sluice->lock, irq);
+    return status;
+}
+
+enum sluice_status sluice_group_of(struct sluice *sluice, uint16_t segment, uint16_t rid,
+                                   uint64_t *out_id)
+{
+    enum sluice_status status = SLUICE_ERR_NOT_FOUND;
+    uint32_t at = GROUP_NONE;
+    sluice_irqstate_t irq;
+
+    if (sluice == NULL || out_id == NULL)
+        return SLUICE_ERR_INVALID;
+    irq = sluice_spin_lock(&sluice->lock);
+    if (is_open(sluice))
+        at = group_find(sluice->groups, segment, rid);
+    if (at != GROUP_NONE) {
+        *out_id = group_id(sluice->groups, group_leader(sluice->groups, at));
+        status = SLUICE_OK;
+    }
+    sluice_spin_unlock(&sluice->lock, irq);
+    return status;
+}
+
+enum sluice_status sluice_device_group(struct sluice_device *device, uint64_t *out_id)
+{
+    enum sluice_status status = SLUICE_ERR_NOT_FOUND;
+    struct sluice *sluice;
+    uint32_t at = GROUP_NONE;
+    sluice_irqstate_t irq;
+
+    if (device == NULL || out_id == NULL)
+        return SLUICE_ERR_INVALID;
+    sluice = device->sluice;
+    irq = sluice_spin_lock(&sluice->lock);
+    if (is_open(sluice))
+        at = group_find_device(sluice->groups, device);
+    if (at != GROUP_NONE) {
+        *out_id = group_id(sluice->groups, group_leader(sluice->groups, at));
+        status = SLUICE_OK;
+    }
+    sluice_spin_unlock(&sluice->lock, irq);
+    return status;
+}
+
+enum sluice_status sluice_group_rescan(struct sluice *sluice)
+{
+    enum sluice_status status = SLUICE_ERR_STATE;
+    sluice_irqstate_t irq;
+
+    if (sluice == NULL)
+        return SLUICE_ERR_INVALID;
+    irq = sluice_spin_lock(&sluice->lock);
+    if (sluice->state == INSTANCE_STARTED)
+        status = group_scan(sluice);
+    sluice_spin_unlock(&sluice->lock, irq);
+    return status;
+}
