@@ -11,7 +11,7 @@ static uint64_t group_id(const struct group_map *map, uint32_t leader)
     const struct group_function *function = &map->functions[leader];
 
     if (function->scope != NULL)
-        return OUTSIDE_PCI | leader;
+        return OUTSIDE_PCI | function->ordinal;
     return (uint64_t)function->segment << 16 | function->rid;
 }
 
@@ -32,8 +32,10 @@ static uint32_t leader_by_id(struct sluice *sluice, uint64_t id)
         return GROUP_NONE;
     if ((id & OUTSIDE_PCI) == 0)
         at = group_find(map, (uint16_t)(id >> 16), (uint16_t)id);
-    else if ((uint32_t)id < map->count && map->functions[(uint32_t)id].scope != NULL)
-        at = (uint32_t)id;
+    for (uint32_t i = 0; (id & OUTSIDE_PCI) != 0 && i < map->count; i++) {
+        if (map->functions[i].scope != NULL && map->functions[i].ordinal == (uint32_t)id)
+            at = i;
+    }
     return at != GROUP_NONE && group_leader(map, at) == at ? at : GROUP_NONE;
 }
 

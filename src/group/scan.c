@@ -12,6 +12,7 @@ struct scan {
     struct sluice *sluice;
     struct group_map *map; /**< NULL: only counting */
     uint32_t count;
+    uint32_t named; /**< devices outside PCI that were put into the map */
 };
 
 static bool is_before(const struct group_function *a, const struct group_function *b)
@@ -200,7 +201,7 @@ static void visit_named(struct scan *scan, const struct platform_unit *unit,
     if (by_rid)
         return;
     function->scope = scope;
-    function->ordinal = scan->map->count;
+    function->ordinal = scan->named++;
     function->unit = unit;
     function->first_id = scope->first_id;
     function->id_count = scope->id_count;
@@ -309,6 +310,7 @@ static void add_unseen(struct scan *scan)
         function->unseen = true;
         function->is_virtual = device->is_virtual;
         function->physical = device->physical_rid;
+        read_source(scan->sluice, function);
         if (device->is_virtual) {
             function->type = pci_express_type(scan->sluice, device->segment, device->rid);
             read_access_control(scan->sluice, function);

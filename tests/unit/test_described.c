@@ -135,6 +135,66 @@ static void function_gets_its_stream(void **state)
     world_end(&world);
 }
 
+static void describe_named(struct world *world, const char *path, uint32_t first, uint32_t count)
+{
+    assert_int_equal(sluice_describe_device_sources(
+                         world->sluice, &(struct sluice_device_sources){.unit = world->unit,
+                                                                        .path = path,
+                                                                        .first_id = first,
+                                                                        .id_count = count}),
+                     SLUICE_OK);
+}
+
+/* Each device is a group, unless the unit cannot tell it from another. */
+static void one_id_is_one_group(void **state)
+{
+    const struct sluice_device_config names[] = {
+        {.bus = SLUICE_BUS_PLATFORM, .path = "/one"},
+        {.bus = SLUICE_BUS_PLATFORM, .path = "/two"},
+        {.bus = SLUICE_BUS_PLATFORM, .path = "/three"},
+        {.rid = RID},
+    };
+    struct sluice_group_reason reason;
+    struct sluice_group_member member;
+    struct sluice_device *device;
+    struct world world;
+    uint64_t groups[4];
+
+    (void)state;
+    world_begin(&world);
+    assert_int_equal(
+        sluice_describe_pci_sources(world.sluice, &(struct sluice_pci_sources){.unit = world.unit,
+                                                                               .first_rid = 0,
+                                                                               .last_rid = 0xff,
+                                                                               .first_id = 0x100}),
+        SLUICE_OK);
+    describe_named(&world, "/one", 0x10, 4);
+    describe_named(&world, "/two", 0x13, 2);
+    describe_named(&world, "/three", 0x15, 1);
+    describe_named(&world, "/three", 0x100 + RID, 1);
+    assert_int_equal(sluice_start(world.sluice), SLUICE_OK);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(sluice_device_add(world.sluice, &names[i], &device), SLUICE_OK);
+        assert_int_equal(sluice_device_group(device, &groups[i]), SLUICE_OK);
+    }
+    assert_int_equal(sluice_device_group(device, &groups[3]), SLUICE_OK);
+    assert_true(groups[0] == groups[1]);
+    assert_true(groups[1] != groups[2]);
+    assert_int_equal(sluice_group_count(world.sluice), 2);
+    assert_int_equal(sluice_group_reason(world.sluice, groups[0], 0, &reason), SLUICE_OK);
+    assert_int_equal(reason.cause, SLUICE_GROUP_SHARED_ID);
+    assert_int_equal(reason.shared_id, 0x13);
+    assert_int_equal(sluice_group_member(world.sluice, groups[0], 1, &member), SLUICE_OK);
+    assert_true(member.is_platform && member.device != NULL);
+    assert_int_equal(member.name_bytes, strlen("/two"));
+    assert_memory_equal(member.name, "/two", member.name_bytes);
+    assert_int_equal(sluice_group_member(world.sluice, groups[3], 0, &member), SLUICE_OK);
+    assert_false(member.is_platform);
+    assert_int_equal(sluice_group_member(world.sluice, groups[3], 2, &member), SLUICE_OK);
+    assert_true(member.is_platform);
+    world_end(&world);
+}
+
 static void device_by_name(void **state)
 {
     const struct sluice_device_config by_path = {.bus = SLUICE_BUS_PLATFORM, .path = NAME};
@@ -400,6 +460,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(function_gets_its_stream),
+        cmocka_unit_test(one_id_is_one_group),
         cmocka_unit_test(device_by_name),
         cmocka_unit_test(reserved_by_stream),
         cmocka_unit_test(limits_on_the_way),
