@@ -41,7 +41,13 @@ struct amdvi_model_config amdvi_model_defaults(void)
 
 uint64_t amdvi_model_efr(const struct amdvi_model_config *config)
 {
-    return (uint64_t)config->invalidate_all << 6 | (uint64_t)(config->levels - 4) << 10;
+    return (uint64_t)config->x2apic << 2 | (uint64_t)config->invalidate_all << 6 |
+           (uint64_t)config->guest_apic << 7 | (uint64_t)(config->levels - 4) << 10;
+}
+
+uint64_t amdvi_model_efr2(const struct amdvi_model_config *config)
+{
+    return (uint64_t)config->many_interrupts << 8;
 }
 
 /* The capability block [3.2] and an MSI capability. */
@@ -77,7 +83,8 @@ struct amdvi_model *amdvi_model_create(struct model_host *host,
     struct amdvi_model *unit = calloc(1, sizeof(*unit));
     pthread_mutexattr_t recursive;
 
-    if (unit == NULL || config->levels < 4 || config->levels > 7 || config->phys_bits > 52)
+    if (unit == NULL || (config->x2apic && !config->guest_apic) || config->levels < 4 ||
+        config->levels > 7 || config->phys_bits > 52)
         abort();
     unit->host = host;
     unit->config = *config;
@@ -141,6 +148,7 @@ void amdvi_model_evict(struct amdvi_model *unit)
 {
     amdvi_model_lock(unit);
     amdvi_cache_drop_all(unit);
+    amdvi_interrupt_drop(unit, true, 0);
     unit->entry_count = 0;
     amdvi_model_unlock(unit);
 }

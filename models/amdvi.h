@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A register-level model of an AMD I/O virtualization unit with host translation, written from the
+ * A register-level model of an AMD I/O virtualization unit with host translation and interrupt
+ * remapping, written from the
  * specification [AMD revision 3.08] and independent of the driver that is tested on it.
  *
  *     struct amdvi_model_config config = amdvi_model_defaults();
@@ -45,6 +46,9 @@ struct amdvi_model_config {
     bool invalidate_all;     /**< EFR.IASUP; true */
     bool np_cache;           /**< caches what is not present */
     bool device_tlb;         /**< IotlbSup */
+    bool guest_apic;         /**< EFR.GASUP: interrupt entries of 128 bits can be had */
+    bool x2apic;             /**< EFR.XTSUP */
+    bool many_interrupts;    /**< EFR2: 2048 interrupt entries in a table; else 512 */
     bool no_msi;             /**< its function has no MSI capability */
     bool narrow_msi;         /**< its MSI capability holds 32-bit addresses */
     bool table_fixed;        /**< takes a new device table only while it is off */
@@ -56,6 +60,8 @@ struct amdvi_model_config {
 struct amdvi_model_config amdvi_model_defaults(void);
 /** EFR of a unit so configured. */
 uint64_t amdvi_model_efr(const struct amdvi_model_config *config);
+/** The second feature register. */
+uint64_t amdvi_model_efr2(const struct amdvi_model_config *config);
 
 /** Adds a unit to a host. Aborts on a configuration that no hardware has. */
 struct amdvi_model *amdvi_model_create(struct model_host *host,
@@ -76,6 +82,33 @@ extern const struct model_unit_ops amdvi_model_ops;
 
 void amdvi_model_lock(struct amdvi_model *unit);
 void amdvi_model_unlock(struct amdvi_model *unit);
+
+/* ---- interrupts ---- */
+
+/** What a message became. */
+struct amdvi_model_interrupt {
+    uint16_t rid;
+    bool remapped; /**< through an entry; else as it was sent */
+    uint32_t destination;
+    uint8_t vector;
+    uint8_t delivery;
+    bool logical;
+};
+
+/**
+ * Called for each interrupt that passes, with the unit locked, instead of posting it to the host.
+ * NULL: posted again.
+ */
+typedef void amdvi_model_interrupt_sink(void *arg, const struct amdvi_model_interrupt *interrupt);
+void amdvi_model_set_interrupt_sink(struct amdvi_model *unit, amdvi_model_interrupt_sink *sink,
+                                    void *arg);
+/** A message to the interrupt window; the code of the event that it became, or 0. */
+uint8_t amdvi_model_message(struct amdvi_model *unit, uint16_t rid, uint64_t address,
+                            uint32_t data);
+/** A pin fires, with this redirection entry. */
+uint8_t amdvi_model_ioapic(struct amdvi_model *unit, uint16_t rid, uint64_t entry);
+/** Cached interrupt entries. */
+unsigned amdvi_model_interrupt_entries(struct amdvi_model *unit);
 
 /* ---- looking ---- */
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The inside of the AMD-Vi model: amdvi.c (life, small functions), amdvi_registers.c,
- * amdvi_queue.c (commands), amdvi_cache.c, amdvi_walk.c (translation), amdvi_log.c (events). All of
- * it runs with the unit locked.
+ * amdvi_queue.c (commands), amdvi_cache.c, amdvi_walk.c (translation), amdvi_interrupt.c
+ * (messages), amdvi_log.c (events). All of it runs with the unit locked.
  *
  * Section numbers are of the AMD specification, revision 3.08.
  */
@@ -41,6 +41,8 @@ enum {
 #define C_EVTINT   BIT64(3)
 #define C_COHERENT BIT64(10)
 #define C_CMDBUF   BIT64(12)
+#define C_GA       BIT64(17)
+#define C_XT       BIT64(50)
 
 #define S_EVTOVERFLOW BIT64(0)
 #define S_EVTINT      BIT64(1)
@@ -63,6 +65,8 @@ enum {
 #define CACHE_BUCKETS 1024u
 #define ENTRIES_MAX   512u
 #define ENDPOINTS_MAX 16u
+/* Cached interrupt entries. */
+#define INTERRUPTS_MAX 4096u
 
 /* A cached translation (level 0), or a cached pointer to the table at `level`. */
 struct amdvi_cached {
@@ -80,6 +84,12 @@ struct amdvi_cached_entry {
     uint16_t rid;
     uint8_t event; /**< not 0: it cannot be used */
     uint64_t word[4];
+};
+
+struct amdvi_cached_interrupt {
+    uint16_t rid;
+    uint32_t index;
+    uint64_t word[2];
 };
 
 struct amdvi_endpoint {
@@ -106,6 +116,11 @@ struct amdvi_model {
     unsigned entry_count;
     struct amdvi_cached *buckets[CACHE_BUCKETS];
     unsigned cached_count;
+
+    struct amdvi_cached_interrupt interrupts[INTERRUPTS_MAX];
+    unsigned interrupt_count;
+    amdvi_model_interrupt_sink *interrupt_sink;
+    void *interrupt_sink_arg;
 
     struct amdvi_endpoint endpoints[ENDPOINTS_MAX];
     unsigned endpoint_count;
@@ -151,7 +166,14 @@ const struct amdvi_cached_entry *amdvi_entry_find(struct amdvi_model *unit, uint
 void amdvi_entry_add(struct amdvi_model *unit, const struct amdvi_cached_entry *what);
 void amdvi_entry_drop(struct amdvi_model *unit, uint16_t rid);
 
+/* amdvi_interrupt.c */
+void amdvi_interrupt_drop(struct amdvi_model *unit, bool any, uint16_t rid);
+/** CONTROL is about to change: whether what is cached of interrupt entries means another thing. */
+bool amdvi_interrupt_control(struct amdvi_model *unit, uint64_t before, uint64_t value);
+
 /* amdvi_walk.c */
+/** The device table entry of a requester, from the cache if it is there. */
+struct amdvi_cached_entry amdvi_entry_get(struct amdvi_model *unit, uint16_t rid);
 void amdvi_ats_request(void *unit, uint16_t rid, uint64_t address, struct model_translation *out);
 
 /* amdvi_log.c */

@@ -138,9 +138,10 @@ static bool do_device_tlb(struct amdvi_model *unit, uint64_t low, uint64_t high)
 
 static bool do_interrupts(struct amdvi_model *unit, uint64_t low, uint64_t high)
 {
-    (void)low;
     (void)high;
     unit->stats.interrupts++;
+    if (!unit->inject.lost_invalidations)
+        amdvi_interrupt_drop(unit, false, (uint16_t)low);
     return true;
 }
 
@@ -156,6 +157,7 @@ static bool do_all(struct amdvi_model *unit, uint64_t low, uint64_t high)
         return true;
     unit->entry_count = 0;
     amdvi_cache_drop_all(unit);
+    amdvi_interrupt_drop(unit, true, 0);
     return true;
 }
 

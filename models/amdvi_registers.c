@@ -5,7 +5,11 @@
 #include "models/amdvi_internal.h"
 
 /* Bits of CONTROL that this unit has; the rest is reserved, or of features it has not. */
-#define CONTROL_BITS MASK64(12, 0)
+static uint64_t control_bits(const struct amdvi_model *unit)
+{
+    return MASK64(12, 0) | (unit->config.guest_apic ? C_GA : 0) | (unit->config.x2apic ? C_XT : 0) |
+           (unit->config.many_interrupts ? BIT64(43) : 0);
+}
 
 void amdvi_registers_reset(struct amdvi_model *unit)
 {
@@ -67,7 +71,9 @@ static void control_written(struct amdvi_model *unit, uint64_t value)
 {
     uint64_t before = amdvi_get(unit, A_CONTROL);
 
-    if ((value & ~CONTROL_BITS) != 0)
+    if (amdvi_interrupt_control(unit, before, value))
+        owe(unit);
+    if ((value & ~control_bits(unit)) != 0)
         amdvi_violate(unit, "CONTROL: %#llx has bits that this unit does not have",
                       (unsigned long long)value);
     if ((value & ~before & C_EN) != 0) {

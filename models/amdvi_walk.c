@@ -84,8 +84,7 @@ static bool fetch_entry(struct amdvi_model *unit, sluice_phys_t at, uint64_t wor
            model_host_fetch128(unit->host, at + 16, path, "amdvi: device table", word + 2);
 }
 
-/* The device table entry of a requester, from the cache if it is there. */
-static struct amdvi_cached_entry get_entry(struct amdvi_model *unit, uint16_t rid)
+struct amdvi_cached_entry amdvi_entry_get(struct amdvi_model *unit, uint16_t rid)
 {
     uint64_t base = amdvi_get(unit, A_DEVTAB);
     uint64_t bytes = (FIELD64(base, 8, 0) + 1) * 4096;
@@ -315,7 +314,7 @@ static void translate(struct amdvi_model *unit, const struct model_dma_request *
         pass(out, request->address);
         return;
     }
-    entry = get_entry(unit, request->rid);
+    entry = amdvi_entry_get(unit, request->rid);
     outcome = by_entry(unit, &entry, request, access, out);
     out->reason = outcome.event;
     if (outcome.event == 0)
@@ -340,17 +339,17 @@ void amdvi_ats_request(void *unit, uint16_t rid, uint64_t address, struct model_
     amdvi_model_unlock(unit);
 }
 
-/* A write to the window is a message, not memory; remapping is not modelled. */
+/* A write to the window is a message, not memory. */
 static bool send_message(struct amdvi_model *unit, const struct model_dma_request *request,
-                         const void *data, size_t bytes)
+                         const void *data, size_t bytes, struct model_dma_result *result)
 {
     uint32_t word;
 
     if (!request->write || bytes != sizeof(word) || unit->gone)
         return false;
     memcpy(&word, data, sizeof(word));
-    model_host_post_msi(unit->host, request->address, word);
-    return true;
+    result->reason = amdvi_model_message(unit, request->rid, request->address, word);
+    return result->reason == 0;
 }
 
 /* Moves what lies in one page. */
@@ -360,7 +359,7 @@ static bool move_chunk(struct amdvi_model *unit, const struct model_dma_request 
     struct model_translation to;
 
     if (!request->translated && in_window(request->address))
-        return send_message(unit, request, data, bytes);
+        return send_message(unit, request, data, bytes, result);
     translate(unit, request, request->translated ? TRANSLATED : UNTRANSLATED, &to);
     result->reason = to.reason;
     if (!to.valid)

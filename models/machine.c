@@ -8,25 +8,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DMAR_TYPE_DRHD     0u
-#define DMAR_TYPE_RMRR     1u
-#define DMAR_TYPE_ATSR     2u
-#define SCOPE_ENDPOINT     1u
-#define SCOPE_BRIDGE       2u
-#define SCOPE_IOAPIC       3u
-#define SCOPE_HPET         4u
-#define DRHD_INCLUDE_ALL   1u
-#define IVHD_TYPE          0x11u
-#define IVHD_IOTLB         0x10u
-#define IVHD_SELECT        2u
-#define IVHD_ALIAS_SELECT  66u
-#define IVMD_ONE           0x21u
-#define IVMD_RANGE         0x22u
-#define IVMD_READ_WRITE    0x07u
-#define PCI_EXTENDED_ATS   0x000fu
-#define EXPRESS_ENDPOINT   0u
-#define EXPRESS_ROOT_PORT  4u
-#define EXPRESS_PCI_BRIDGE 7u
+#define DMAR_TYPE_DRHD      0u
+#define DMAR_TYPE_RMRR      1u
+#define DMAR_TYPE_ATSR      2u
+#define SCOPE_ENDPOINT      1u
+#define SCOPE_BRIDGE        2u
+#define SCOPE_IOAPIC        3u
+#define SCOPE_HPET          4u
+#define DRHD_INCLUDE_ALL    1u
+#define IVHD_TYPE           0x11u
+#define IVHD_IOTLB          0x10u
+#define IVHD_SELECT         2u
+#define IVHD_ALIAS_SELECT   66u
+#define IVHD_SPECIAL        72u
+#define IVHD_PASSES         0x07u /* INIT, ExtInt and NMI */
+#define IVHD_VARIETY_IOAPIC 1u
+#define IVHD_VARIETY_HPET   2u
+#define IVMD_ONE            0x21u
+#define IVMD_RANGE          0x22u
+#define IVMD_READ_WRITE     0x07u
+#define PCI_EXTENDED_ATS    0x000fu
+#define EXPRESS_ENDPOINT    0u
+#define EXPRESS_ROOT_PORT   4u
+#define EXPRESS_PCI_BRIDGE  7u
 
 struct machine_config machine_defaults(void)
 {
@@ -250,6 +254,17 @@ static void put_ivhd_entries(struct machine *machine, size_t *at)
     }
 }
 
+/* A device without a number on PCI. The IOAPIC is the one that may bring INIT, ExtInt and NMI. */
+static void put_special(uint8_t *table, size_t *at, unsigned variety, unsigned handle, uint16_t rid)
+{
+    put(table, at, IVHD_SPECIAL, 1);
+    put(table, at, 0, 2);
+    put(table, at, variety == IVHD_VARIETY_IOAPIC ? IVHD_PASSES : 0, 1);
+    put(table, at, handle, 1);
+    put(table, at, rid, 2);
+    put(table, at, variety, 1);
+}
+
 static void put_ivhd(struct machine *machine, size_t *at)
 {
     const struct amdvi_model_config *unit = &machine->config.amd_unit;
@@ -263,8 +278,12 @@ static void put_ivhd(struct machine *machine, size_t *at)
     put(machine->dmar, at, unit->base, 8);
     put(machine->dmar, at, 0, 8); /* segment, info, attributes */
     put(machine->dmar, at, unit->has_efr ? amdvi_model_efr(unit) : 0, 8);
-    put(machine->dmar, at, 0, 8);
+    put(machine->dmar, at, unit->has_efr ? amdvi_model_efr2(unit) : 0, 8);
     put_ivhd_entries(machine, at);
+    if (machine->config.interrupt_remapping) {
+        put_special(machine->dmar, at, IVHD_VARIETY_IOAPIC, MACHINE_IOAPIC_ID, MACHINE_IOAPIC_RID);
+        put_special(machine->dmar, at, IVHD_VARIETY_HPET, MACHINE_HPET_ID, MACHINE_HPET_RID);
+    }
     patch(machine->dmar, start + 2, *at - start, 2);
 }
 

@@ -15,6 +15,7 @@ struct expectation {
     const char *buses_remark;
     const char *messages_remark;
     const char *sources_remark;
+    const char *pins_remark;
     bool logs_faults;
     /* Its log has different codes for "nothing is mapped" and "mapped without permission". */
     bool tells_unmapped_from_denied;
@@ -28,6 +29,8 @@ struct expectation {
     /* A message that a device writes by DMA is known to be that device's; if not:
      * sources_remark. */
     bool tells_message_sources;
+    /* A message names an entry of its sender's: another device's message is none, and no fault. */
+    bool entries_are_the_senders;
 };
 
 /** Never NULL: for a driver that is not in the table everything is expected. */

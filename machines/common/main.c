@@ -11,6 +11,7 @@
  *   remap-interrupts  every interrupt goes through an entry of the library
  *   silent-interrupts the emulator logs no message that it refuses
  *   edu-bits=n      how many address bits the plain edu device reaches, if not 28
+ *   pins-pass       the emulator does not remap what the IOAPIC sends
  *   x2apic          the CPU is put into x2APIC mode
  *   verbose         the library's debug log too
  *   colour          with colours

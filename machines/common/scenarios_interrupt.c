@@ -4,6 +4,7 @@
  * moved while they come, and a device that sends messages which are not its own.
  */
 #include "arch.h"
+#include "options.h"
 #include "pages.h"
 #include "remap.h"
 #include "stage.h"
@@ -12,6 +13,7 @@
 #define SILENCE_NS   20000000ull
 #define MOVES        20u
 #define UNUSED_ENTRY (1000u << 5) /* on the address: the entry a thousand further on */
+#define UNUSED_DATA  3u           /* on the data, where that is the entry */
 #define DISK_BASE    UINT64_C(0x200000)
 
 /* A vector that counts. */
@@ -151,16 +153,22 @@ static bool forge_own(struct stage *stage, uint64_t address, uint32_t data)
 }
 
 /* What the emulation cannot stop is told, and not taken for stopped. */
-static void check_silent(struct lab *lab, struct counter *victim, bool expected, const char *remark)
+static void check_silent(struct counter *victim, bool expected, const char *remark)
 {
     pause_for(SILENCE_NS);
     if (expected)
         check(victim->fired == 0, "that vector did not fire");
     else
         say("(that vector fired %lu times: %s)", victim->fired, remark);
+    victim->fired = 0;
+}
+
+static void check_refused(struct lab *lab, struct counter *victim, bool expected,
+                          const char *remark)
+{
+    check_silent(victim, expected, remark);
     if (expected)
         lab_check_interrupt_fault(lab, pci_source_rid(lab->wide->pci));
-    victim->fired = 0;
 }
 
 static void forge_older_format(struct stage *stage, struct counter *victim)
@@ -174,10 +182,10 @@ static void forge_older_format(struct stage *stage, struct counter *victim)
     lab_forget_faults(stage->lab);
     check(forge_own(stage, address, data), "%s sends a message in the older format to vector 0x%x",
           stage->name, victim->irq);
-    check_silent(stage->lab, victim, expect->refuses_older_messages, expect->messages_remark);
+    check_refused(stage->lab, victim, expect->refuses_older_messages, expect->messages_remark);
     lab_forget_faults(stage->lab);
     check(forge(stage, address, data), "it writes the same by DMA");
-    check_silent(stage->lab, victim, expect->refuses_older_messages, expect->messages_remark);
+    check_refused(stage->lab, victim, expect->refuses_older_messages, expect->messages_remark);
 }
 
 static void forge_index(struct stage *stage, struct counter *victim, const struct sluice_msi *msi)
@@ -186,16 +194,20 @@ static void forge_index(struct stage *stage, struct counter *victim, const struc
     lab_forget_faults(stage->lab);
     check(forge_own(stage, msi->address, msi->data), "%s sends the other device's own message",
           stage->name);
-    check_silent(stage->lab, victim, true, NULL);
+    check_silent(victim, true, NULL);
+    if (!expect->entries_are_the_senders)
+        lab_check_interrupt_fault(stage->lab, pci_source_rid(stage->edu->pci));
     lab_forget_faults(stage->lab);
     check(forge(stage, msi->address, msi->data), "it writes the same by DMA");
-    check_silent(stage->lab, victim, expect->tells_message_sources, expect->sources_remark);
+    check_refused(stage->lab, victim, expect->tells_message_sources, expect->sources_remark);
     /* An entry that nobody routed: no source can make it deliver. */
     lab_forget_faults(stage->lab);
-    check(forge(stage, msi->address + UNUSED_ENTRY, msi->data),
-          "it writes a message that names an entry nobody has");
-    pause_for(SILENCE_NS);
-    check(victim->fired == 0, "nothing fired");
+    uint64_t own = stage->edu->interrupts, strangers = arch_irq_unexpected();
+    check(forge(stage, msi->address + UNUSED_ENTRY, msi->data + UNUSED_DATA) &&
+              forge_own(stage, msi->address + UNUSED_ENTRY, msi->data + UNUSED_DATA),
+          "it writes and sends messages that name an entry nobody has");
+    check(victim->fired == 0 && stage->edu->interrupts == own && arch_irq_unexpected() == strangers,
+          "nothing fired");
 }
 
 static void run_forged(struct lab *lab)
@@ -322,6 +334,24 @@ static void use_pin(struct sluice_interrupt *pin, struct counter *counter, struc
     arch_pin_write(entry | ARCH_PIN_MASKED);
 }
 
+/* The message goes past the unit, and says what the entry's low byte says. */
+static void use_pin_that_passes(struct lab *lab, struct sluice_interrupt *pin,
+                                struct counter *counter)
+{
+    uint64_t entry = 0, deadline = arch_now_ns() + ANSWER_NS, strangers = arch_irq_unexpected();
+    check(route_to(pin, 0, counter->irq) == SLUICE_OK &&
+              sluice_interrupt_ioapic_entry(pin, &entry) == SLUICE_OK,
+          "the timer's pin is routed to vector 0x%x", counter->irq);
+    arch_pin_write(entry);
+    arch_pin_raise();
+    while (arch_irq_unexpected() == strangers && arch_now_ns() < deadline)
+        arch_pause();
+    check(arch_irq_unexpected() == strangers + 1 && counter->fired == 0,
+          "its message arrives as it was sent, not remapped");
+    say("(%s)", lab->expect->pins_remark);
+    arch_pin_write(entry | ARCH_PIN_MASKED);
+}
+
 static void run_pin(struct lab *lab)
 {
     struct counter counter, other;
@@ -338,7 +368,10 @@ static void run_pin(struct lab *lab)
     if (check(status == SLUICE_OK, "IOAPIC %u gets an entry: %s", config.unit_id,
               sluice_status_text(status))) {
         lab_forget_faults(lab);
-        use_pin(pin, &counter, &other);
+        if (option_given("pins-pass"))
+            use_pin_that_passes(lab, pin, &counter);
+        else
+            use_pin(pin, &counter, &other);
         lab_check_no_fault(lab);
         check(sluice_interrupt_free(pin) == SLUICE_OK, "its entry is freed");
     }

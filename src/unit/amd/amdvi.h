@@ -14,6 +14,7 @@
 #include "unit/amd/device_table.h"
 #include "unit/amd/event.h"
 #include "unit/amd/registers.h"
+#include "unit/index.h"
 #include "unit/ring.h"
 #include "unit/unit.h"
 
@@ -42,6 +43,8 @@ struct amdvi_capability {
     bool np_cache;
     bool device_tlb;
     bool invalidate_all;
+    bool wide_interrupts;        /**< interrupt entries of 128 bits are used, else of 32 */
+    unsigned interrupts_max_lg2; /**< of entries in one table */
 };
 
 /** A source with a device TLB, guarded by ring.lock. */
@@ -63,6 +66,25 @@ struct amdvi_log {
     uint64_t seen;
 };
 
+/** A requester that an interrupt table is for. */
+struct amdvi_interrupt_user {
+    struct list_node node; /**< in the table's list */
+    uint16_t rid;
+    unsigned blocks; /**< that name it; 0: its device entry does not lead to the table */
+};
+
+/** An interrupt table, of one requester or of several that cannot be told apart. */
+struct amdvi_interrupt_table {
+    struct list_node node;  /**< in amdvi.interrupt_tables */
+    struct list_node users; /**< struct amdvi_interrupt_user */
+    struct sluice_pages pages;
+    unsigned order;
+    unsigned length_lg2; /**< of entries that the unit may look at */
+    /** An invalidation was not confirmed: it, and its users, stay until the unit is released. */
+    bool in_doubt;
+    struct unit_index index;
+};
+
 struct amdvi {
     struct unit unit; /**< first */
     void *registers;
@@ -78,6 +100,9 @@ struct amdvi {
     unsigned table_order;
     uint32_t *domains; /**< bit set: the ID is in use or must not be used */
     uint32_t domain_next;
+
+    struct list_node interrupt_tables; /**< struct amdvi_interrupt_table; under sluice->lock */
+    uint32_t interrupt_entries;        /**< in all of them */
 
     bool has_event;
     void *event;
@@ -172,6 +197,14 @@ struct amdvi_entry_change {
 };
 enum sluice_status amdvi_invalidate_entry(struct amdvi *amdvi,
                                           const struct amdvi_entry_change *change);
+/**
+ * What changed in an interrupt table, for each of its users; with `entries`, their device table
+ * entries changed too. When it is done, what was let through before has arrived. Degrades the unit
+ * when that was not confirmed.
+ */
+enum sluice_status amdvi_invalidate_interrupts(struct amdvi *amdvi,
+                                               const struct amdvi_interrupt_table *table,
+                                               bool entries);
 
 /* entry.c */
 /** Fills the table with entries that block, with the settings that firmware gives devices. */
@@ -182,6 +215,51 @@ enum sluice_status amdvi_attach(struct unit *unit, struct source *source, uint32
                                 struct domain_link *to);
 /** Drops what an attach that failed left of the link's device TLBs: the link goes away. */
 void amdvi_ats_forget(struct amdvi *amdvi, const struct domain_link *link);
+
+/** Changes the interrupt fields of a requester's entry: one store, of amdvi_dte_*(). */
+void amdvi_entry_set_interrupts(struct amdvi *amdvi, uint16_t rid, uint64_t fields);
+
+/* interrupt_table.c */
+/**
+ * The table of a block's requesters, made if there is none; without users that it had not.
+ * Returns: OK; NO_SPACE (two of them have tables of their own); NO_MEMORY.
+ */
+enum sluice_status amdvi_interrupt_table_get(struct amdvi *amdvi,
+                                             const struct interrupt_block *block,
+                                             struct amdvi_interrupt_table **out);
+/**
+ * Makes room for entries below `count`, and leads the block's requesters to the table. Waits.
+ * Returns: OK; NO_SPACE; NO_MEMORY (both: nothing changed); TIMEOUT; HARDWARE.
+ */
+enum sluice_status amdvi_interrupt_table_use(struct amdvi *amdvi,
+                                             struct amdvi_interrupt_table *table,
+                                             const struct interrupt_block *block, uint32_t count);
+/** The block's requesters are no longer led to the table where nothing else of theirs is. Waits. */
+enum sluice_status amdvi_interrupt_table_leave(struct amdvi *amdvi,
+                                               struct amdvi_interrupt_table *table,
+                                               const struct interrupt_block *block);
+/** Frees a table that nothing is in, and that the unit does not know of or has let go of. */
+void amdvi_interrupt_table_drop_unused(struct amdvi *amdvi, struct amdvi_interrupt_table *table);
+/** Has every requester refused, or led to its table again: in memory only. */
+void amdvi_interrupt_tables_hold(struct amdvi *amdvi, bool hold);
+void amdvi_interrupt_tables_release(struct amdvi *amdvi);
+
+/* interrupt.c */
+enum sluice_status amdvi_interrupt_alloc(struct unit *unit, struct interrupt_block *block);
+enum sluice_status amdvi_interrupt_write(struct unit *unit, const struct interrupt_block *block,
+                                         unsigned index,
+                                         const struct sluice_interrupt_route *route);
+enum sluice_status amdvi_interrupt_free(struct unit *unit, struct interrupt_block *block);
+void amdvi_interrupt_message(struct unit *unit, const struct interrupt_block *block, unsigned index,
+                             const struct sluice_interrupt_route *route,
+                             struct interrupt_message *out);
+void amdvi_interrupt_count(struct unit *unit, struct sluice_interrupt_info *info);
+/** Bits of CONTROL that say how interrupt entries are read. */
+uint64_t amdvi_interrupt_format_mask(void);
+/** Their values as this driver writes entries. */
+uint64_t amdvi_interrupt_format(const struct amdvi *amdvi);
+/** Programs them, in the order that the unit asks for. No entry may be read meanwhile. */
+void amdvi_interrupt_format_set(struct amdvi *amdvi);
 
 /* link.c */
 enum sluice_status amdvi_geometry(struct unit *unit, struct pt_config *config);
@@ -212,6 +290,8 @@ enum sluice_status amdvi_suspend(struct unit *unit);
 enum sluice_status amdvi_resume(struct unit *unit);
 
 /* probe.c */
+/** Frees pages, or counts them as withheld when the unit may still reach them. */
+void amdvi_pages_give_back(struct amdvi *amdvi, struct sluice_pages *pages, unsigned order);
 extern const struct unit_ops amdvi_unit_ops;
 
 #endif

@@ -5,6 +5,7 @@
  * table, and a difference is logged.
  */
 #include "unit/amd/amdvi.h"
+#include "unit/amd/irte.h"
 
 #include "pci/pci.h"
 
@@ -80,6 +81,19 @@ static enum sluice_status decode_width(struct amdvi *amdvi)
     return SLUICE_OK;
 }
 
+/*
+ * Every unit has interrupt tables, with entries of 32 bits. Wide ones are used only where the CPU
+ * can store one at once: an entry is never taken away to be changed.
+ */
+static void decode_interrupts(struct amdvi_capability *capability)
+{
+    capability->wide_interrupts =
+        SLUICE_HAVE_STORE128 && AMDVI_GET(EFR_GASUP, capability->efr) != 0;
+    capability->interrupts_max_lg2 = AMDVI_GET(EFR2_NUMINT, capability->efr2) == 1
+                                         ? AMDVI_INTERRUPTS_MANY_LG2
+                                         : AMDVI_INTERRUPTS_LG2;
+}
+
 enum sluice_status amdvi_capability_read(struct amdvi *amdvi)
 {
     struct amdvi_capability *capability = &amdvi->capability;
@@ -106,6 +120,7 @@ enum sluice_status amdvi_capability_read(struct amdvi *amdvi)
                                  ? AMDVI_GET(CAP_IOTLBSUP, capability->header) != 0
                                  : (ivhd->flags & PLATFORM_IVHD_IOTLB) != 0;
     capability->invalidate_all = AMDVI_GET(EFR_IASUP, capability->efr) != 0;
+    decode_interrupts(capability);
     amdvi->errata = amdvi_errata_find(amdvi);
     capability->domain_count =
         (amdvi->errata & AMDVI_ERRATUM_FEW_DOMAINS) != 0 ? 0x100u : AMDVI_DOMAINS;
@@ -127,12 +142,38 @@ void amdvi_capability_publish(struct amdvi *amdvi)
         .queued = true,
         .ats = capability->device_tlb,
         .flush_on_map = capability->np_cache,
+        .interrupt_entries = (uint32_t)1 << capability->interrupts_max_lg2,
+        .x2apic = capability->wide_interrupts && AMDVI_GET(EFR_XTSUP, capability->efr) != 0,
         .interrupt_first = 0xfee00000u, /* [AMD 2.1.4] */
         .interrupt_last = 0xfeefffffu,
         /* HyperTransport's own: interrupts, system management, port and configuration space. */
         .special_first = 0xfd00000000u,
         .special_last = 0xffffffffffu,
     };
+}
+
+static bool same_word(const char *left, const char *right)
+{
+    while (*left != '\0' && *left == *right) {
+        left++;
+        right++;
+    }
+    return *left == *right;
+}
+
+static void describe_interrupts(struct amdvi *amdvi, sluice_emit *emit, void *arg)
+{
+    struct sluice_interrupt_info info = {0};
+    char line[160];
+
+    if (!amdvi->unit.sluice->remaps_interrupts)
+        return;
+    amdvi_interrupt_count(&amdvi->unit, &info);
+    (void)format_text(line, sizeof(line),
+                      "  interrupts remapped, %s: %u of %u entries used, of %u bits",
+                      amdvi->unit.sluice->x2apic ? "x2APIC" : "xAPIC", (unsigned)info.used,
+                      (unsigned)info.entries, amdvi->capability.wide_interrupts ? 128u : 32u);
+    emit(arg, line);
 }
 
 static void describe_fields(sluice_emit *emit, void *arg, const char *where, uint64_t value)
@@ -143,8 +184,7 @@ static void describe_fields(sluice_emit *emit, void *arg, const char *where, uin
         const struct unit_field *field = &amdvi_fields[i];
         uint64_t bits = (value & UNIT_BITS(field->high, field->low)) >> field->low;
 
-        if (bits == 0 || field->where[0] != where[0] || field->where[1] != where[1] ||
-            field->where[2] != where[2])
+        if (bits == 0 || !same_word(field->where, where))
             continue;
         (void)format_text(line, sizeof(line), "  %s.%s %#llx: %s", where, field->name,
                           (unsigned long long)bits, field->text);
@@ -172,6 +212,8 @@ void amdvi_describe(struct unit *unit, sluice_emit *emit, void *arg)
                                            : "caches what is present",
                       (unsigned long long)amdvi->log.seen, (unsigned long long)amdvi->ring.errors);
     emit(arg, line);
+    describe_interrupts(amdvi, emit, arg);
     describe_fields(emit, arg, "CAP", capability->header);
     describe_fields(emit, arg, "EFR", capability->efr);
+    describe_fields(emit, arg, "EFR2", capability->efr2);
 }

@@ -2,12 +2,14 @@
 /*
  * The device table [AMD 2.2.2]: who each requester is translated for.
  *
- * A translation takes words 0 and 1 of an entry; words 2 and 3 are about interrupts and stay as
- * they were filled. So an entry changes from one domain to another with one 16-byte store where the
- * CPU has one, and the unit sees the old or the new entry and never a mixture. Elsewhere it becomes
- * a blocked one first. V is never clear: that would let everything pass.
+ * A translation takes words 0 and 1 of an entry, interrupts take word 2, and word 3 stays clear. So
+ * each changes by itself: the interrupts with a store of 8 bytes; the translation from one domain
+ * to another with one 16-byte store where the CPU has one, and the unit sees the old or the new
+ * entry and never a mixture. Elsewhere it becomes a blocked one first. V is never clear: that would
+ * let everything pass.
  */
 #include "unit/amd/amdvi.h"
+#include "unit/amd/irte.h"
 
 /** Settings of a device entry in IVRS [AMD 5.2.2.1]: where they go in the table entry. */
 #define SETTING_INIT_PASS  0x01u
@@ -77,12 +79,33 @@ static void settings_of_scope(struct amdvi *amdvi, const struct platform_scope *
         settings_add(amdvi, scope->source_rid, scope->settings);
 }
 
+/*
+ * NMI, INIT, ExtInt and the two LINTs have no entries to be remapped by: they pass where firmware
+ * says so, as for the IOAPIC that brings them, and nowhere else.
+ */
+static uint64_t interrupt_passes(void)
+{
+    return AMDVI_MASK(DTE2_INITPASS) | AMDVI_MASK(DTE2_EINTPASS) | AMDVI_MASK(DTE2_NMIPASS) |
+           AMDVI_MASK(DTE2_LINT0PASS) | AMDVI_MASK(DTE2_LINT1PASS);
+}
+
+void amdvi_entry_set_interrupts(struct amdvi *amdvi, uint16_t rid, uint64_t fields)
+{
+    struct table_entry *entry = entry_of(amdvi, rid);
+
+    word_set(entry, 2, (word_get(entry, 2) & interrupt_passes()) | fields);
+}
+
 void amdvi_table_fill(struct amdvi *amdvi)
 {
     const struct amdvi_device_entry blocked = amdvi_entry_blocked();
+    bool remapped = amdvi->unit.sluice->config.interrupts == SLUICE_INTERRUPTS_REMAPPED;
 
-    for (uint32_t rid = 0; rid < amdvi_devices(amdvi); rid++)
+    for (uint32_t rid = 0; rid < amdvi_devices(amdvi); rid++) {
         word_set(entry_of(amdvi, (uint16_t)rid), 0, blocked.word[0]);
+        if (remapped)
+            amdvi_entry_set_interrupts(amdvi, (uint16_t)rid, amdvi_dte_no_interrupts());
+    }
     list_for_each(node, &amdvi->unit.desc->scopes)
     {
         settings_of_scope(amdvi, container_of(node, struct platform_scope, node));

@@ -60,8 +60,6 @@ const char *amdvi_event_text(unsigned code)
  */
 static enum sluice_fault_reason page_fault_reason(uint64_t low, bool write)
 {
-    if (AMDVI_GET(EVENT0_I, low) != 0)
-        return SLUICE_FAULT_INTERRUPT;
     if (AMDVI_GET(EVENT0_PR, low) == 0)
         return SLUICE_FAULT_NOT_MAPPED;
     if (AMDVI_GET(EVENT0_RZ, low) != 0)
@@ -96,10 +94,13 @@ bool amdvi_event_decode(const struct amdvi_event *event, struct sluice_fault *ou
         return false;
     out->address_valid = !row->physical;
     out->access = write ? SLUICE_ACCESS_WRITE : SLUICE_ACCESS_READ;
-    if (code == AMDVI_IO_PAGE_FAULT) {
+    if (code <= AMDVI_PAGE_TAB_HARDWARE_ERROR && AMDVI_GET(EVENT0_I, event->low) != 0) {
+        out->reason = SLUICE_FAULT_INTERRUPT;
+        out->access = SLUICE_ACCESS_WRITE; /* which a message is; RW means nothing here */
+        out->address_valid = false;
+    } else if (code == AMDVI_IO_PAGE_FAULT) {
         out->reason = page_fault_reason(event->low, write);
         out->pasid = pasid_of(event->low);
-        out->address_valid = out->reason != SLUICE_FAULT_INTERRUPT;
     }
     return true;
 }

@@ -131,3 +131,27 @@ enum sluice_status amdvi_invalidate_entry(struct amdvi *amdvi,
     }
     return finish(&batch);
 }
+
+enum sluice_status amdvi_invalidate_interrupts(struct amdvi *amdvi,
+                                               const struct amdvi_interrupt_table *table,
+                                               bool entries)
+{
+    struct unit_ring_batch batch;
+    enum sluice_status status;
+
+    if (!amdvi->unit.started)
+        return SLUICE_OK; /* start invalidates everything */
+    unit_ring_begin(&amdvi->ring, &batch);
+    list_for_each(node, &table->users)
+    {
+        uint16_t rid = container_of(node, struct amdvi_interrupt_user, node)->rid;
+
+        if (entries)
+            amdvi_add(&batch, amdvi_command_device(rid));
+        amdvi_add(&batch, amdvi_command_interrupts(rid));
+    }
+    status = finish(&batch);
+    if (status != SLUICE_OK)
+        unit_degrade(&amdvi->unit, "an invalidation of interrupt entries was not confirmed");
+    return status;
+}

@@ -97,8 +97,7 @@ static bool allocate(struct amdvi *amdvi)
     return true;
 }
 
-/* Frees pages, or counts them as withheld when the unit may still reach them. */
-static void give_back(struct amdvi *amdvi, struct sluice_pages *pages, unsigned order)
+void amdvi_pages_give_back(struct amdvi *amdvi, struct sluice_pages *pages, unsigned order)
 {
     struct sluice *sluice = amdvi->unit.sluice;
 
@@ -124,10 +123,11 @@ static void amdvi_release(struct unit *unit)
     }
     if (amdvi->has_event)
         amdvi_event_off(amdvi, true);
-    give_back(amdvi, &amdvi->ring.pages, 0);
-    give_back(amdvi, &amdvi->ring.status, 0);
-    give_back(amdvi, &amdvi->log.pages, 0);
-    give_back(amdvi, &amdvi->table, amdvi->table_order);
+    amdvi_interrupt_tables_release(amdvi);
+    amdvi_pages_give_back(amdvi, &amdvi->ring.pages, 0);
+    amdvi_pages_give_back(amdvi, &amdvi->ring.status, 0);
+    amdvi_pages_give_back(amdvi, &amdvi->log.pages, 0);
+    amdvi_pages_give_back(amdvi, &amdvi->table, amdvi->table_order);
     if (amdvi->domains != NULL)
         host_free(sluice, amdvi->domains, domain_bytes(amdvi));
     if (amdvi->registers != NULL)
@@ -151,6 +151,7 @@ static enum sluice_status amdvi_probe(struct sluice *sluice, const struct platfo
     amdvi->unit.desc = desc;
     amdvi->domain_next = 1;
     list_init(&amdvi->ats);
+    list_init(&amdvi->interrupt_tables);
     list_init(&amdvi->unit.node);
     name_unit(sluice, amdvi);
     if (sluice->config.avoid_queues)
@@ -194,5 +195,10 @@ const struct unit_ops amdvi_unit_ops = {
     .invalidate_submit = amdvi_invalidate_submit,
     .invalidate_wait = amdvi_invalidate_wait,
     .faults_drain = amdvi_faults_drain,
+    .interrupt_alloc = amdvi_interrupt_alloc,
+    .interrupt_write = amdvi_interrupt_write,
+    .interrupt_free = amdvi_interrupt_free,
+    .interrupt_message = amdvi_interrupt_message,
+    .interrupt_count = amdvi_interrupt_count,
     .describe = amdvi_describe,
 };

@@ -50,7 +50,12 @@
     F(CONTROL, PPR, 15, 15, "page requests on")                                                    \
     F(CONTROL, GT, 16, 16, "guest translation on")                                                 \
     F(CONTROL, GA, 17, 17, "guest virtual APIC on: 128-bit interrupt entries")                     \
+    F(CONTROL, GAM, 27, 25, "guest virtual APIC mode")                                             \
+    F(CONTROL, GALOG, 28, 28, "guest virtual APIC log on")                                         \
+    F(CONTROL, GAINT, 29, 29, "guest virtual APIC log interrupt on")                               \
     F(CONTROL, DEVTABSEG, 36, 34, "log2 of device table segments")                                 \
+    F(CONTROL, NUMINT, 44, 43, "interrupt entries a table: 0 512, 1 2048")                         \
+    F(CONTROL, XT, 50, 50, "interrupt destinations of 32 bits")                                    \
     F(EXCL, EN, 0, 0, "exclusion range on")                                                        \
     F(EXCL, ALLOW, 1, 1, "for every device")                                                       \
     F(EXCL, BASE, 51, 12, "4 KiB units")                                                           \
@@ -70,8 +75,10 @@
     F(EFR, PCSUP, 9, 9, "performance counters")                                                    \
     F(EFR, HATS, 11, 10, "host table levels: 4 + n; 3 reserved")                                   \
     F(EFR, GATS, 13, 12, "guest table levels: 4 + n; 3 reserved")                                  \
+    F(EFR, GAMSUP, 23, 21, "guest virtual APIC modes")                                             \
     F(EFR, PASMAX, 36, 32, "PASID bits, minus 1")                                                  \
     F(EFR, SNPSUP, 63, 63, "secure nested paging")                                                 \
+    F(EFR2, NUMINT, 9, 8, "interrupt entries a table: 0 512, 1 2048")                              \
     F(STATUS, EVTOVERFLOW, 0, 0, "events were lost")                                               \
     F(STATUS, EVTINT, 1, 1, "an event was logged")                                                 \
     F(STATUS, COMWAITINT, 2, 2, "a completion wait was done")                                      \
@@ -105,6 +112,32 @@
     F(DTE2, INTCTL, 61, 60, "fixed interrupts: 0 abort, 1 pass, 2 remap")                          \
     F(DTE2, LINT0PASS, 62, 62, "LINT0 passes")                                                     \
     F(DTE2, LINT1PASS, 63, 63, "LINT1 passes")                                                     \
+    F(IRTE, REMAPEN, 0, 0, "delivers")                                                             \
+    F(IRTE, SUPIOPF, 1, 1, "no event when it refuses")                                             \
+    F(IRTE, INTTYPE, 4, 2, "0 fixed, 1 arbitrated")                                                \
+    F(IRTE, RQEOI, 5, 5, "end of interrupt is asked for")                                          \
+    F(IRTE, DM, 6, 6, "logical destination")                                                       \
+    F(IRTE, DESTINATION, 15, 8, "APIC ID")                                                         \
+    F(IRTE, VECTOR, 23, 16, "vector")                                                              \
+    F(IRTE0, REMAPEN, 0, 0, "delivers")                                                            \
+    F(IRTE0, SUPIOPF, 1, 1, "no event when it refuses")                                            \
+    F(IRTE0, INTTYPE, 4, 2, "0 fixed, 1 arbitrated")                                               \
+    F(IRTE0, RQEOI, 5, 5, "end of interrupt is asked for")                                         \
+    F(IRTE0, DM, 6, 6, "logical destination")                                                      \
+    F(IRTE0, GUESTMODE, 7, 7, "clear: to a CPU")                                                   \
+    F(IRTE0, DESTINATION, 31, 8, "APIC ID, bits 23:0")                                             \
+    F(IRTE1, VECTOR, 7, 0, "vector")                                                               \
+    F(IRTE1, DESTINATION, 63, 56, "APIC ID, bits 31:24")                                           \
+    F(GUEST_IRTE0, REMAPEN, 0, 0, "delivers")                                                      \
+    F(GUEST_IRTE0, SUPIOPF, 1, 1, "no event when it refuses")                                      \
+    F(GUEST_IRTE0, GALOGINTR, 2, 2, "logged while the virtual CPU does not run")                   \
+    F(GUEST_IRTE0, ISRUN, 6, 6, "the virtual CPU runs")                                            \
+    F(GUEST_IRTE0, GUESTMODE, 7, 7, "set: to a guest's virtual APIC")                              \
+    F(GUEST_IRTE0, DESTINATION, 31, 8, "APIC ID, bits 23:0")                                       \
+    F(GUEST_IRTE0, GATAG, 63, 32, "tag in the log")                                                \
+    F(GUEST_IRTE1, VECTOR, 7, 0, "vector")                                                         \
+    F(GUEST_IRTE1, GAROOT, 51, 12, "virtual APIC page, 4 KiB units")                               \
+    F(GUEST_IRTE1, DESTINATION, 63, 56, "APIC ID, bits 31:24")                                     \
     F(COMMAND, OPCODE, 63, 60, "opcode")                                                           \
     F(EVENT0, DEVICE, 15, 0, "device")                                                             \
     F(EVENT0, DOMAIN, 47, 32, "domain")                                                            \

@@ -6,13 +6,17 @@
  *   1. event interrupt off; the command buffer and the event log that were there are turned off
  *   2. the exclusion range is cleared: it would let devices past their tables
  *   3. our command buffer and event log are programmed
- *   4. the device table base is set. Every entry in it is valid by then: blocked, or what its
- *      device is attached to. With translation on this is a live change: the unit uses the old
- *      table, or ours, until 6 is done
- *   5. CONTROL: all of it on at once. A unit that is off takes no commands, so nothing can be
+ *   4. where interrupts are remapped, the format of their entries is set
+ *   5. the device table base is set. Every entry in it is valid by then: blocked, or what its
+ *      device is attached to; interrupts refused, or led to a table. With translation on this is a
+ * live change: the unit uses the old table, or ours, until 7 is done
+ *   6. CONTROL: all of it on at once. A unit that is off takes no commands, so nothing can be
  *      invalidated before; what it still has cached from earlier reaches less than no translation
- *   6. everything is invalidated, and the completion seen
- *   7. event interrupt on
+ *   7. everything is invalidated, and the completion seen
+ *   8. event interrupt on
+ *
+ * With translation on and another format of interrupt entries, 4 comes after 7, so that no entry is
+ * read in the wrong one: until then our table refuses every interrupt.
  *
  * Stop: translation off, then the command buffer and the log, and their status is waited for.
  */
@@ -128,9 +132,25 @@ static enum sluice_status turn_on(struct amdvi *amdvi)
     return amdvi_invalidate_everything(amdvi);
 }
 
+/* Whether the unit reads interrupt entries by now that it would take for something else. */
+static bool format_is_live(const struct amdvi *amdvi)
+{
+    return (amdvi->control & AMDVI_MASK(CONTROL_EN)) != 0 &&
+           (amdvi->control & amdvi_interrupt_format_mask()) != amdvi_interrupt_format(amdvi);
+}
+
+static enum sluice_status change_live_format(struct amdvi *amdvi)
+{
+    amdvi_interrupt_format_set(amdvi);
+    amdvi_interrupt_tables_hold(amdvi, false);
+    return amdvi_invalidate_everything(amdvi);
+}
+
 static enum sluice_status bring_up(struct amdvi *amdvi)
 {
     enum sluice_status status = rings_off(amdvi);
+    bool remaps = amdvi->unit.sluice->remaps_interrupts;
+    bool live = remaps && format_is_live(amdvi);
 
     if (status != SLUICE_OK)
         return status;
@@ -138,8 +158,23 @@ static enum sluice_status bring_up(struct amdvi *amdvi)
     exclusion_set(amdvi, 0, 0);
     amdvi_queue_program(amdvi);
     amdvi_log_program(amdvi);
+    amdvi_interrupt_tables_hold(amdvi, live);
+    if (remaps && !live)
+        amdvi_interrupt_format_set(amdvi);
     status = set_table(amdvi, table_register(amdvi));
-    return status != SLUICE_OK ? status : turn_on(amdvi);
+    if (status == SLUICE_OK)
+        status = turn_on(amdvi);
+    if (status == SLUICE_OK && live)
+        status = change_live_format(amdvi);
+    return status;
+}
+
+/* The format that was there; our device table, in which nothing is remapped yet, is still used. */
+static void put_format_back(struct amdvi *amdvi, const struct before *before)
+{
+    if (amdvi->unit.sluice->remaps_interrupts)
+        amdvi_control(amdvi, amdvi_interrupt_format_mask(),
+                      before->control & amdvi_interrupt_format_mask());
 }
 
 /*
@@ -151,6 +186,7 @@ static void take_down(struct amdvi *amdvi, const struct before *before)
     enum sluice_status status = SLUICE_OK;
 
     if (was_on(before)) {
+        put_format_back(amdvi, before);
         exclusion_set(amdvi, before->exclusion_base, before->exclusion_limit);
         if (amdvi_read(amdvi, AMDVI_REG_DEVTAB) != before->table) {
             status = set_table(amdvi, before->table);
@@ -160,6 +196,7 @@ static void take_down(struct amdvi *amdvi, const struct before *before)
         }
     } else {
         amdvi_control(amdvi, AMDVI_MASK(CONTROL_EN), 0);
+        put_format_back(amdvi, before);
     }
     if (rings_off(amdvi) != SLUICE_OK)
         status = SLUICE_ERR_HARDWARE;
@@ -192,6 +229,10 @@ enum sluice_status amdvi_start(struct unit *unit)
     unit->started = true;
     amdvi_event_on(amdvi);
     log_info(unit->sluice, "%s: translation on, %u-bit IOVA", unit->name, unit->caps.iova_bits);
+    if (unit->sluice->remaps_interrupts)
+        log_info(unit->sluice, "%s: interrupts are remapped, entries of %u bits, %s destinations",
+                 unit->name, amdvi->capability.wide_interrupts ? 128u : 32u,
+                 unit->sluice->x2apic ? "x2APIC" : "xAPIC");
     return SLUICE_OK;
 }
 
@@ -202,6 +243,8 @@ enum sluice_status amdvi_stop(struct unit *unit)
 
     amdvi_event_off(amdvi, true);
     amdvi_control(amdvi, AMDVI_MASK(CONTROL_EN), 0);
+    if (unit->sluice->remaps_interrupts)
+        amdvi_control(amdvi, amdvi_interrupt_format_mask(), 0);
     status = rings_off(amdvi);
     if (status == SLUICE_OK && (amdvi_read(amdvi, AMDVI_REG_CONTROL) & AMDVI_MASK(CONTROL_EN)) != 0)
         status = SLUICE_ERR_HARDWARE;
