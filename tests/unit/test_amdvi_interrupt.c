@@ -423,10 +423,11 @@ static void passes(void **state)
     static const uint32_t kinds[] = {4u << 8, 5u << 8, 7u << 8}; /* NMI, INIT, ExtInt */
     struct scene_config config = amd_defaults();
     struct amd_scene scene;
-    struct sluice_interrupt *pin;
+    struct sluice_interrupt *pin = NULL, *other;
 
     (void)state;
     amd_scene_start(&scene, &config);
+    other = amd_alloc(&scene, SLUICE_INTERRUPT_MSI, RID_A, 1);
     for (unsigned round = 0; round < 3; round++) {
         for (unsigned i = 0; i < 3; i++) {
             assert_int_equal(
@@ -441,6 +442,7 @@ static void passes(void **state)
         else if (round == 1)
             amd_free(pin);
     }
+    amd_free(other);
     scene_finish(&scene.scene);
 }
 

@@ -94,17 +94,23 @@ static void users_lead(struct amdvi *amdvi, const struct amdvi_interrupt_table *
 
 /* ---- tables ---- */
 
-static struct amdvi_interrupt_table *table_of(struct amdvi *amdvi, uint16_t rid)
+static bool has_user_of(const struct amdvi_interrupt_table *table,
+                        const struct interrupt_block *block)
 {
-    list_for_each(node, &amdvi->interrupt_tables)
-    {
-        struct amdvi_interrupt_table *table =
-            container_of(node, struct amdvi_interrupt_table, node);
-
-        if (user_find(table, rid) != NULL)
-            return table;
+    for (unsigned i = 0; i < block->rid_count; i++) {
+        if (user_find(table, block->rids[i]) != NULL)
+            return true;
     }
-    return NULL;
+    return false;
+}
+
+static bool beyond_device_table(const struct amdvi *amdvi, const struct interrupt_block *block)
+{
+    for (unsigned i = 0; i < block->rid_count; i++) {
+        if (block->rids[i] >= amdvi_devices(amdvi))
+            return true;
+    }
+    return false;
 }
 
 static struct amdvi_interrupt_table *table_make(struct amdvi *amdvi)
@@ -148,20 +154,26 @@ enum sluice_status amdvi_interrupt_table_get(struct amdvi *amdvi,
                                              struct amdvi_interrupt_table **out)
 {
     struct amdvi_interrupt_table *found = NULL;
+    bool several = false;
 
-    for (unsigned i = 0; i < block->rid_count; i++) {
-        struct amdvi_interrupt_table *table = table_of(amdvi, block->rids[i]);
+    list_for_each(node, &amdvi->interrupt_tables)
+    {
+        struct amdvi_interrupt_table *table =
+            container_of(node, struct amdvi_interrupt_table, node);
 
-        if (block->rids[i] >= amdvi_devices(amdvi) ||
-            (found != NULL && table != NULL && table != found)) {
-            log_error(amdvi->unit.sluice,
-                      "%s: requester " LOG_RID " cannot share an interrupt table with " LOG_RID
-                      ": each has entries of its own already",
-                      amdvi->unit.name, LOG_RID_ARGS(block->segment, block->rids[i]),
-                      LOG_RID_ARGS(block->segment, block->rids[0]));
-            return SLUICE_ERR_NO_SPACE;
-        }
-        found = table != NULL ? table : found;
+        if (!has_user_of(table, block))
+            continue;
+        several = several || found != NULL;
+        found = table;
+    }
+    if (several || beyond_device_table(amdvi, block)) {
+        log_error(amdvi->unit.sluice,
+                  "%s: the requesters that " LOG_RID
+                  " sends as cannot share an interrupt table: %s",
+                  amdvi->unit.name, LOG_RID_ARGS(block->segment, block->rids[0]),
+                  several ? "some have one of their own already"
+                          : "the device table has no entry for one of them");
+        return SLUICE_ERR_NO_SPACE;
     }
     *out = found != NULL ? found : table_make(amdvi);
     return *out != NULL ? SLUICE_OK : SLUICE_ERR_NO_MEMORY;
