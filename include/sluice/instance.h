@@ -60,7 +60,11 @@ struct sluice_config {
     /** Whether interrupts are remapped, and how destinations are numbered (sluice/interrupt.h). */
     enum sluice_interrupt_mode interrupts;
     enum sluice_x2apic_mode x2apic;
-    /** Most interrupt entries of one unit; 0 is 65536, of 16 bytes each, or what memory allows. */
+    /**
+     * Most interrupt entries of one unit; 0 is 65536, of 16 bytes each, or what memory allows. An
+     * AMD-Vi unit has them in tables for each requester, which grow as they are needed; this limits
+     * all tables together, and 0 does not.
+     */
     uint32_t interrupt_entries;
 
     /**

@@ -86,12 +86,13 @@ struct sluice_interrupt_route {
 /**
  * Allocates entries for a device or pin, all of them refusing. The unit is told who may use them:
  * the device's requester ID; for one behind a conventional bridge the ID that the bridge sends
- * under, or the buses behind it where it may send under several.
+ * under, or the buses behind it where it may send under several. An AMD-Vi unit has entries of each
+ * requester's own, up to 512 (or 2048); devices that arrive under a common ID share theirs.
  * @param out  owned by the caller; give it back with sluice_interrupt_free
  * Returns: OK; INVALID (a count or kind that is not there, a device missing); STATE (not started,
  * or interrupts are left alone); NOT_FOUND (no unit covers that IOAPIC or HPET); UNSUPPORTED (the
- * device is not on PCI); NO_SPACE (no such run of entries is free); NO_MEMORY; TIMEOUT or HARDWARE
- * (nothing is allocated).
+ * device is not on PCI); NO_SPACE (no such run of entries is free, or AMD-Vi: two IDs of the device
+ * have entries of their own already); NO_MEMORY; TIMEOUT or HARDWARE (nothing is allocated).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_interrupt_alloc(struct sluice *sluice, const struct sluice_interrupt_config *config,
@@ -132,7 +133,10 @@ sluice_interrupt_message(struct sluice_interrupt *interrupt, unsigned index,
 /**
  * The redirection entry to write to the IOAPIC's pin, unmasked. It holds polarity, trigger mode and
  * the vector, which a level-triggered pin's end of interrupt is matched with: mask the pin, route
- * and write it anew when one of those changes [VT-d 5.1.5.1].
+ * and write it anew when one of those changes [VT-d 5.1.5.1]. On AMD-Vi the entry's number stands
+ * in the vector's place [AMD 2.2.5], so the CPU's end of interrupt does not match a level-triggered
+ * pin: after it, write the low 8 bits of this entry to the IOAPIC's EOI register. On VT-d that does
+ * no harm.
  * Returns: OK; INVALID (it is no pin); STATE (also: not routed yet).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
