@@ -164,6 +164,10 @@ uint32_t host_mmio_read32(void *ctx, void *handle, uint64_t offset);
 uint64_t host_mmio_read64(void *ctx, void *handle, uint64_t offset);
 void host_mmio_write32(void *ctx, void *handle, uint64_t offset, uint32_t value);
 void host_mmio_write64(void *ctx, void *handle, uint64_t offset, uint64_t value);
+uint8_t host_mmio_read8(void *ctx, void *handle, uint64_t offset);
+uint16_t host_mmio_read16(void *ctx, void *handle, uint64_t offset);
+void host_mmio_write8(void *ctx, void *handle, uint64_t offset, uint8_t value);
+void host_mmio_write16(void *ctx, void *handle, uint64_t offset, uint16_t value);
 uint32_t host_pci_read(void *ctx, uint16_t segment, uint16_t rid, uint16_t offset, unsigned width);
 void host_pci_write(void *ctx, uint16_t segment, uint16_t rid, uint16_t offset, unsigned width,
                     uint32_t value);

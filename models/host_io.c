@@ -134,6 +134,26 @@ void host_mmio_write64(void *ctx, void *handle, uint64_t offset, uint64_t value)
     mmio_write(ctx, handle, offset, 8, value);
 }
 
+uint8_t host_mmio_read8(void *ctx, void *handle, uint64_t offset)
+{
+    return (uint8_t)mmio_read(ctx, handle, offset, 1);
+}
+
+uint16_t host_mmio_read16(void *ctx, void *handle, uint64_t offset)
+{
+    return (uint16_t)mmio_read(ctx, handle, offset, 2);
+}
+
+void host_mmio_write8(void *ctx, void *handle, uint64_t offset, uint8_t value)
+{
+    mmio_write(ctx, handle, offset, 1, value);
+}
+
+void host_mmio_write16(void *ctx, void *handle, uint64_t offset, uint16_t value)
+{
+    mmio_write(ctx, handle, offset, 2, value);
+}
+
 void model_host_set_mmio_hook(struct model_host *host, model_mmio_hook *hook, void *arg)
 {
     host->hook_arg = arg;

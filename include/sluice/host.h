@@ -132,6 +132,11 @@ struct sluice_host_ops {
     uint64_t (*mmio_read64)(void *ctx, void *handle, uint64_t offset);
     void (*mmio_write32)(void *ctx, void *handle, uint64_t offset, uint32_t value);
     void (*mmio_write64)(void *ctx, void *handle, uint64_t offset, uint64_t value);
+    /** The same of 8 and 16 bits. NULL: virtio-iommu units are refused; nothing else has such. */
+    uint8_t (*mmio_read8)(void *ctx, void *handle, uint64_t offset);
+    uint16_t (*mmio_read16)(void *ctx, void *handle, uint64_t offset);
+    void (*mmio_write8)(void *ctx, void *handle, uint64_t offset, uint8_t value);
+    void (*mmio_write16)(void *ctx, void *handle, uint64_t offset, uint16_t value);
 
     /**
      * PCI configuration space; width is 1, 2 or 4 bytes, offset aligned to it. A read from where

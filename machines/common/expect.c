@@ -16,6 +16,9 @@ static const struct expectation expectations[] = {
      .refuses_older_messages = false,
      .messages_remark = "QEMU's intel-iommu lets them pass, GSTS.CFIS or not",
      .tells_message_sources = false,
+     .tells_access = true,
+     .raises_notice = true,
+     .hands_over_seamlessly = true,
      .sources_remark = "QEMU does not hand on who does a DMA, so its intel-iommu checks no source",
      .cached_remark = "QEMU's intel-iommu logs nothing when its cache has the translation"},
     /* Up to 10.0 the emulation takes its event log for full at every event, so it writes none. */
@@ -33,7 +36,22 @@ static const struct expectation expectations[] = {
      .entries_are_the_senders = true,
      /* Asked for by a word (pins-pass), which tools/machine gives to the versions it is true of. */
      .pins_remark = "QEMU 10.0's amd-iommu makes the IOAPIC's address space before the region that "
-                    "remaps, of which it gets a part of no size: its messages pass as they are"},
+                    "remaps, of which it gets a part of no size: its messages pass as they are",
+     .tells_access = true,
+     .raises_notice = true,
+     .hands_over_seamlessly = true},
+    /* [Virtio 5.13.6.8] has flags for reads and writes; up to 10.0 the emulation sets them only for
+     * mapped addresses. */
+    {.driver = "virtio-iommu",
+     .logs_faults = true,
+     .tells_unmapped_from_denied = true,
+     .logs_denied_when_cached = true,
+     .tells_buses_apart = true,
+     .tells_access = false,
+     .raises_notice = false,
+     .notice_remark = "QEMU's virtio-iommu-pci has no MSI-X",
+     .hands_over_seamlessly = false,
+     .takeover_remark = "taking over is a reset, which makes a virtio-iommu forget its domains"},
 };
 
 static const struct expectation everything = {.driver = "",
@@ -42,7 +60,10 @@ static const struct expectation everything = {.driver = "",
                                               .logs_denied_when_cached = true,
                                               .tells_buses_apart = true,
                                               .refuses_older_messages = true,
-                                              .tells_message_sources = true};
+                                              .tells_message_sources = true,
+                                              .tells_access = true,
+                                              .raises_notice = true,
+                                              .hands_over_seamlessly = true};
 
 const struct expectation *expectation_of(const char *driver)
 {

@@ -16,6 +16,8 @@ struct expectation {
     const char *messages_remark;
     const char *sources_remark;
     const char *pins_remark;
+    const char *notice_remark;
+    const char *takeover_remark;
     bool logs_faults;
     /* Its log has different codes for "nothing is mapped" and "mapped without permission". */
     bool tells_unmapped_from_denied;
@@ -31,6 +33,13 @@ struct expectation {
     bool tells_message_sources;
     /* A message names an entry of its sender's: another device's message is none, and no fault. */
     bool entries_are_the_senders;
+    /* Its log says whether a stopped access was a read or a write. */
+    bool tells_access;
+    /* It raises an interrupt of its own for faults; if not: notice_remark. */
+    bool raises_notice;
+    /* It can be taken over without a device losing its reserved memory for a moment; if not:
+     * takeover_remark. */
+    bool hands_over_seamlessly;
 };
 
 /** Never NULL: for a driver that is not in the table everything is expected. */

@@ -146,6 +146,30 @@ static void host_mmio_write64(void *ctx, void *handle, uint64_t offset, uint64_t
     mmio_write64(handle, offset, value);
 }
 
+static uint8_t host_mmio_read8(void *ctx, void *handle, uint64_t offset)
+{
+    (void)ctx;
+    return mmio_read8(handle, offset);
+}
+
+static uint16_t host_mmio_read16(void *ctx, void *handle, uint64_t offset)
+{
+    (void)ctx;
+    return mmio_read16(handle, offset);
+}
+
+static void host_mmio_write8(void *ctx, void *handle, uint64_t offset, uint8_t value)
+{
+    (void)ctx;
+    mmio_write8(handle, offset, value);
+}
+
+static void host_mmio_write16(void *ctx, void *handle, uint64_t offset, uint16_t value)
+{
+    (void)ctx;
+    mmio_write16(handle, offset, value);
+}
+
 static uint32_t host_pci_read(void *ctx, uint16_t segment, uint16_t rid, uint16_t offset,
                               unsigned width)
 {
@@ -309,6 +333,10 @@ const struct sluice_host_ops machine_host_ops = {
     .mmio_read64 = host_mmio_read64,
     .mmio_write32 = host_mmio_write32,
     .mmio_write64 = host_mmio_write64,
+    .mmio_read8 = host_mmio_read8,
+    .mmio_read16 = host_mmio_read16,
+    .mmio_write8 = host_mmio_write8,
+    .mmio_write16 = host_mmio_write16,
     .pci_read = host_pci_read,
     .pci_write = host_pci_write,
     .now_ns = host_now_ns,

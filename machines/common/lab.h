@@ -44,7 +44,8 @@ struct lab {
     unsigned plain_bits;
     struct edu *bridged; /* sits behind a conventional bridge */
     struct pci_device *rng, *nvme;
-    struct page reserved; /* what firmware reserved for `firmware` */
+    struct page reserved;   /* what firmware reserved for `firmware` */
+    bool reserved_in_table; /* a table says so; else it is described by hand */
 
     struct sluice *sluice; /* NULL while nothing guards */
     const struct expectation *expect;

@@ -97,7 +97,7 @@ void takeover_stop(struct lab *lab)
  * is made known to it. */
 static bool keeps_writing(const struct lab *lab)
 {
-    return lab->firmware != NULL && !remap_wanted();
+    return lab->firmware != NULL && !remap_wanted() && lab->expect->hands_over_seamlessly;
 }
 
 /* The part with the first instance; what it mapped must not be reachable afterwards. */
@@ -112,6 +112,9 @@ static bool play_firmware(struct lab *lab, struct stage *stage, struct page *pag
     if (!lab_map(stage->domain, STAGE_IOVA, page->phys, MACHINE_PAGE_BYTES, READ_WRITE))
         return false;
     stage_check_writes(stage, STAGE_IOVA, *page, "");
+    if (!lab->expect->hands_over_seamlessly)
+        say("(that reserved memory stays within reach meanwhile is not expected: %s)",
+            lab->expect->takeover_remark);
     if (keeps_writing(lab))
         check(edu_loop_start(lab->firmware, lab->reserved.phys, STAGE_BYTES) &&
                   edu_loop_wait(lab->firmware, 1),

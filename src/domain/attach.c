@@ -142,7 +142,7 @@ static enum sluice_status move_device(struct sluice_device *device, struct sluic
 {
     enum sluice_status status = SLUICE_OK;
     enum sluice_status undone;
-    unsigned done;
+    unsigned done, unknown = 0;
 
     for (unsigned i = 0; i < device->source_count; i++)
         device->sources[i]->old = device->sources[i]->link;
@@ -153,7 +153,14 @@ static enum sluice_status move_device(struct sluice_device *device, struct sluic
         if (domain == NULL && source->attached > 1)
             continue;
         status = source_switch_locked(source, domain == NULL ? source->idle : link);
+        /* Requests that always come under another ID leave their own unknown to the unit. */
+        if (status == SLUICE_ERR_NOT_FOUND) {
+            unknown++;
+            status = SLUICE_OK;
+        }
     }
+    if (status == SLUICE_OK && unknown == device->source_count)
+        status = SLUICE_ERR_NOT_FOUND;
     undone =
         status == SLUICE_OK || hardware_failed(status) ? status : switch_back(device, done - 1);
     if (status == SLUICE_OK)
@@ -173,9 +180,23 @@ static void warn_manager(struct sluice_domain *domain, const struct sluice_devic
         manager->distrust(manager);
 }
 
-static enum sluice_status attach_locked(struct sluice_domain *domain, struct sluice_device *device)
+/** What has to be in the domain's tables, or kept out of them, for this device. */
+static enum sluice_status prepare_tables(struct sluice_domain *domain,
+                                         const struct sluice_device *device)
 {
     const struct region_user user = device_user(device);
+
+    for (unsigned i = 0; i < device->source_count; i++) {
+        enum sluice_status status = domain_reserve_source_locked(domain, device->sources[i]);
+
+        if (status != SLUICE_OK)
+            return status;
+    }
+    return firmware_regions_map_locked(domain, &user);
+}
+
+static enum sluice_status attach_locked(struct sluice_domain *domain, struct sluice_device *device)
+{
     struct domain_link *link = NULL;
     enum sluice_status status;
 
@@ -189,7 +210,7 @@ static enum sluice_status attach_locked(struct sluice_domain *domain, struct slu
         status = domain_link_get_locked(domain, device->unit, &link);
         if (status != SLUICE_OK)
             return status;
-        status = link->pt != NULL ? firmware_regions_map_locked(domain, &user) : SLUICE_OK;
+        status = link->pt != NULL ? prepare_tables(domain, device) : SLUICE_OK;
         if (status != SLUICE_OK)
             goto out;
     }

@@ -207,6 +207,26 @@ struct sluice_domain *sluice_device_domain(struct sluice_device *device)
     return domain;
 }
 
+/** The index-th range that a source of the device alone may not use, counted over its sources. */
+static enum sluice_status own_region(struct sluice_device *device, unsigned *index,
+                                     struct sluice_reserved_region *out)
+{
+    const struct unit_ops *ops = device->unit->ops;
+
+    for (unsigned i = 0; i < device->source_count && ops->source_region != NULL; i++) {
+        for (unsigned at = 0; at < DOMAIN_RESERVED_MAX; at++) {
+            enum sluice_status status =
+                ops->source_region(device->unit, device->sources[i]->id, at, out);
+
+            if (status == SLUICE_ERR_NOT_FOUND)
+                break;
+            if (status != SLUICE_OK || (*index)-- == 0)
+                return status;
+        }
+    }
+    return SLUICE_ERR_NOT_FOUND;
+}
+
 enum sluice_status sluice_device_reserved(struct sluice_device *device, unsigned index,
                                           struct sluice_reserved_region *out)
 {
@@ -233,11 +253,13 @@ enum sluice_status sluice_device_reserved(struct sluice_device *device, unsigned
     }
     irq = sluice_spin_lock(&device->sluice->lock);
     user = device_user(device);
-    if (firmware_region_at(device->sluice, &user, index, &region))
+    status = own_region(device, &index, out);
+    if (status == SLUICE_ERR_NOT_FOUND &&
+        firmware_region_at(device->sluice, &user, index, &region)) {
         *out = (struct sluice_reserved_region){
             .kind = SLUICE_RESERVED_FIRMWARE, .first = region->first, .last = region->last};
-    else
-        status = SLUICE_ERR_NOT_FOUND;
+        status = SLUICE_OK;
+    }
     sluice_spin_unlock(&device->sluice->lock, irq);
     return status;
 }

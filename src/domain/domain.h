@@ -173,6 +173,15 @@ SLUICE_MUST_CHECK enum sluice_status domain_reserve_locked(struct sluice_domain 
 SLUICE_MUST_CHECK enum sluice_status domain_flush(struct sluice_domain *domain,
                                                   struct pt_gather *gather);
 
+/**
+ * The same, and tells units that walk no tables what was mapped.
+ * Returns: as domain_flush; NO_MEMORY, UNSUPPORTED (the tables are freed, but a unit does not know
+ * all that was mapped: take it back).
+ */
+SLUICE_MUST_CHECK enum sluice_status domain_flush_mapped(struct sluice_domain *domain,
+                                                         struct pt_gather *gather,
+                                                         const struct unit_mapping *mapped);
+
 /** As domain_flush, but drops everything cached for the domain, whatever was gathered. */
 SLUICE_MUST_CHECK enum sluice_status domain_flush_all(struct sluice_domain *domain,
                                                       struct pt_gather *gather);
@@ -187,6 +196,10 @@ domain_link_get_locked(struct sluice_domain *domain, struct unit *unit, struct d
  * not used again, the domain's tables are withheld, and the unit is degraded.
  */
 void domain_link_put_locked(struct domain_link *link);
+
+/** Reserves what the unit does not translate for this source. Returns: OK; EXISTS; others. */
+SLUICE_MUST_CHECK enum sluice_status domain_reserve_source_locked(struct sluice_domain *domain,
+                                                                  const struct source *source);
 
 /* ---- attach.c ---- */
 

@@ -17,9 +17,28 @@ struct flush_round {
     struct unit_ticket tickets[FLUSH_LINKS];
 };
 
+/** What is asked of each link. */
+struct flush_what {
+    const struct pt_gather *gather;    /**< NULL: everything */
+    const struct unit_mapping *mapped; /**< NULL: nothing */
+};
+
+static bool hardware_failed(enum sluice_status status)
+{
+    return status == SLUICE_ERR_TIMEOUT || status == SLUICE_ERR_HARDWARE;
+}
+
+/** The worse of two: what may not be reused counts more than what could not be mapped. */
+static enum sluice_status worse(enum sluice_status a, enum sluice_status b)
+{
+    if (hardware_failed(b) || a == SLUICE_OK)
+        return hardware_failed(a) ? a : b;
+    return a;
+}
+
 /** Submits to the links after `*order`, at most FLUSH_LINKS of them. */
 static enum sluice_status flush_submit(struct sluice_domain *domain, unsigned *order,
-                                       const struct pt_gather *gather, struct flush_round *round)
+                                       const struct flush_what *asked, struct flush_round *round)
 {
     enum sluice_status result = SLUICE_OK;
     sluice_irqstate_t irq = sluice_spin_lock(&domain->links_lock);
@@ -28,7 +47,8 @@ static enum sluice_status flush_submit(struct sluice_domain *domain, unsigned *o
     list_for_each(node, &domain->links)
     {
         struct domain_link *link = container_of(node, struct domain_link, node);
-        const struct unit_invalidation what = {.link = link, .gather = gather};
+        const struct unit_invalidation what = {
+            .link = link, .gather = asked->gather, .mapped = asked->mapped};
         enum sluice_status status;
 
         if (link->order < *order)
@@ -38,8 +58,7 @@ static enum sluice_status flush_submit(struct sluice_domain *domain, unsigned *o
         status =
             link->unit->ops->invalidate_submit(link->unit, &what, &round->tickets[round->count]);
         round->units[round->count++] = status == SLUICE_OK ? link->unit : NULL;
-        if (status != SLUICE_OK)
-            result = status;
+        result = worse(result, status);
         *order = link->order + 1;
     }
     sluice_spin_unlock(&domain->links_lock, irq);
@@ -56,8 +75,7 @@ static enum sluice_status flush_wait(const struct flush_round *round)
 
         if (unit != NULL)
             status = unit->ops->invalidate_wait(unit, &round->tickets[i]);
-        if (status != SLUICE_OK)
-            result = status;
+        result = worse(result, status);
     }
     return result;
 }
@@ -76,7 +94,7 @@ static void release_tables(struct sluice_domain *domain, struct pt_gather *gathe
 }
 
 static enum sluice_status flush(struct sluice_domain *domain, struct pt_gather *gather,
-                                const struct pt_gather *what)
+                                const struct flush_what *what)
 {
     enum sluice_status result = SLUICE_OK;
     struct flush_round round;
@@ -86,15 +104,15 @@ static enum sluice_status flush(struct sluice_domain *domain, struct pt_gather *
         enum sluice_status submitted = flush_submit(domain, &order, what, &round);
         enum sluice_status waited = flush_wait(&round);
 
-        if (submitted != SLUICE_OK || waited != SLUICE_OK)
-            result = submitted != SLUICE_OK ? submitted : waited;
+        result = worse(result, worse(submitted, waited));
     } while (round.count == FLUSH_LINKS);
     /* A unit that is no longer among the links never confirmed that it let go of this domain. */
-    if (result == SLUICE_OK && atomic_load_explicit(&domain->tables_withheld, memory_order_acquire))
+    if (!hardware_failed(result) &&
+        atomic_load_explicit(&domain->tables_withheld, memory_order_acquire))
         result = SLUICE_ERR_TIMEOUT;
-    if (result == SLUICE_OK) {
+    if (!hardware_failed(result)) {
         release_tables(domain, gather);
-        return SLUICE_OK;
+        return result;
     }
     atomic_store_explicit(&domain->tables_withheld, true, memory_order_release);
     atomic_fetch_add_explicit(&domain->sluice->withheld_pages,
@@ -104,12 +122,24 @@ static enum sluice_status flush(struct sluice_domain *domain, struct pt_gather *
 
 enum sluice_status domain_flush(struct sluice_domain *domain, struct pt_gather *gather)
 {
+    const struct flush_what what = {.gather = gather};
+
     if (pt_gather_empty(gather))
         return SLUICE_OK;
-    return flush(domain, gather, gather);
+    return flush(domain, gather, &what);
+}
+
+enum sluice_status domain_flush_mapped(struct sluice_domain *domain, struct pt_gather *gather,
+                                       const struct unit_mapping *mapped)
+{
+    const struct flush_what what = {.gather = gather, .mapped = mapped};
+
+    return flush(domain, gather, &what);
 }
 
 enum sluice_status domain_flush_all(struct sluice_domain *domain, struct pt_gather *gather)
 {
-    return flush(domain, gather, NULL);
+    const struct flush_what everything = {.gather = NULL};
+
+    return flush(domain, gather, &everything);
 }

@@ -71,6 +71,25 @@ static enum sluice_status reserve_untranslated(struct sluice_domain *domain,
     return status;
 }
 
+enum sluice_status domain_reserve_source_locked(struct sluice_domain *domain,
+                                                const struct source *source)
+{
+    const struct unit *unit = source->unit;
+    struct sluice_reserved_region region;
+    enum sluice_status status = SLUICE_OK;
+
+    if (unit->ops->source_region == NULL || domain->kind == SLUICE_DOMAIN_IDENTITY)
+        return SLUICE_OK;
+    for (unsigned i = 0; i < DOMAIN_RESERVED_MAX && status == SLUICE_OK; i++) {
+        status = unit->ops->source_region(source->unit, source->id, i, &region);
+        if (status == SLUICE_ERR_NOT_FOUND)
+            return SLUICE_OK;
+        if (status == SLUICE_OK)
+            status = reserve_range(domain, region.kind, region.first, region.last);
+    }
+    return status;
+}
+
 static void publish_link(struct domain_link *link)
 {
     struct sluice_domain *domain = link->domain;
@@ -101,6 +120,7 @@ enum sluice_status domain_link_get_locked(struct sluice_domain *domain, struct u
     list_init(&link->node);
     link->domain = domain;
     link->unit = unit;
+    link->tables_lock = &domain->tables_lock;
     if (domain->has_tables && !(domain->kind == SLUICE_DOMAIN_IDENTITY && unit->caps.pass_through))
         link->pt = &domain->pt;
     status = link->pt != NULL ? reserve_untranslated(domain, unit) : SLUICE_OK;

@@ -94,46 +94,55 @@ static void take_back(struct sluice_domain *domain, sluice_iova_t iova, uint64_t
 }
 
 /** What a map owes the units, whether it worked or not. */
-static enum sluice_status finish_map(struct sluice_domain *domain, sluice_iova_t iova,
-                                     uint64_t bytes, struct pt_gather *gather,
+static enum sluice_status finish_map(struct sluice_domain *domain,
+                                     const struct unit_mapping *mapping, struct pt_gather *gather,
                                      enum sluice_status status)
 {
+    const struct unit_mapping *mapped = NULL;
     enum sluice_status flushed;
 
     if (status == SLUICE_OK &&
         atomic_load_explicit(&domain->flush_on_map, memory_order_acquire) != 0) {
-        const struct pt_range range = {
-            .first = iova, .last = iova + (bytes - 1), .page_lg2 = SLUICE_PAGE_LG2, .tables = true};
+        const struct pt_range range = {.first = mapping->iova,
+                                       .last = mapping->iova + (mapping->list->bytes - 1),
+                                       .page_lg2 = SLUICE_PAGE_LG2,
+                                       .tables = true};
 
         pt_gather_add(gather, &range);
+        mapped = mapping;
     }
     /* Also when the map failed: what was there for a moment and taken back may be cached. */
-    flushed = domain_flush(domain, gather);
+    flushed =
+        mapped != NULL ? domain_flush_mapped(domain, gather, mapped) : domain_flush(domain, gather);
     if (flushed != SLUICE_OK && status == SLUICE_OK)
-        take_back(domain, iova, bytes);
+        take_back(domain, mapping->iova, mapping->list->bytes);
     return flushed != SLUICE_OK ? flushed : status;
 }
 
 enum sluice_status domain_map_unchecked(struct sluice_domain *domain, sluice_iova_t iova,
                                         sluice_phys_t phys, uint64_t bytes, uint32_t prot)
 {
+    const struct sluice_dma_segment piece = {phys, bytes};
+    const struct pt_list list = pt_list_of(&piece, 1);
+    const struct unit_mapping mapping = {.iova = iova, .list = &list, .prot = prot};
     struct pt_gather gather;
     enum sluice_status status;
 
     pt_gather_init(&gather);
     status = domain->pt.format->map(&domain->pt, iova, phys, bytes, prot, &gather);
-    return finish_map(domain, iova, bytes, &gather, status);
+    return finish_map(domain, &mapping, &gather, status);
 }
 
 enum sluice_status domain_map_list(struct sluice_domain *domain, sluice_iova_t iova,
                                    const struct pt_list *list, uint32_t prot)
 {
+    const struct unit_mapping mapping = {.iova = iova, .list = list, .prot = prot};
     struct pt_gather gather;
     enum sluice_status status;
 
     pt_gather_init(&gather);
     status = domain->pt.format->map_list(&domain->pt, iova, list, prot, &gather);
-    return finish_map(domain, iova, list->bytes, &gather, status);
+    return finish_map(domain, &mapping, &gather, status);
 }
 
 enum sluice_status sluice_domain_map(struct sluice_domain *domain, sluice_iova_t iova,

@@ -188,6 +188,7 @@ const struct pt_format PTF_DESCRIPTOR = {
     .leaf_form = engine_leaf_form,
     .unmap = engine_unmap,
     .lookup = engine_lookup,
+    .find = engine_find,
     .release = engine_release,
     .withhold = engine_withhold,
 };

@@ -226,4 +226,44 @@ static enum sluice_status engine_lookup(const struct pagetable *pt, sluice_iova_
     return engine_lookup_leaf(atomic_load_explicit(slot, memory_order_relaxed), 0, iova, out);
 }
 
+/** Index of the first entry of a step that maps, or where it ends: at its run or at a table. */
+static unsigned engine_first_present(const struct engine_step *step, uint64_t *out_entry)
+{
+    unsigned i;
+
+    for (i = 0; i < step->run; i++) {
+        *out_entry = engine_load(&step->slot[i]);
+        if (ptf_present(*out_entry))
+            break;
+    }
+    return i;
+}
+
+static enum sluice_status engine_find(const struct pagetable *pt, sluice_iova_t first,
+                                      sluice_iova_t last, sluice_iova_t *out_iova,
+                                      struct sluice_mapping *out)
+{
+    sluice_iova_t iova = first;
+
+    if (last > pt->last)
+        last = pt->last;
+    while (iova <= last) {
+        struct engine_step step = engine_seek(pt, iova, last, false);
+        uint64_t entry = 0;
+        unsigned done = engine_first_present(&step, &entry);
+        sluice_iova_t next = engine_nth(iova, done, step.level);
+
+        if (done < step.run && !(step.level > 0 && ptf_is_table(entry, step.level))) {
+            *out_iova = next;
+            return engine_lookup_leaf(entry, step.level, next, out);
+        }
+        /* Past the last one, or around the end of all addresses. A table that came since is gone
+         * into by the next round, from where it begins. */
+        if (last - iova < next - iova || (done != 0 && next == 0))
+            break;
+        iova = next;
+    }
+    return SLUICE_ERR_NOT_FOUND;
+}
+
 #endif

@@ -175,6 +175,13 @@ struct pt_format {
     enum sluice_status (*lookup)(const struct pagetable *pt, sluice_iova_t iova,
                                  struct sluice_mapping *out);
 
+    /**
+     * As lookup, for the first mapped address of [first, last]. What other CPUs map meanwhile is
+     * found or not. Bounded by the tables there are.
+     */
+    enum sluice_status (*find)(const struct pagetable *pt, sluice_iova_t first, sluice_iova_t last,
+                               sluice_iova_t *out_iova, struct sluice_mapping *out);
+
     /** Frees the gathered tables: the hardware has confirmed that it let go of them. */
     void (*release)(struct pagetable *pt, struct pt_gather *gather);
 

@@ -24,12 +24,19 @@ bool pci_is_bridge(struct sluice *sluice, uint16_t segment, uint16_t rid)
 
 uint16_t pci_find_capability(struct sluice *sluice, uint16_t segment, uint16_t rid, uint8_t id)
 {
+    return pci_next_capability(sluice, segment, rid, 0, id);
+}
+
+uint16_t pci_next_capability(struct sluice *sluice, uint16_t segment, uint16_t rid, uint16_t after,
+                             uint8_t id)
+{
     uint32_t status = pci_read(sluice, segment, rid, PCI_STATUS, 2);
     uint16_t at;
 
     if (status == UINT32_MAX || (status & PCI_STATUS_CAPABILITIES) == 0)
         return 0;
-    at = (uint16_t)(pci_read(sluice, segment, rid, PCI_CAPABILITIES, 1) & 0xfcu);
+    at = after == 0 ? PCI_CAPABILITIES : (uint16_t)(after + 1u);
+    at = (uint16_t)(pci_read(sluice, segment, rid, at, 1) & 0xfcu);
     /* 48 capabilities of 4 bytes fill the space after the header: a longer list is a loop. */
     for (unsigned count = 0; count < 48 && at >= 0x40; count++) {
         uint32_t entry = pci_read(sluice, segment, rid, at, 2) & 0xffffu;

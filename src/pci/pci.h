@@ -17,21 +17,27 @@
 /* Registers of a type 0/1 header [PCI 3.0, 6.1]. */
 #define PCI_VENDOR_ID       0x00u
 #define PCI_DEVICE_ID       0x02u
+#define PCI_COMMAND         0x04u
 #define PCI_STATUS          0x06u
 #define PCI_CLASS           0x0au /* subclass, then base class */
 #define PCI_HEADER_TYPE     0x0eu
+#define PCI_BAR             0x10u /**< the first of six */
 #define PCI_SECONDARY_BUS   0x19u
 #define PCI_SUBORDINATE_BUS 0x1au
 #define PCI_SUBSYSTEM       0x2cu /* vendor, then device; type 0 only */
 #define PCI_CAPABILITIES    0x34u
 #define PCI_EXTENDED        0x100u
 
+#define PCI_COMMAND_MEMORY       0x02u
+#define PCI_COMMAND_MASTER       0x04u
 #define PCI_STATUS_CAPABILITIES  0x10u
 #define PCI_HEADER_MASK          0x7fu
 #define PCI_HEADER_BRIDGE        0x01u
 #define PCI_HEADER_MULTIFUNCTION 0x80u
 
+#define PCI_CAP_ID_VENDOR  0x09u
 #define PCI_CAP_ID_EXPRESS 0x10u
+#define PCI_CAP_ID_MSIX    0x11u
 #define PCI_EXT_ID_ACS     0x000du
 #define PCI_EXT_ID_ATS     0x000fu
 
@@ -65,6 +71,13 @@ static inline uint32_t pci_read(struct sluice *sluice, uint16_t segment, uint16_
     return sluice->ops->pci_read(sluice->config.ctx, segment, rid, offset, width);
 }
 
+static inline void pci_write(struct sluice *sluice, uint16_t segment, uint16_t rid, uint16_t offset,
+                             unsigned width, uint32_t value)
+{
+    if (sluice->ops->pci_write != NULL)
+        sluice->ops->pci_write(sluice->config.ctx, segment, rid, offset, width, value);
+}
+
 /** Whether a function answers at all. */
 bool pci_present(struct sluice *sluice, uint16_t segment, uint16_t rid);
 
@@ -73,6 +86,12 @@ bool pci_is_bridge(struct sluice *sluice, uint16_t segment, uint16_t rid);
 
 /** Offset of a capability in the first 256 bytes, or 0 [PCI 3.0, 6.7]. */
 uint16_t pci_find_capability(struct sluice *sluice, uint16_t segment, uint16_t rid, uint8_t id);
+/**
+ * The next one of this kind behind the one at `after` (0: from the beginning), or 0. A list may be
+ * a loop: the caller bounds how often it asks.
+ */
+uint16_t pci_next_capability(struct sluice *sluice, uint16_t segment, uint16_t rid, uint16_t after,
+                             uint8_t id);
 
 /** The same in the extended configuration space, or 0 [PCIe 7.6.3]. */
 uint16_t pci_find_extended(struct sluice *sluice, uint16_t segment, uint16_t rid, uint16_t id);

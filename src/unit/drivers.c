@@ -14,6 +14,9 @@ extern const struct unit_ops vtd_unit_ops;
 #ifdef SLUICE_UNIT_SMMU3
 extern const struct unit_ops smmu3_unit_ops;
 #endif
+#ifdef SLUICE_UNIT_VIRTIO_IOMMU
+extern const struct unit_ops viommu_unit_ops;
+#endif
 
 const struct unit_ops *const unit_drivers[] = {
 #ifdef SLUICE_UNIT_AMD
@@ -24,6 +27,9 @@ const struct unit_ops *const unit_drivers[] = {
 #endif
 #ifdef SLUICE_UNIT_SMMU3
     &smmu3_unit_ops,
+#endif
+#ifdef SLUICE_UNIT_VIRTIO_IOMMU
+    &viommu_unit_ops,
 #endif
     NULL,
 };

@@ -38,7 +38,9 @@ struct unit_caps {
     bool pass_through;   /**< a source can be let through untranslated */
     bool queued;         /**< invalidation through a queue */
     bool ats;            /**< device TLBs: has invalidations for them */
-    bool flush_on_map;   /**< caches entries that are not present: mapping must invalidate too */
+    /** Mapping must invalidate too: it caches entries that are not present, or walks no tables and
+     * has to be told (unit_invalidation.mapped). */
+    bool flush_on_map;
     uint32_t interrupt_entries;     /**< that it remaps interrupts with; 0: it cannot, or was not */
     const char *interrupt_obstacle; /**< asked for them; 0 entries: why it cannot */
     bool x2apic;                    /**< interrupt destinations can have 32 bits */
@@ -131,12 +133,27 @@ struct domain_link {
     atomic_uint ats_sources;
     unsigned idle_users; /**< sources that fall back to it, whether they are there now or not */
     unsigned order;      /**< position in the domain's list, rising */
+    void *own;           /**< the driver's, from link_open to link_close */
+    /** Keeps lookups in `pt` apart from the freeing of its tables; nothing is taken under it. */
+    struct sluice_spinlock *tables_lock;
+};
+
+/** What was mapped just now: pieces one behind the other from `iova` on. */
+struct unit_mapping {
+    sluice_iova_t iova;
+    const struct pt_list *list;
+    uint32_t prot; /**< set of enum sluice_prot */
 };
 
 /** What to invalidate: everything of a link, or a gathered set of ranges. */
 struct unit_invalidation {
     const struct domain_link *link;
     const struct pt_gather *gather; /**< NULL: everything with the link's tag */
+    /**
+     * Not NULL, with caps.flush_on_map: the caller's own ranges, mapped and to be reached once this
+     * is complete. For units without tables; those that walk find it in `gather`.
+     */
+    const struct unit_mapping *mapped;
 };
 
 /** A promise from invalidate_submit that invalidate_wait redeems; opaque above the driver. */
@@ -199,7 +216,8 @@ struct unit_ops {
      * the old one for this source: entry caches, IOTLB and device TLB. The source never reaches
      * more than source->link or `to` allow. Called also before start: then it only writes memory.
      * source->link is the old link and is changed by the caller afterwards.
-     * Returns: OK; NO_MEMORY (nothing changed); TIMEOUT or HARDWARE (the entry is blocked now).
+     * Returns: OK; NO_MEMORY, UNSUPPORTED (nothing changed); NOT_FOUND (nothing changed: the unit
+     * says that no request comes under this ID); TIMEOUT or HARDWARE (the entry is blocked now).
      */
     enum sluice_status (*attach)(struct unit *unit, struct source *source, uint32_t pasid,
                                  struct domain_link *to);
@@ -208,13 +226,23 @@ struct unit_ops {
      * Starts to invalidate and does not wait, but for room in a full queue. One doorbell a call.
      * The domain's links_lock is held; the ticket must not need the link, which may go before the
      * wait.
-     * Returns: OK; TIMEOUT or HARDWARE (nothing can be relied on: treat as not invalidated).
+     * Returns: OK; TIMEOUT or HARDWARE (nothing can be relied on: treat as not invalidated). With
+     * `mapped`, and from the wait for it, also NO_MEMORY or UNSUPPORTED: what is gathered is as
+     * good as invalidated, but not all that was mapped is reached, and the caller takes it back.
      */
     enum sluice_status (*invalidate_submit)(struct unit *unit,
                                             const struct unit_invalidation *invalidation,
                                             struct unit_ticket *out_ticket);
-    /** Waits until a submitted invalidation is complete. Returns: OK; TIMEOUT; HARDWARE. */
+    /** Waits until a submitted invalidation is complete. Returns: as invalidate_submit. */
     enum sluice_status (*invalidate_wait)(struct unit *unit, const struct unit_ticket *ticket);
+
+    /**
+     * The index-th range that is not for mappings, for this source alone; NULL: units of this kind
+     * have none. Asked before the source is attached; before start there are none.
+     * Returns: OK; NOT_FOUND (past the last one); TIMEOUT or HARDWARE (not known); NO_MEMORY.
+     */
+    enum sluice_status (*source_region)(struct unit *unit, uint32_t id, unsigned index,
+                                        struct sluice_reserved_region *out);
 
     /**
      * Drains fault records, oldest first, bounded by the size of the log. Returns how many. Two
