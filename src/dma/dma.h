@@ -221,6 +221,7 @@ enum dma_route dma_route(const struct sluice_dma *dma, sluice_phys_t phys, uint6
 SLUICE_MUST_CHECK enum sluice_status dma_map_pages(struct sluice_dma *dma, sluice_phys_t phys,
                                                    uint64_t bytes, uint32_t prot,
                                                    sluice_iova_t *out);
+/** Counts the mapping; a failure is its caller's to count, once for what the driver asked for. */
 SLUICE_MUST_CHECK enum sluice_status dma_map_one(struct sluice_dma *dma, sluice_phys_t phys,
                                                  uint64_t bytes, uint32_t flags,
                                                  sluice_iova_t *out);

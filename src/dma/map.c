@@ -178,8 +178,6 @@ enum sluice_status dma_map_one(struct sluice_dma *dma, sluice_phys_t phys, uint6
 
     if (__builtin_expect(status == SLUICE_OK, 1))
         dma_count(dma, bytes, true);
-    else
-        dma_count_failure(dma);
     return status;
 }
 
@@ -198,7 +196,9 @@ static __attribute__((noinline)) enum sluice_status map_hard(struct sluice_dma *
     if (is_short(dma, phys, bytes) && map_quickly(dma, phys, bytes, flags, true, out))
         return SLUICE_OK;
     status = dma_map_one(dma, phys, bytes, flags, out);
-    if (status == SLUICE_OK && dma->check != NULL)
+    if (status != SLUICE_OK)
+        dma_count_failure(dma);
+    else if (dma->check != NULL)
         check_mapped(dma, CHECK_BUFFER, &(struct sluice_dma_chunk){*out, bytes}, flags, site);
     return status;
 }
