@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define TLB_ENTRIES 64u
 #define LOOP_BYTES  64u
@@ -222,9 +223,13 @@ void dma_device_counts(struct dma_device *device, struct dma_device_counts *out)
 static void *run(void *arg)
 {
     struct dma_device *device = arg;
+    const struct timespec pause = {.tv_nsec = device->loop.pause_ns};
 
-    while (atomic_load(&device->running))
+    while (atomic_load(&device->running)) {
         (void)dma_device_step(device);
+        if (pause.tv_nsec != 0)
+            (void)nanosleep(&pause, NULL);
+    }
     return NULL;
 }
 

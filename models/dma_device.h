@@ -46,7 +46,8 @@ struct dma_device_loop {
     uint64_t address;
     size_t bytes;
     bool write;
-    uint8_t fill; /**< what a write writes */
+    uint8_t fill;      /**< what a write writes */
+    uint32_t pause_ns; /**< of its thread after each step, which leaves a CPU to others */
 };
 
 struct dma_device_counts {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
  * The DMA API on several CPUs at once, each with a device's worth of traffic, what one mapped being
- * unmapped by another, while somebody polls and trims. Built twice: with the default CPU header,
- * and with one whose threads are CPUs that nobody interrupts.
+ * unmapped by another, while somebody polls and trims, and while a second device keeps writing,
+ * also after its buffer was taken from it. Built twice: with the default CPU header, and
+ * with one whose threads are CPUs that nobody interrupts. SLUICE_TEST_SEED and SLUICE_TEST_SCALE
+ * make other and longer runs.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,6 +25,10 @@
 #define HELD    24u
 #define MAILBOX 32u
 #define WINDOW  (2 * DMA_PAGE)
+
+#define WRITTEN       0x5a
+#define WRITTEN_BYTES 64u
+#define PAUSE_NS      20000u /* of threads that would spin: leave a CPU to others */
 
 #if SLUICE_CPU_PINNED
 _Thread_local unsigned thread_cpu;
@@ -53,6 +59,7 @@ struct shared {
     unsigned mail;
     atomic_uint wrong, running;
     unsigned rounds;
+    uint64_t seed;
 };
 
 struct worker {
@@ -185,7 +192,7 @@ static void *disturb(void *arg)
         (void)sluice_dma_poll(shared->world.scene.sluice);
         sluice_dma_info(shared->world.dma, &info);
         if (sluice_dma_domain_info(shared->world.domain, &domain) != SLUICE_OK ||
-            info.usage.live > (uint64_t)WORKERS * HELD + MAILBOX)
+            info.usage.live > (uint64_t)WORKERS * HELD + MAILBOX + 1) /* and the writer's */
             expect_disturber(shared, info.usage.live);
         if (i % 16 == 0)
             sluice_dma_trim(shared->world.scene.sluice);
@@ -197,7 +204,7 @@ static void *disturb(void *arg)
 
 static void start_worker(struct shared *shared, struct worker *worker, unsigned index)
 {
-    *worker = (struct worker){.shared = shared, .index = index, .random = index + 1};
+    *worker = (struct worker){.shared = shared, .index = index, .random = shared->seed + index};
     worker->pages = dma_memory(&shared->world, 6, 0xee);
     for (unsigned i = 0; i < HELD; i++)
         worker->idle[worker->idle_count++] =
@@ -205,12 +212,70 @@ static void start_worker(struct shared *shared, struct worker *worker, unsigned 
                           .phys = worker->pages.phys + i * WINDOW};
 }
 
+/** A device that writes again and again, and keeps no rules. */
+struct writer {
+    struct sluice_device *device;
+    struct dma_device *model;
+    struct sluice_pages memory;
+    sluice_iova_t address;
+};
+
+static void start_writer(struct shared *shared, struct writer *writer)
+{
+    writer->device = dma_world_add(&shared->world, DMA_RID_2, false);
+    writer->model = shared->world.scene.machine->devices[MACHINE_DEV_B];
+    writer->memory = dma_memory(&shared->world, 0, 0);
+    writer->address = dma_map(&shared->world, writer->memory.phys, DMA_PAGE, BOTH);
+    dma_device_loop(writer->model, &(struct dma_device_loop){.address = writer->address,
+                                                             .bytes = WRITTEN_BYTES,
+                                                             .write = true,
+                                                             .fill = WRITTEN,
+                                                             .pause_ns = PAUSE_NS});
+    dma_device_start(writer->model);
+}
+
+/** Until it tried so many times more; how, `out` says. */
+static void let_it_try(const struct writer *writer, unsigned tries, struct dma_device_counts *out)
+{
+    uint64_t before;
+
+    dma_device_counts(writer->model, out);
+    before = out->moved + out->refused;
+    while (out->moved + out->refused < before + tries) {
+        (void)nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
+        dma_device_counts(writer->model, out);
+    }
+}
+
+/** Takes its buffer away under its hands: from then on the memory is the CPU's. */
+static void stop_writer(struct shared *shared, struct writer *writer)
+{
+    struct dma_device_counts before, after;
+    uint8_t *virt = writer->memory.virt;
+
+    let_it_try(writer, 1, &before);
+    assert_int_equal(before.refused, 0);
+    dma_unmap(&shared->world, writer->address, DMA_PAGE, BOTH);
+    sluice_dma_trim(shared->world.scene.sluice); /* in a lazy domain it is over now */
+    dma_device_counts(writer->model, &before);
+    memset(virt, 0, WRITTEN_BYTES);
+    let_it_try(writer, 100, &after);
+    dma_device_stop(writer->model);
+    assert_int_equal(after.moved, before.moved);
+    for (unsigned i = 0; i < WRITTEN_BYTES; i++)
+        assert_int_equal(virt[i], 0);
+    dma_memory_free(&shared->world, writer->memory, 0);
+    scene_forget(writer->device);
+}
+
 static void run_threads(struct dma_world_config *config)
 {
     static struct worker workers[WORKERS]; /* too large for the stack */
     static struct shared shared;
     const char *scale = getenv("SLUICE_TEST_SCALE");
+    const char *seed = getenv("SLUICE_TEST_SEED");
     struct sluice_dma_info info;
+    struct writer writer;
     pthread_t disturber;
 
     memset(&shared, 0, sizeof(shared));
@@ -219,10 +284,13 @@ static void run_threads(struct dma_world_config *config)
     config->hardware_timeout_ns = UINT64_C(1000000000000);
     pthread_mutex_init(&shared.lock, NULL);
     shared.rounds = 1500 * (scale != NULL ? (unsigned)strtoul(scale, NULL, 10) : 1);
+    shared.seed = seed != NULL ? strtoull(seed, NULL, 0) : 1;
+    print_message("# SLUICE_TEST_SEED=%llu\n", (unsigned long long)shared.seed);
     become(WORKERS);
     dma_world_start(&shared.world, config);
     for (unsigned i = 0; i < WORKERS; i++)
         start_worker(&shared, &workers[i], i);
+    start_writer(&shared, &writer);
     atomic_store(&shared.running, WORKERS);
     for (unsigned i = 0; i < WORKERS; i++)
         assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
@@ -235,6 +303,7 @@ static void run_threads(struct dma_world_config *config)
 
         dma_unmap(&shared.world, held.address, held.bytes, BOTH);
     }
+    stop_writer(&shared, &writer);
     assert_int_equal(atomic_load(&shared.wrong), 0);
     sluice_dma_info(shared.world.dma, &info);
     assert_int_equal(info.maps, info.unmaps);
