@@ -38,8 +38,12 @@ struct sluice_interrupt;
 
 /** sluice_config.interrupts. */
 enum sluice_interrupt_mode {
-    SLUICE_INTERRUPTS_LEFT_ALONE = 0, /**< remapping stays as firmware left it */
-    SLUICE_INTERRUPTS_REMAPPED,       /**< every unit remaps, or the start fails */
+    /**
+     * Remapping stays as firmware left it. On AMD-Vi it ends where translation was on: it stands in
+     * the device table, which is replaced. The log warns.
+     */
+    SLUICE_INTERRUPTS_LEFT_ALONE = 0,
+    SLUICE_INTERRUPTS_REMAPPED, /**< every unit remaps, or the start fails */
 };
 
 /** sluice_config.x2apic: how destinations are numbered. Every unit the same, or the start fails. */

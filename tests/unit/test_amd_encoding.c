@@ -12,6 +12,8 @@
 #include "unit/amd/command.h"
 #include "unit/amd/device_table.h"
 #include "unit/amd/event.h"
+#include "unit/amd/guest.h"
+#include "unit/amd/page_request.h"
 
 static void command_is(struct amdvi_command command, uint64_t low, uint64_t high)
 {
@@ -164,6 +166,73 @@ static void other_events(void **state)
     assert_string_equal(amdvi_event_text(UINT32_MAX), "unknown event");
 }
 
+/* [AMD 2.2.2.1, 2.2.6.3, 2.4.3] */
+static void guest_translation(void **state)
+{
+    struct amdvi_guest_translation guest = {
+        .gcr3_table = UINT64_C(0x000ffffffffff000), .gcr3_levels = 3, .levels = 5};
+    struct amdvi_device_entry entry = {{0}};
+
+    (void)state;
+    amdvi_entry_add_guest(&entry, &guest);
+    assert_true(entry.word[0] == UINT64_C(0x1e80000000000000));
+    assert_true(entry.word[1] == UINT64_C(0xfffff800ffff0000));
+    assert_true(entry.word[2] == UINT64_C(0x0040000000000000));
+    /* Each bit of the address once, in its place. */
+    for (unsigned bit = 12; bit < 52; bit++) {
+        struct amdvi_device_entry one = {{0}};
+
+        guest = (struct amdvi_guest_translation){
+            .gcr3_table = UINT64_C(1) << bit, .gcr3_levels = 1, .levels = 4, .without_pasid = true};
+        amdvi_entry_add_guest(&one, &guest);
+        assert_true(one.word[0] == (UINT64_C(3) << 54 | (bit < 15 ? FLAG(bit + 46) : 0)));
+        assert_true(one.word[1] == (bit < 15 ? 0 : bit < 31 ? FLAG(bit + 1) : FLAG(bit + 12)));
+        assert_true(one.word[2] == 0);
+    }
+    assert_true(amdvi_gcr3_entry(UINT64_C(0x123456789000)) == UINT64_C(0x123456789001));
+    command_is(amdvi_command_guest_pages(7, 0x54321, 0x40001000, 12), UINT64_C(0x3000000700054321),
+               0x40001006);
+    command_is(amdvi_command_guest_pages(7, 1, 0, AMDVI_EVERYTHING_LG2),
+               UINT64_C(0x3000000700000001), UINT64_C(0x7ffffffffffff007));
+}
+
+/* [AMD 2.4.7, 2.6] */
+static void page_requests(void **state)
+{
+    const struct amdvi_page_request_entry entry = {
+        .low = UINT64_C(1) << 60 | FLAG(56) | FLAG(54) | FLAG(53) | FLAG(50) | UINT64_C(5) << 42 |
+               FLAG(41) | UINT64_C(0x1a5) << 32 | UINT64_C(0x4321) << 16 | 0xabcd,
+        .high = UINT64_C(0xfedcba9876543fff),
+    };
+    struct amdvi_page_request_entry other = entry;
+    struct amdvi_page_request request;
+
+    (void)state;
+    assert_true(amdvi_page_request_decode(&entry, &request));
+    assert_int_equal(request.device, 0xabcd);
+    assert_int_equal(request.pasid, 0x54321);
+    assert_int_equal(request.group, 0x1a5);
+    assert_true(request.last && request.read && request.write);
+    assert_false(request.execute || request.privileged);
+    assert_true(request.address == UINT64_C(0xfedcba9876543000));
+    command_is(amdvi_command_page_response(&request, AMDVI_RESPONSE_INVALID),
+               UINT64_C(0x700543210000abcd), UINT64_C(0x000011a500000004));
+    /* Without a PASID, to execute, with privilege; not the last. */
+    other.low = UINT64_C(1) << 60 | FLAG(49) | FLAG(50) | 0x18;
+    assert_true(amdvi_page_request_decode(&other, &request));
+    assert_int_equal(request.pasid, SLUICE_NO_PASID);
+    assert_true(request.execute && request.privileged && request.read);
+    assert_false(request.last || request.write);
+    command_is(amdvi_command_page_response(&request, AMDVI_RESPONSE_FAILURE),
+               UINT64_C(0x7000000000000018), UINT64_C(0x0000f00000000000));
+    /* Malformed, or something else: not served. */
+    other.low = entry.low | FLAG(55);
+    assert_false(amdvi_page_request_decode(&other, &request));
+    assert_int_equal(request.device, 0xabcd);
+    other.low = entry.low ^ UINT64_C(3) << 60;
+    assert_false(amdvi_page_request_decode(&other, &request));
+}
+
 /* The features that QEMU's amd-iommu reports. */
 static void decoder(void **state)
 {
@@ -198,9 +267,10 @@ static void fields_are_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(commands),         cmocka_unit_test(ranges),
-        cmocka_unit_test(device_entries),   cmocka_unit_test(page_faults),
-        cmocka_unit_test(other_events),     cmocka_unit_test(decoder),
+        cmocka_unit_test(commands),          cmocka_unit_test(ranges),
+        cmocka_unit_test(device_entries),    cmocka_unit_test(page_faults),
+        cmocka_unit_test(guest_translation), cmocka_unit_test(page_requests),
+        cmocka_unit_test(other_events),      cmocka_unit_test(decoder),
         cmocka_unit_test(fields_are_apart),
     };
 

@@ -264,6 +264,31 @@ static void takeover(void **state)
     take_over(&config, false);
 }
 
+static void set_nothing(struct sluice_config *config, void *arg)
+{
+    (void)config;
+    (void)arg;
+}
+
+/* Not asked for: what firmware remapped is no longer, and that is said. */
+static void takeover_without(void **state)
+{
+    struct scene_config config = amd_defaults();
+    struct amd_scene scene;
+    struct firmware firmware;
+
+    (void)state;
+    config.configure = set_nothing;
+    amd_scene_init(&scene, &config);
+    firmware_remaps(&scene, &firmware, true);
+    assert_int_equal(sluice_start(scene.scene.sluice), SLUICE_OK);
+    assert_true(model_host_logged(amd_host(&scene), "interrupts that firmware may have remapped"));
+    assert_int_equal(amdvi_model_message(scene.unit, RID_A, 0xfee00000, 0x42), 0);
+    assert_false(scene.last.remapped);
+    firmware_free(&scene, &firmware);
+    scene_finish(&scene.scene);
+}
+
 /* A start that fails puts firmware's table and format back. */
 static void failed_takeover(void **state)
 {
@@ -460,6 +485,7 @@ int main(void)
         cmocka_unit_test(shape_np_cache),
         cmocka_unit_test(shape_slow_queue),
         cmocka_unit_test(takeover),
+        cmocka_unit_test(takeover_without),
         cmocka_unit_test(failed_takeover),
         cmocka_unit_test(resume_from_another_format),
         cmocka_unit_test(unconfirmed),

@@ -80,20 +80,21 @@ static void settings_of_scope(struct amdvi *amdvi, const struct platform_scope *
 }
 
 /*
- * NMI, INIT, ExtInt and the two LINTs have no entries to be remapped by: they pass where firmware
- * says so, as for the IOAPIC that brings them, and nowhere else.
+ * What else is in word 2 stays as it was filled: NMI, INIT, ExtInt and the two LINTs have no
+ * entries to be remapped by, and pass where firmware says so, as for the IOAPIC that brings them,
+ * and nowhere else.
  */
-static uint64_t interrupt_passes(void)
+static uint64_t fields_of_table(void)
 {
-    return AMDVI_MASK(DTE2_INITPASS) | AMDVI_MASK(DTE2_EINTPASS) | AMDVI_MASK(DTE2_NMIPASS) |
-           AMDVI_MASK(DTE2_LINT0PASS) | AMDVI_MASK(DTE2_LINT1PASS);
+    return AMDVI_MASK(DTE2_IV) | AMDVI_MASK(DTE2_INTTABLEN) | AMDVI_MASK(DTE2_IG) |
+           AMDVI_MASK(DTE2_INTROOT) | AMDVI_MASK(DTE2_INTCTL);
 }
 
 void amdvi_entry_set_interrupts(struct amdvi *amdvi, uint16_t rid, uint64_t fields)
 {
     struct table_entry *entry = entry_of(amdvi, rid);
 
-    word_set(entry, 2, (word_get(entry, 2) & interrupt_passes()) | fields);
+    word_set(entry, 2, (word_get(entry, 2) & ~fields_of_table()) | fields);
 }
 
 void amdvi_table_fill(struct amdvi *amdvi)

@@ -90,10 +90,14 @@
     F(DTE0, MODE, 11, 9, "levels; 0: addresses pass")                                              \
     F(DTE0, ROOT, 51, 12, "host tables, 4 KiB units")                                              \
     F(DTE0, PPR, 52, 52, "page requests")                                                          \
+    F(DTE0, GIOV, 54, 54, "no PASID is PASID 0")                                                   \
     F(DTE0, GV, 55, 55, "guest tables are valid")                                                  \
+    F(DTE0, GLX, 57, 56, "levels of the table by PASID, minus 1")                                  \
+    F(DTE0, GCR3, 60, 58, "table by PASID, address bits 14:12")                                    \
     F(DTE0, IR, 61, 61, "may read")                                                                \
     F(DTE0, IW, 62, 62, "may write")                                                               \
     F(DTE1, DOMAIN, 15, 0, "domain")                                                               \
+    F(DTE1, GCR3LOW, 31, 16, "table by PASID, address bits 30:15")                                 \
     F(DTE1, I, 32, 32, "device TLB allowed")                                                       \
     F(DTE1, SE, 33, 33, "one page fault event for several")                                        \
     F(DTE1, SA, 34, 34, "no page fault events")                                                    \
@@ -102,10 +106,12 @@
     F(DTE1, SD, 38, 38, "no snooping of table walks")                                              \
     F(DTE1, EX, 39, 39, "exclusion range applies")                                                 \
     F(DTE1, SYSMGT, 41, 40, "system management messages")                                          \
+    F(DTE1, GCR3HIGH, 63, 43, "table by PASID, address bits 51:31")                                \
     F(DTE2, IV, 0, 0, "interrupt fields are valid; clear: interrupts pass")                        \
     F(DTE2, INTTABLEN, 4, 1, "log2 of interrupt entries")                                          \
     F(DTE2, IG, 5, 5, "no interrupt events")                                                       \
     F(DTE2, INTROOT, 51, 6, "interrupt table, 64-byte units")                                      \
+    F(DTE2, GPM, 55, 54, "guest table levels, minus 4")                                            \
     F(DTE2, INITPASS, 56, 56, "INIT passes")                                                       \
     F(DTE2, EINTPASS, 57, 57, "ExtInt passes")                                                     \
     F(DTE2, NMIPASS, 58, 58, "NMI passes")                                                         \
@@ -138,6 +144,21 @@
     F(GUEST_IRTE1, VECTOR, 7, 0, "vector")                                                         \
     F(GUEST_IRTE1, GAROOT, 51, 12, "virtual APIC page, 4 KiB units")                               \
     F(GUEST_IRTE1, DESTINATION, 63, 56, "APIC ID, bits 31:24")                                     \
+    F(GCR3, V, 0, 0, "valid")                                                                      \
+    F(GCR3, ROOT, 51, 12, "next table, or root of guest tables, 4 KiB units")                      \
+    F(PPR0, DEVICE, 15, 0, "device")                                                               \
+    F(PPR0, PASIDLOW, 31, 16, "PASID, bits 15:0")                                                  \
+    F(PPR0, GROUP, 40, 32, "group")                                                                \
+    F(PPR0, LAST, 41, 41, "last of its group")                                                     \
+    F(PPR0, PASIDHIGH, 45, 42, "PASID, bits 19:16")                                                \
+    F(PPR0, EXECUTE, 49, 49, "to execute")                                                         \
+    F(PPR0, READ, 50, 50, "to read")                                                               \
+    F(PPR0, WRITE, 53, 53, "to write")                                                             \
+    F(PPR0, USER, 54, 54, "without privilege")                                                     \
+    F(PPR0, RZ, 55, 55, "malformed")                                                               \
+    F(PPR0, GN, 56, 56, "has a PASID")                                                             \
+    F(PPR0, CODE, 63, 60, "kind of entry; 1 a page request")                                       \
+    F(PPR1, ADDRESS, 63, 12, "4 KiB units")                                                        \
     F(COMMAND, OPCODE, 63, 60, "opcode")                                                           \
     F(EVENT0, DEVICE, 15, 0, "device")                                                             \
     F(EVENT0, DOMAIN, 47, 32, "domain")                                                            \

@@ -221,6 +221,10 @@ enum sluice_status amdvi_start(struct unit *unit)
         return status;
     if (was_on(&before))
         log_info(unit->sluice, "%s: firmware left translation on; taking over", unit->name);
+    if (was_on(&before) && !unit->sluice->remaps_interrupts)
+        log_warning(unit->sluice,
+                    "%s: interrupts that firmware may have remapped pass as they are from now on",
+                    unit->name);
     status = bring_up(amdvi);
     if (status != SLUICE_OK) {
         take_down(amdvi, &before);
