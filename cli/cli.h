@@ -38,7 +38,8 @@ void cli_error_set_command(const char *name);
 void cli_argp_setup(void);
 
 // The subcommands.
-extern const struct cli_command cli_acpi;    // acpi/acpi.c
-extern const struct cli_command cli_explain; // explain/explain.c
+extern const struct cli_command cli_acpi;       // acpi/acpi.c
+extern const struct cli_command cli_devicetree; // devicetree/devicetree.c; needs libfdt
+extern const struct cli_command cli_explain;    // explain/explain.c
 
 #endif

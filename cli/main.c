@@ -11,6 +11,9 @@
 // Add a subcommand here; the help text and the dispatch follow from this table.
 const struct cli_command *const cli_commands[] = {
     &cli_acpi,
+#ifdef SLUICE_CLI_DEVICETREE
+    &cli_devicetree,
+#endif
     &cli_explain,
     NULL,
 };
@@ -37,7 +40,7 @@ static char *help_filter(int key, const char *text, void *input)
         return NULL;
     (void)fputs("Commands:\n", stream);
     for (unsigned int i = 0; cli_commands[i] != NULL; i++)
-        (void)fprintf(stream, "  %-10s %s\n", cli_commands[i]->name, cli_commands[i]->summary);
+        (void)fprintf(stream, "  %-11s %s\n", cli_commands[i]->name, cli_commands[i]->summary);
     (void)fputs("\n`sluice COMMAND --help` says more about a command.", stream);
     if (fclose(stream) != 0)
         return NULL;
@@ -80,7 +83,7 @@ int main(int argc, char **argv)
     static const struct argp argp = {
         .parser = parse_option,
         .args_doc = "COMMAND [ARGUMENT...]",
-        .doc = "Look at IOMMUs: firmware tables and kernel logs.\v ",
+        .doc = "Look at IOMMUs: firmware tables, devicetrees and kernel logs.\v ",
         .help_filter = help_filter,
     };
     const struct cli_command *command;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Where tables come from: this machine, files, directories, standard input.
+#include "../file.h"
 #include "tables.h"
 
 #include <dirent.h>
@@ -10,11 +11,6 @@
 #include <unistd.h>
 
 #define OWN_TABLES "/sys/firmware/acpi/tables"
-
-enum {
-    MOST_BYTES = 64 * 1024 * 1024, // a dump of all tables of a machine is a few MiB
-    BLOCK_BYTES = 64 * 1024,
-};
 
 static const char *const own_tables[] = {"DMAR", "IVRS", "IORT", "RIMT", "VIOT", "MCFG"};
 
@@ -61,44 +57,6 @@ static void fail(struct acpi_inputs *inputs, const char *name, const char *why)
     inputs->failed = true;
 }
 
-// Everything there is to read, up to a limit; NULL after saying why.
-static uint8_t *read_whole(struct acpi_inputs *inputs, int fd, const char *name, size_t *out_bytes)
-{
-    uint8_t *data = NULL;
-    size_t held = 0;
-    size_t room = 0;
-
-    for (;;) {
-        ssize_t got;
-
-        if (held == room) {
-            uint8_t *larger =
-                room < MOST_BYTES ? realloc(data, room + BLOCK_BYTES + room / 2) : NULL;
-
-            if (larger == NULL) {
-                fail(inputs, name, room < MOST_BYTES ? "out of memory" : "too large for a table");
-                free(data);
-                return NULL;
-            }
-            data = larger;
-            room += BLOCK_BYTES + room / 2;
-        }
-        got = read(fd, data + held, room - held);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0) {
-            fail(inputs, name, strerror(errno));
-            free(data);
-            return NULL;
-        }
-        if (got == 0)
-            break;
-        held += (size_t)got;
-    }
-    *out_bytes = held;
-    return data;
-}
-
 // One file's content: a table, or a dump with many. In a directory, others are passed over.
 static void take(struct acpi_inputs *inputs, const char *name, uint8_t *data, size_t size_bytes,
                  bool in_directory)
@@ -122,9 +80,12 @@ static void take(struct acpi_inputs *inputs, const char *name, uint8_t *data, si
 static void read_file(struct acpi_inputs *inputs, int fd, const char *name, bool in_directory)
 {
     size_t size_bytes = 0;
-    uint8_t *data = read_whole(inputs, fd, name, &size_bytes);
+    const char *why = NULL;
+    uint8_t *data = cli_read_whole(fd, &size_bytes, &why);
 
-    if (data != NULL)
+    if (data == NULL)
+        fail(inputs, name, why);
+    else
         take(inputs, name, data, size_bytes, in_directory);
 }
 
