@@ -33,20 +33,32 @@
 
 struct dma_check;
 
+/** An entry of one page: base + number of the page * scale; below phys_end, which may be 0. */
+struct dma_entry_form {
+    uint64_t base;
+    sluice_phys_t phys_end;
+};
+
 /** A table of 4 KiB pages that may be used again; see pt_format.leaf_table. */
 struct dma_leaf {
-    uint64_t region; /**< IOVA >> 21, plus 1; 0: none */
-    uint64_t unlinks;
+    uint64_t region; /**< IOVA >> 21; UINT64_MAX: none */
+    uint64_t generation;
     _Atomic(uint64_t) *table;
 };
 
-/** Counts of one CPU, written by it alone where the host pins, and what it remembers. */
+/**
+ * A handle's part on one CPU: counts, written by it alone where the host pins, what it remembers,
+ * and what of the space is this CPU's (of handles that take the short way; map.c).
+ */
 struct dma_counts {
     _Alignas(IOVA_CACHE_LINE) atomic_uint_fast64_t maps;
     atomic_uint_fast64_t unmaps;
     atomic_uint_fast64_t mapped_bytes;
     atomic_uint_fast64_t unmapped_bytes;
-    atomic_uint_fast64_t flushes; /**< that an unmap waited for */
+    atomic_uint_fast64_t flushes;    /**< that an unmap waited for */
+    struct iova_magazine **magazine; /**< the one of single pages in use */
+    struct iova_cpu *iova;
+    struct flush_ring *ring;
     /** The tables of the last pages mapped and unmapped the short way. */
     struct dma_leaf map_leaf, unmap_leaf;
 };
@@ -97,9 +109,9 @@ struct sluice_dma {
     /** One page may take the short way (map.c): translated, trusted, snooping, not checked, and
      * reaching all of the domain's addresses. */
     bool quick;
-    unsigned page_bin;       /**< of the magazines, for the short way */
-    sluice_phys_t phys_last; /**< highest that an entry can hold, for the short way */
-    struct pt_leaf_form form[SLUICE_DMA_BOTH + 1u]; /**< of each direction; base 0: none */
+    const atomic_uint_fast64_t *generation;           /**< of the page table, for the short way */
+    struct dma_entry_form form[SLUICE_DMA_BOTH + 1u]; /**< of each direction */
+    uint64_t entry_scale;                             /**< log2 is pt_leaf_form.step_lg2 */
     char name[DMA_NAME_BYTES];
     struct dma_counters counters;
     atomic_uint_fast64_t bounced, bounced_bytes, failures, misuses;
@@ -273,6 +285,37 @@ uint64_t counters_flushes(const struct dma_counters *counters);
 /** Adds up what all handles of a space have. */
 void space_usage(struct dma_space *space, struct sluice_dma_usage *out);
 uint64_t space_flushes(struct dma_space *space);
+
+/**
+ * Begins work on this CPU's part of a handle that takes the short way; false: it has none. Either
+ * way dma_cpu_leave ends it.
+ */
+static inline bool dma_cpu_enter(struct sluice_dma *dma, sluice_irqstate_t *out_state,
+                                 struct dma_counts **out)
+{
+    unsigned index;
+
+#if SLUICE_CPU_PINNED
+    *out_state = sluice_cpu_enter(&index);
+    *out = &dma->counters.of_cpu[index];
+    return index < dma->counters.cpus;
+#else
+    (void)sluice_cpu_enter(&index);
+    *out = &dma->counters.of_cpu[index % dma->counters.cpus];
+    *out_state = sluice_spin_lock(&(*out)->iova->lock);
+    return true;
+#endif
+}
+
+static inline void dma_cpu_leave(struct dma_counts *cpu, sluice_irqstate_t state)
+{
+#if SLUICE_CPU_PINNED
+    (void)cpu;
+    sluice_cpu_leave(state);
+#else
+    iova_cpu_leave(cpu->iova, state);
+#endif
+}
 
 /** Adds where only this CPU adds; elsewhere the sum has to be atomic. */
 static inline uint64_t dma_count_add(atomic_uint_fast64_t *count, uint64_t value)

@@ -21,8 +21,24 @@ enum sluice_status flush_create(struct sluice *sluice, uint64_t window_ns,
     queues->memory = memory;
     queues->cpus = sluice->cpu_count;
     queues->window_ns = window_ns;
+    for (unsigned i = 0; i < queues->cpus; i++)
+        atomic_store_explicit(&queues->rings[i].limit, FLUSH_RING, memory_order_relaxed);
     *out = queues;
     return SLUICE_OK;
+}
+
+/** Takes nothing, so nobody writes to it. */
+static const struct flush_ring closed_ring;
+
+struct flush_ring *flush_ring_of(struct flush_queues *queues, unsigned cpu)
+{
+    return queues != NULL ? &queues->rings[cpu] : (struct flush_ring *)(uintptr_t)&closed_ring;
+}
+
+void flush_close(struct flush_queues *queues)
+{
+    for (unsigned i = 0; i < queues->cpus; i++)
+        atomic_store_explicit(&queues->rings[i].limit, 0, memory_order_seq_cst);
 }
 
 void flush_destroy(struct sluice *sluice, struct flush_queues *queues)
@@ -49,51 +65,53 @@ void flush_arm(struct dma_space *space)
 }
 
 /** Puts a range into the ring of the CPU that is entered. */
-static enum flush_result ring_put(struct dma_space *space, unsigned cpu,
-                                  const struct iova_range *range)
+static enum flush_result ring_put(struct dma_space *space, unsigned cpu, uint64_t word)
 {
     struct flush_ring *ring = &space->queues->rings[cpu];
-    enum flush_result result = flush_ring_put(ring, range);
+    enum flush_result result = flush_ring_put(ring, word);
 
     if (result == FLUSH_PUT_FIRST)
         flush_note_first(space, ring);
     return result;
 }
 
-static enum flush_result enter_and_put(struct dma_space *space, const struct iova_range *range)
+static enum flush_result enter_and_put(struct dma_space *space, uint64_t word)
 {
     enum flush_result result = FLUSH_FULL;
     sluice_irqstate_t state;
     struct iova_cpu *cpu = iova_cpu_enter(space->iova, &state);
 
     if (cpu != NULL)
-        result = ring_put(space, iova_cpu_index(space->iova, cpu), range);
+        result = ring_put(space, iova_cpu_index(space->iova, cpu), word);
     iova_cpu_leave(cpu, state);
     return result;
 }
 
 bool flush_put(struct dma_space *space, sluice_iova_t iova, uint64_t bytes)
 {
-    const struct iova_range range = {iova, bytes >> SLUICE_PAGE_LG2};
-    enum flush_result result = enter_and_put(space, &range);
+    uint64_t pages = bytes >> SLUICE_PAGE_LG2, word;
+    enum flush_result result;
 
+    if (pages > IOVA_WORD_PAGES)
+        return false;
+    word = iova_word(iova, pages);
+    result = enter_and_put(space, word);
     if (result == FLUSH_FULL && flush_run(space))
-        result = enter_and_put(space, &range);
+        result = enter_and_put(space, word);
     if (result == FLUSH_PUT_FIRST)
         flush_arm(space);
     return result != FLUSH_FULL;
 }
 
 /** Gives back, or withholds, entries that lie in a row in the ring. */
-static void empty_row(struct dma_space *space, const struct iova_range *entries, unsigned count,
-                      bool done)
+static void empty_row(struct dma_space *space, const uint64_t *entries, unsigned count, bool done)
 {
     if (done) {
         iova_free_list(space->iova, entries, count);
         return;
     }
     for (unsigned i = 0; i < count; i++)
-        space_withhold(space, entries[i].pages << SLUICE_PAGE_LG2);
+        space_withhold(space, iova_word_pages(entries[i]) << SLUICE_PAGE_LG2);
 }
 
 /** Empties a ring of what it held when the flush began. */

@@ -23,10 +23,11 @@ struct dma_space;
 
 struct flush_ring {
     _Alignas(IOVA_CACHE_LINE) atomic_uint tail; /**< written by its CPU */
-    atomic_uint_fast64_t since_ns;              /**< when the oldest range went in */
+    atomic_uint limit;             /**< ranges it takes: FLUSH_RING, or 0 where nothing may wait */
+    atomic_uint_fast64_t since_ns; /**< when the oldest range went in */
     _Alignas(IOVA_CACHE_LINE) atomic_uint head; /**< written by who flushes */
     unsigned until;                             /**< how far this flush goes; who flushes owns it */
-    struct iova_range entries[FLUSH_RING];
+    uint64_t entries[FLUSH_RING];               /**< iova_word */
 };
 
 struct flush_queues {
@@ -42,6 +43,10 @@ struct flush_queues {
 /** Returns: OK; NO_MEMORY. */
 SLUICE_MUST_CHECK enum sluice_status flush_create(struct sluice *sluice, uint64_t window_ns,
                                                   struct flush_queues **out);
+/** From now on nothing waits; what does already is for flush_drain. */
+void flush_close(struct flush_queues *queues);
+/** A CPU's ring; one that takes nothing where there are no queues (NULL). */
+struct flush_ring *flush_ring_of(struct flush_queues *queues, unsigned cpu);
 /** Nothing must be queued. */
 void flush_destroy(struct sluice *sluice, struct flush_queues *queues);
 
@@ -55,16 +60,16 @@ enum flush_result {
  * Puts a cleared range into the ring of the CPU that is entered (iova_cpu_enter). After
  * FLUSH_PUT_FIRST the caller calls flush_note_first before it leaves the CPU, and flush_arm after.
  */
-static inline enum flush_result flush_ring_put(struct flush_ring *ring,
-                                               const struct iova_range *range)
+static inline enum flush_result flush_ring_put(struct flush_ring *ring, uint64_t word)
 {
     unsigned tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
     /* Acquire: the entry to overwrite was read; pairs with the release in empty_ring. */
     unsigned head = atomic_load_explicit(&ring->head, memory_order_acquire);
 
-    if (__builtin_expect(tail - head >= FLUSH_RING, 0))
+    if (__builtin_expect(tail - head >= atomic_load_explicit(&ring->limit, memory_order_relaxed),
+                         0))
         return FLUSH_FULL;
-    ring->entries[tail % FLUSH_RING] = *range;
+    ring->entries[tail % FLUSH_RING] = word;
     /*
      * Release: the entry, and the clearing of the page table before it, come first; pairs with the
      * acquire in flush_run, which an invalidation follows.
@@ -78,7 +83,7 @@ void flush_note_first(struct dma_space *space, struct flush_ring *ring);
 /** Tells the host when a poll is due, unless it knows. */
 void flush_arm(struct dma_space *space);
 
-/** Queues a range that was cleared; false: no room, invalidate it yourself. */
+/** Queues a range that was cleared; false: no room, or too long: invalidate it yourself. */
 SLUICE_MUST_CHECK bool flush_put(struct dma_space *space, sluice_iova_t iova, uint64_t bytes);
 
 /**

@@ -77,16 +77,29 @@ static void handle_free_locked(struct sluice_dma *dma)
 static void prepare_short_way(struct sluice_dma *dma)
 {
     const struct pagetable *pt = &dma->space->domain->pt;
+    /* With 64 bits the last byte takes the long way. */
+    sluice_phys_t phys_end =
+        pt->config.phys_bits >= 64 ? UINT64_MAX : (sluice_phys_t)1 << pt->config.phys_bits;
 
     dma->quick = !dma->untrusted && !dma->non_coherent && dma->check == NULL &&
                  dma->space->granule_lg2 == SLUICE_PAGE_LG2 &&
                  dma->last >= dma->space->domain->pt.last;
-    dma->page_bin = iova_first_bin(dma->space->iova);
-    dma->phys_last =
-        pt->config.phys_bits >= 64 ? UINT64_MAX : ((uint64_t)1 << pt->config.phys_bits) - 1;
+    dma->generation = &dma->space->domain->pt.generation;
     for (uint32_t direction = 1; direction <= SLUICE_DMA_BOTH; direction++) {
-        if (!pt->format->leaf_form(pt, space_prot(dma, direction), &dma->form[direction]))
-            dma->form[direction].base = 0;
+        struct pt_leaf_form form;
+
+        if (!pt->format->leaf_form(pt, space_prot(dma, direction), &form))
+            continue;
+        dma->form[direction] = (struct dma_entry_form){form.base, phys_end};
+        dma->entry_scale = (uint64_t)1 << form.step_lg2;
+    }
+    for (unsigned i = 0; i < dma->counters.cpus; i++) {
+        struct dma_counts *cpu = &dma->counters.of_cpu[i];
+
+        cpu->iova = &dma->space->iova->cpus[i];
+        cpu->magazine = &cpu->iova->loaded[iova_first_bin(dma->space->iova)];
+        cpu->ring = flush_ring_of(dma->space->queues, i);
+        cpu->map_leaf.region = cpu->unmap_leaf.region = UINT64_MAX;
     }
 }
 

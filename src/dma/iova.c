@@ -471,37 +471,80 @@ void iova_free(struct iova *iova, sluice_iova_t at, uint64_t pages)
     free_hard(iova, at, pages);
 }
 
-/** Gives back as many of a list as this CPU takes without leaving it; returns how many. */
-static unsigned free_cached(struct iova *iova, struct iova_cpu *cpu,
-                            const struct iova_range *ranges, unsigned count)
+/** The addresses of a zone: [first, first + span]. */
+static sluice_iova_t zone_first(unsigned zone)
 {
+    return zone == RANGE_ZONE_64   ? (sluice_iova_t)1 << 32
+           : zone == RANGE_ZONE_32 ? (sluice_iova_t)1 << 24
+                                   : 0;
+}
+
+static uint64_t zone_span(unsigned zone)
+{
+    return zone == RANGE_ZONE_64   ? UINT64_MAX - zone_first(zone)
+           : zone == RANGE_ZONE_32 ? ((uint64_t)1 << 32) - 1 - zone_first(zone)
+                                   : ((uint64_t)1 << 24) - 1;
+}
+
+/** Pushes the single pages that a list begins with, as far as one zone and one magazine go. */
+static unsigned push_pages(struct iova_cpu *cpu, const uint64_t *words, unsigned count)
+{
+    unsigned zone = iova_zone_of(words[0]);
+    struct iova_magazine *magazine = cpu->loaded[iova_bin(zone, 0)];
+    sluice_iova_t first = zone_first(zone);
+    uint64_t span = zone_span(zone);
+    unsigned room = magazine->capacity - magazine->count;
     unsigned i;
 
-    for (i = 0; i < count && ranges[i].pages <= IOVA_BLOCK_PAGES; i++) {
-        unsigned bin = iova_bin(iova_zone_of(ranges[i].at), range_class_of(ranges[i].pages));
-        struct iova_magazine *magazine = cpu->loaded[bin];
-
-        if (__builtin_expect(magazine->count < magazine->capacity, 1))
-            magazine->at[magazine->count++] = ranges[i].at;
-        else
-            free_slow(iova, cpu, bin, ranges[i].at);
-        iova_count(&cpu->counts.frees);
-    }
+    count = count < room ? count : room;
+    for (i = 0; i < count && words[i] - first <= span && iova_word_pages(words[i]) == 1; i++)
+        magazine->at[magazine->count + i] = words[i];
+    /* Not for the magazine that stands for none, which nobody may write to. */
+    if (i != 0)
+        magazine->count += i;
     return i;
 }
 
-void iova_free_list(struct iova *iova, const struct iova_range *ranges, unsigned count)
+static void push_block(struct iova *iova, struct iova_cpu *cpu, uint64_t word)
+{
+    sluice_iova_t at = iova_word_at(word);
+    unsigned bin = iova_bin(iova_zone_of(at), range_class_of(iova_word_pages(word)));
+    struct iova_magazine *magazine = cpu->loaded[bin];
+
+    if (magazine->count < magazine->capacity)
+        magazine->at[magazine->count++] = at;
+    else
+        free_slow(iova, cpu, bin, at);
+}
+
+/** Gives back as many of a list as this CPU takes without leaving it; returns how many. */
+static unsigned free_cached(struct iova *iova, struct iova_cpu *cpu, const uint64_t *words,
+                            unsigned count)
+{
+    unsigned i = 0;
+
+    while (i < count) {
+        i += push_pages(cpu, &words[i], count - i);
+        if (i == count || iova_word_pages(words[i]) > IOVA_BLOCK_PAGES)
+            break;
+        push_block(iova, cpu, words[i++]);
+    }
+    iova_count_all(&cpu->counts.frees, i);
+    return i;
+}
+
+void iova_free_list(struct iova *iova, const uint64_t *words, unsigned count)
 {
     for (unsigned done = 0; done < count;) {
         unsigned now = count - done < IOVA_FREE_BURST ? count - done : IOVA_FREE_BURST;
         sluice_irqstate_t state;
         struct iova_cpu *cpu = iova_cpu_enter(iova, &state);
 
-        now = cpu != NULL ? free_cached(iova, cpu, &ranges[done], now) : 0;
+        now = cpu != NULL ? free_cached(iova, cpu, &words[done], now) : 0;
         iova_cpu_leave(cpu, state);
         done += now;
         if (now == 0) { /* no magazines here, or too long for them */
-            iova_free(iova, ranges[done].at, ranges[done].pages);
+            iova_free(iova, iova_word_at(words[done]), iova_word_pages(words[done]));
             done++;
         }
     }

@@ -138,14 +138,27 @@ SLUICE_MUST_CHECK enum sluice_status iova_alloc(struct iova *iova, uint64_t page
  */
 void iova_free(struct iova *iova, sluice_iova_t at, uint64_t pages);
 
-/** A range that was taken. */
-struct iova_range {
-    sluice_iova_t at;
-    uint64_t pages;
-};
+/** Most pages of a range that is told in one word. */
+#define IOVA_WORD_PAGES ((uint64_t)1 << SLUICE_PAGE_LG2)
 
-/** As iova_free for each of a list, which is faster. */
-void iova_free_list(struct iova *iova, const struct iova_range *ranges, unsigned count);
+/** A range in one word: where it begins, and how many pages follow the first. */
+static inline uint64_t iova_word(sluice_iova_t at, uint64_t pages)
+{
+    return at | (pages - 1);
+}
+
+static inline sluice_iova_t iova_word_at(uint64_t word)
+{
+    return word & ~(IOVA_WORD_PAGES - 1);
+}
+
+static inline uint64_t iova_word_pages(uint64_t word)
+{
+    return (word & (IOVA_WORD_PAGES - 1)) + 1;
+}
+
+/** As iova_free for each of a list of words, which is faster. */
+void iova_free_list(struct iova *iova, const uint64_t *words, unsigned count);
 
 /**
  * As iova_alloc, with alignment and boundary. Blocks that need no more than their natural
@@ -205,6 +218,13 @@ static inline void iova_count(atomic_uint_fast64_t *count)
                           memory_order_relaxed);
 }
 
+/** The same for several at once. */
+static inline void iova_count_all(atomic_uint_fast64_t *count, unsigned more)
+{
+    atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + more,
+                          memory_order_relaxed);
+}
+
 static inline unsigned iova_bin(unsigned zone, unsigned class_lg2)
 {
     return zone * RANGE_CLASSES + class_lg2;
@@ -221,26 +241,11 @@ static inline unsigned iova_first_bin(const struct iova *iova)
     return iova_bin(iova->wide_zone, 0);
 }
 
-/**
- * Pops an address off the magazine in use, on the CPU that is entered; false when it is empty.
- * Whoever keeps it counts it (counts.allocs).
- */
-static inline bool iova_pop(struct iova_cpu *cpu, unsigned bin, sluice_iova_t *out)
+/** Takes the address that lies on top of a magazine in use, on the CPU that is entered. */
+static inline void iova_take_top(struct iova_cpu *cpu, struct iova_magazine *magazine)
 {
-    struct iova_magazine *magazine = cpu->loaded[bin];
-
-    if (__builtin_expect(magazine->count == 0, 0))
-        return false;
-    *out = magazine->at[--magazine->count];
-    return true;
-}
-
-/** Undoes iova_pop, before the CPU is left. */
-static inline void iova_unpop(struct iova_cpu *cpu, unsigned bin, sluice_iova_t at)
-{
-    struct iova_magazine *magazine = cpu->loaded[bin];
-
-    magazine->at[magazine->count++] = at;
+    magazine->count--;
+    iova_count(&cpu->counts.allocs);
 }
 
 /** Begins work on this CPU's magazines; *out_state ends it. NULL: this CPU has none. */

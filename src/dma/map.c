@@ -59,35 +59,40 @@ static enum sluice_status map_copy(struct sluice_dma *dma, sluice_phys_t phys, u
     return SLUICE_OK;
 }
 
-/** Finds a leaf's table anew. The page at `iova` is the caller's. */
-static __attribute__((noinline)) bool leaf_refill(struct pagetable *pt, struct dma_leaf *leaf,
-                                                  sluice_iova_t iova)
+/** Finds a leaf's table anew, unless circumstances forbid. The page at `iova` is the caller's. */
+static __attribute__((noinline)) bool
+leaf_refill(struct sluice_domain *domain, struct dma_leaf *leaf, sluice_iova_t iova, bool to_map)
 {
-    /* Before the walk: what is unlinked after it makes this one void. */
-    uint64_t unlinks = atomic_load_explicit(&pt->unlinks, memory_order_acquire);
-    void *table = pt->format->leaf_table(pt, iova);
+    struct pagetable *pt = &domain->pt;
+    /* Before everything else: what changes after it makes this leaf void. */
+    uint64_t generation = atomic_load_explicit(&pt->generation, memory_order_acquire);
+    void *table;
 
+    if (atomic_load_explicit(&domain->tables_withheld, memory_order_relaxed) ||
+        (to_map && atomic_load_explicit(&domain->flush_on_map, memory_order_relaxed) != 0))
+        return false;
+    table = pt->format->leaf_table(pt, iova);
     if (table == NULL)
         return false;
-    *leaf = (struct dma_leaf){(iova >> LEAF_LG2) + 1, unlinks, table};
+    *leaf = (struct dma_leaf){iova >> LEAF_LG2, generation, table};
     return true;
 }
 
 /**
- * The entry of a page that is the caller's, or NULL where the short way ends. The table cannot be
- * unlinked meanwhile, because that takes an owner of all its pages; one that was unlinked before
- * shows in pt->unlinks, which was raised before the caller could own the page. Without `refill`
- * nothing is called, so that the short way needs no registers saved.
+ * Whether a leaf is of a page that is the caller's. Its table cannot be unlinked meanwhile, because
+ * that takes an owner of all its pages; one that was unlinked before shows in pt->generation, which
+ * was raised before the caller could own the page. Without `refill` nothing is called, so that the
+ * short way needs no registers saved.
  */
-static inline _Atomic(uint64_t) *leaf_slot(struct pagetable *pt, struct dma_leaf *leaf,
-                                           sluice_iova_t iova, bool refill)
+static inline bool leaf_is_of(struct sluice_dma *dma, const struct dma_leaf *leaf,
+                              sluice_iova_t iova)
 {
-    if (__builtin_expect(leaf->region != (iova >> LEAF_LG2) + 1 ||
-                             leaf->unlinks !=
-                                 atomic_load_explicit(&pt->unlinks, memory_order_relaxed),
-                         0) &&
-        !(refill && leaf_refill(pt, leaf, iova)))
-        return NULL;
+    return leaf->region == iova >> LEAF_LG2 &&
+           leaf->generation == atomic_load_explicit(dma->generation, memory_order_relaxed);
+}
+
+static inline _Atomic(uint64_t) *leaf_slot(const struct dma_leaf *leaf, sluice_iova_t iova)
+{
     return &leaf->table[(iova >> SLUICE_PAGE_LG2) & (LEAF_ENTRIES - 1)];
 }
 
@@ -95,20 +100,19 @@ static inline _Atomic(uint64_t) *leaf_slot(struct pagetable *pt, struct dma_leaf
 static inline bool write_entry(struct sluice_dma *dma, struct dma_leaf *leaf, sluice_iova_t iova,
                                sluice_phys_t phys, uint32_t flags, bool refill)
 {
-    const struct pt_leaf_form *form = &dma->form[flags & SLUICE_DMA_BOTH];
-    struct sluice_domain *domain = dma->space->domain;
+    const struct dma_entry_form *form = &dma->form[flags & SLUICE_DMA_BOTH];
     _Atomic(uint64_t) *slot;
 
-    if (__builtin_expect(form->base == 0 || phys > dma->phys_last ||
-                             atomic_load_explicit(&domain->flush_on_map, memory_order_acquire) != 0,
-                         0))
+    if (__builtin_expect(phys >= form->phys_end, 0))
         return false;
-    slot = leaf_slot(&domain->pt, leaf, iova, refill);
-    if (__builtin_expect(slot == NULL, 0) ||
-        __builtin_expect(atomic_load_explicit(slot, memory_order_relaxed) != 0, 0))
+    if (__builtin_expect(!leaf_is_of(dma, leaf, iova), 0) &&
+        !(refill && leaf_refill(dma->space->domain, leaf, iova, true)))
+        return false;
+    slot = leaf_slot(leaf, iova);
+    if (__builtin_expect(atomic_load_explicit(slot, memory_order_relaxed) != 0, 0))
         return false;
     /* Relaxed: as every mapping's; the driver's fence before it tells its device orders it. */
-    atomic_store_explicit(slot, form->base + (phys >> SLUICE_PAGE_LG2 << form->step_lg2),
+    atomic_store_explicit(slot, form->base + (phys >> SLUICE_PAGE_LG2) * dma->entry_scale,
                           memory_order_relaxed);
     return true;
 }
@@ -120,27 +124,26 @@ static inline bool write_entry(struct sluice_dma *dma, struct dma_leaf *leaf, sl
 static inline bool map_quickly(struct sluice_dma *dma, sluice_phys_t phys, uint64_t bytes,
                                uint32_t flags, bool refill, sluice_iova_t *out)
 {
-    uint64_t offset = phys & (SLUICE_PAGE_BYTES - 1);
-    struct iova *iova = dma->space->iova;
     sluice_irqstate_t state;
-    struct iova_cpu *cpu = iova_cpu_enter(iova, &state);
+    struct dma_counts *cpu;
     uint64_t count = 1;
     bool done = false;
-    sluice_iova_t at;
 
-    if (__builtin_expect(cpu != NULL && iova_pop(cpu, dma->page_bin, &at), 1)) {
-        struct dma_counts *counts = &dma->counters.of_cpu[iova_cpu_index(iova, cpu)];
+    if (__builtin_expect(dma_cpu_enter(dma, &state, &cpu), 1)) {
+        struct iova_magazine *magazine = *cpu->magazine;
 
-        done = write_entry(dma, &counts->map_leaf, at, phys - offset, flags, refill);
-        if (__builtin_expect(done, 1)) {
-            iova_count(&cpu->counts.allocs);
-            count = dma_count_here(counts, bytes, true);
-            *out = at + offset;
-        } else {
-            iova_unpop(cpu, dma->page_bin, at);
+        if (__builtin_expect(magazine->count != 0, 1)) {
+            sluice_iova_t at = magazine->at[magazine->count - 1];
+
+            done = write_entry(dma, &cpu->map_leaf, at, phys, flags, refill);
+            if (__builtin_expect(done, 1)) {
+                iova_take_top(cpu->iova, magazine);
+                count = dma_count_here(cpu, bytes, true);
+                *out = at + (phys & (SLUICE_PAGE_BYTES - 1));
+            }
         }
     }
-    iova_cpu_leave(cpu, state);
+    dma_cpu_leave(cpu, state);
     if (__builtin_expect((count & DMA_SAMPLE_MASK) == 0, 0))
         dma_sample(dma);
     return done;
@@ -319,37 +322,31 @@ enum quick_end {
 static inline enum quick_end clear_and_queue(struct sluice_dma *dma, sluice_iova_t page,
                                              uint64_t bytes, bool refill)
 {
-    struct dma_space *space = dma->space;
-    const struct iova_range range = {page, 1};
     enum flush_result result = FLUSH_FULL;
     enum quick_end end = QUICK_NOT;
     sluice_irqstate_t state;
-    struct iova_cpu *cpu = iova_cpu_enter(space->iova, &state);
+    struct dma_counts *cpu;
 
-    if (__builtin_expect(cpu != NULL, 1)) {
-        unsigned index = iova_cpu_index(space->iova, cpu);
-        struct dma_counts *counts = &dma->counters.of_cpu[index];
-        _Atomic(uint64_t) *slot = leaf_slot(&space->domain->pt, &counts->unmap_leaf, page, refill);
+    if (__builtin_expect(dma_cpu_enter(dma, &state, &cpu), 1) &&
+        (__builtin_expect(leaf_is_of(dma, &cpu->unmap_leaf, page), 1) ||
+         (refill && leaf_refill(dma->space->domain, &cpu->unmap_leaf, page, false)))) {
+        _Atomic(uint64_t) *slot = leaf_slot(&cpu->unmap_leaf, page);
 
-        if (__builtin_expect(slot != NULL && atomic_load_explicit(slot, memory_order_relaxed) != 0,
-                             1)) {
-            end = QUICK_CLEARED;
+        if (__builtin_expect(atomic_load_explicit(slot, memory_order_relaxed) != 0, 1)) {
             atomic_store_explicit(slot, 0, memory_order_relaxed);
-            /* Strict domains that never were lazy have no rings, and stay strict. */
-            if (!atomic_load_explicit(&space->strict, memory_order_relaxed) &&
-                !atomic_load_explicit(&space->domain->tables_withheld, memory_order_relaxed))
-                result = flush_ring_put(&space->queues->rings[index], &range);
+            result = flush_ring_put(cpu->ring, iova_word(page, 1));
+            end = QUICK_CLEARED;
             if (__builtin_expect(result != FLUSH_FULL, 1)) {
                 end = QUICK_QUEUED;
-                (void)dma_count_here(counts, bytes, false);
+                (void)dma_count_here(cpu, bytes, false);
             }
             if (__builtin_expect(result == FLUSH_PUT_FIRST, 0))
-                flush_note_first(space, &space->queues->rings[index]);
+                flush_note_first(dma->space, cpu->ring);
         }
     }
-    iova_cpu_leave(cpu, state);
+    dma_cpu_leave(cpu, state);
     if (__builtin_expect(result == FLUSH_PUT_FIRST, 0))
-        flush_arm(space);
+        flush_arm(dma->space);
     return end;
 }
 

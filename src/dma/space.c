@@ -21,8 +21,10 @@ static void manager_distrust(struct domain_manager *manager)
     struct dma_space *space = container_of(manager, struct dma_space, manager);
 
     atomic_store_explicit(&space->strict, true, memory_order_seq_cst);
-    if (space->queues != NULL)
-        flush_drain(space);
+    if (space->queues == NULL)
+        return;
+    flush_close(space->queues);
+    flush_drain(space);
 }
 
 /** Everything that must never be handed out: the domain's ranges, and every unit's interrupts. */

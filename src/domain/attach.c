@@ -20,7 +20,7 @@ static void count_device_tlb(const struct source *source, struct domain_link *li
 static void distrust(const struct domain_link *link)
 {
     if (link != NULL && link->pt != NULL)
-        atomic_store_explicit(&link->domain->tables_withheld, true, memory_order_release);
+        domain_withhold_tables(link->domain);
 }
 
 enum sluice_status source_switch_locked(struct source *source, struct domain_link *to)

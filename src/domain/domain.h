@@ -121,6 +121,14 @@ struct region_user {
     unsigned source_count;
 };
 
+/** A unit may go on using the domain's tables and what it cached of them: see tables_withheld. */
+static inline void domain_withhold_tables(struct sluice_domain *domain)
+{
+    atomic_store_explicit(&domain->tables_withheld, true, memory_order_release);
+    /* After it: who remembers a leaf table looks at the flag again. */
+    atomic_fetch_add_explicit(&domain->pt.generation, 1, memory_order_release);
+}
+
 /* ---- domain.c ---- */
 
 /** Creates a domain with sluice->lock held; `units` are all of the instance, or the device's one.

@@ -114,7 +114,7 @@ static enum sluice_status flush(struct sluice_domain *domain, struct pt_gather *
         release_tables(domain, gather);
         return result;
     }
-    atomic_store_explicit(&domain->tables_withheld, true, memory_order_release);
+    domain_withhold_tables(domain);
     atomic_fetch_add_explicit(&domain->sluice->withheld_pages,
                               pt_gather_withhold(&domain->pt, gather), memory_order_relaxed);
     return result;

@@ -96,8 +96,11 @@ static void publish_link(struct domain_link *link)
     sluice_irqstate_t irq;
 
     /* Before the first source can walk, so that no map misses its flush. */
-    if (link->unit->caps.flush_on_map)
+    if (link->unit->caps.flush_on_map) {
         atomic_fetch_add_explicit(&domain->flush_on_map, 1, memory_order_acq_rel);
+        /* After it: who remembers a leaf table looks at the count again. */
+        atomic_fetch_add_explicit(&domain->pt.generation, 1, memory_order_release);
+    }
     irq = sluice_spin_lock(&domain->links_lock);
     link->order = domain->next_order++;
     list_append(&domain->links, &link->node);
@@ -150,6 +153,6 @@ void domain_link_put_locked(struct domain_link *link)
     if (link->unit->caps.flush_on_map)
         atomic_fetch_sub_explicit(&domain->flush_on_map, 1, memory_order_acq_rel);
     if (status != SLUICE_OK && link->pt != NULL)
-        atomic_store_explicit(&domain->tables_withheld, true, memory_order_release);
+        domain_withhold_tables(domain);
     host_free(domain->sluice, link, sizeof(*link));
 }

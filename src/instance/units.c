@@ -111,7 +111,7 @@ static void withhold_exposed(struct sluice *sluice)
             const struct unit *unit = container_of(link_node, struct domain_link, node)->unit;
 
             if (unit->exposed)
-                atomic_store_explicit(&domain->tables_withheld, true, memory_order_release);
+                domain_withhold_tables(domain);
         }
     }
 }

@@ -30,7 +30,7 @@ static void engine_chain(struct pagetable *pt, struct pt_gather *gather, sluice_
                          unsigned level)
 {
     /* Release: it comes before the range that the table was for can be anybody else's. */
-    atomic_fetch_add_explicit(&pt->unlinks, 1, memory_order_release);
+    atomic_fetch_add_explicit(&pt->generation, 1, memory_order_release);
     for (;;) {
         pt_entry *table = engine_virt(pt, phys);
         uint64_t first = engine_load(&table[0]);

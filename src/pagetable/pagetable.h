@@ -149,7 +149,7 @@ struct pt_format {
      * The short way for 4 KiB pages, for callers that map and unmap a page millions of times: the
      * table that the page at `iova` lies in (its first entry; 512 of _Atomic(uint64_t)), or NULL
      * where there is none or entries need more than a store. Who owns the page may keep the table
-     * for it as long as pt->unlinks is what it was before the call.
+     * for it as long as pt->generation is what it was before the call.
      */
     void *(*leaf_table)(struct pagetable *pt, sluice_iova_t iova);
 
@@ -200,7 +200,8 @@ struct pagetable {
     sluice_phys_t root_phys;          /**< for the unit */
     unsigned root_order;              /**< pages of the root: concatenated or x4 roots are larger */
     atomic_uint_fast64_t table_pages; /**< 4 KiB pages held, root included */
-    atomic_uint_fast64_t unlinks;     /**< raised when a table is, before it can be freed */
+    atomic_uint_fast64_t generation;  /**< raised before an unlinked table can be freed, and by
+                                           whom this is to make the leaf tables void */
 };
 
 /* Formats; each is defined in a file of its own. */

@@ -348,6 +348,40 @@ static void test_reserved(void **state)
 }
 
 /** A unit that does not answer: the buffer must be kept, and its address never comes again. */
+/* A unit that remembers what was not there joins while the first one's tables are remembered. */
+static void test_absence_remembered(void **state)
+{
+    struct dma_world_config config = dma_world_defaults();
+    struct sluice_device *second;
+    struct sluice_pages memory;
+    sluice_iova_t address;
+    struct dma_world world;
+
+    (void)state;
+    config.scene.machine.unit_count = 2;
+    config.scene.machine.units[1] = vtd_model_defaults();
+    config.scene.machine.units[1].base += 0x10000;
+    config.scene.machine.units[1].caching_mode = true;
+    config.scene.machine.functions[MACHINE_DEV_B].unit = 1;
+    config.scene.machine.scoped = true;
+    dma_world_start(&world, &config);
+    memory = dma_memory(&world, 0, 0x21);
+    for (unsigned i = 0; i < 2; i++) {
+        address = dma_map(&world, memory.phys, 64, BOTH);
+        assert_int_equal(dma_reads(&world, address), 0x21);
+        dma_unmap(&world, address, 64, BOTH);
+    }
+    second = dma_world_add(&world, DMA_RID_2, false);
+    assert_int_equal(scene_reads(&world.scene, MACHINE_DEV_B, address), -1);
+    assert_true(dma_map(&world, memory.phys, 64, BOTH) == address);
+    assert_int_equal(scene_reads(&world.scene, MACHINE_DEV_B, address), 0x21);
+    dma_unmap(&world, address, 64, BOTH);
+    assert_int_equal(scene_reads(&world.scene, MACHINE_DEV_B, address), -1);
+    scene_forget(second);
+    dma_memory_free(&world, memory, 0);
+    dma_world_finish(&world);
+}
+
 static void test_no_answer(void **state)
 {
     const struct dma_world_config config = dma_world_defaults();
@@ -405,6 +439,7 @@ int main(void)
         cmocka_unit_test(test_unmap_many),
         cmocka_unit_test(test_mmio),
         cmocka_unit_test(test_reserved),
+        cmocka_unit_test(test_absence_remembered),
         cmocka_unit_test(test_no_answer),
     };
 

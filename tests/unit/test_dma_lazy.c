@@ -257,6 +257,46 @@ static void test_no_answer(void **state)
     assert_true(machine_destroy(world.scene.machine) > 0);
 }
 
+/**
+ * What a queue gives back goes where it came from, whatever stands beside it: a device that
+ * reaches 32 bits never gets an address of one that reaches more; and blocks of all sizes come
+ * back whole.
+ */
+static void test_each_to_its_own(void **state)
+{
+    const struct sluice_dma_config narrow = {.address_bits = 32};
+    const struct dma_world_config config = lazy_defaults();
+    struct sluice_dma_config other = narrow;
+    struct sluice_pages memory;
+    struct sluice_dma *dma;
+    struct dma_world world;
+
+    (void)state;
+    dma_world_start(&world, &config);
+    memory = dma_memory(&world, 3, 0x71);
+    other.device = dma_world_add(&world, DMA_RID_2, false);
+    assert_int_equal(sluice_dma_open(world.scene.sluice, &other, &dma), SLUICE_OK);
+    for (unsigned i = 0; i < 2000; i++) {
+        uint64_t bytes = DMA_PAGE * (i % 7 == 0 ? 1 + i % 8 : 1);
+        sluice_iova_t wide = dma_map(&world, memory.phys, bytes, BOTH);
+        sluice_iova_t low;
+
+        assert_int_equal(sluice_dma_map(dma, memory.phys, bytes, BOTH, SLUICE_HERE, &low),
+                         SLUICE_OK);
+        assert_true(wide >> 32 != 0);
+        assert_true(low + bytes <= (sluice_iova_t)1 << 32);
+        assert_int_equal(dma_reads(&world, wide + bytes - 1), 0x71);
+        assert_int_equal(scene_reads(&world.scene, MACHINE_DEV_B, low + bytes - 1), 0x71);
+        dma_unmap(&world, wide, bytes, BOTH);
+        assert_int_equal(sluice_dma_unmap(dma, low, bytes, BOTH, SLUICE_HERE), SLUICE_OK);
+    }
+    assert_true(info_of(&world).lazy_flushes > 4);
+    assert_int_equal(sluice_dma_close(dma), SLUICE_OK);
+    scene_forget(other.device);
+    dma_memory_free(&world, memory, 3);
+    dma_world_finish(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +306,7 @@ int main(void)
         cmocka_unit_test(test_long_ranges_wait_for_nobody),
         cmocka_unit_test(test_trim_closes),
         cmocka_unit_test(test_coherent_waits_not),
+        cmocka_unit_test(test_each_to_its_own),
         cmocka_unit_test(test_distrust),
         cmocka_unit_test(test_no_answer),
     };
