@@ -3,9 +3,13 @@
 
 #include "arch.h"
 #include "pages.h"
+#include "string.h"
 
 #define WINDOW_PAGES (TRAFFIC_PAGES / NVME_IN_FLIGHT)
 #define WINDOW_BYTES ((size_t)WINDOW_PAGES * MACHINE_PAGE_BYTES)
+#define LARGEST_LG2  6u /* log2 of the pages of the largest buffer */
+#define LARGEST      (1u << LARGEST_LG2)
+#define LIST_STEP    5u /* no divisor in common with a window, so that each page comes once */
 #define BLOCK        512u
 #define FIRST_LBA    1024u
 #define SECRET       0x5e
@@ -82,8 +86,8 @@ struct transfer {
     uint64_t phys;
     uint32_t offset, blocks, seed;
     bool list;
-    struct sluice_dma_segment segments[WINDOW_PAGES];
-    struct sluice_dma_chunk chunks[WINDOW_PAGES];
+    struct sluice_dma_segment segments[LARGEST];
+    struct sluice_dma_chunk chunks[LARGEST];
     struct sluice_dma_sg sg;
     uint64_t prp[NVME_PRP_ENTRIES];
 };
@@ -93,56 +97,86 @@ static uint64_t bytes_of(const struct transfer *transfer)
     return (uint64_t)transfer->blocks * BLOCK;
 }
 
-static void choose(struct traffic *traffic, struct transfer *transfer, unsigned slot)
+/* A page of the window, in the order that a list takes them. */
+static uint32_t page_of_list(const struct transfer *transfer, unsigned index)
 {
-    *transfer = (struct transfer){
-        .window = traffic->memory.virt + slot * WINDOW_BYTES,
-        .phys = traffic->memory.phys + slot * WINDOW_BYTES,
-        .seed = next_random(traffic),
-        .list = next_random(traffic) % 3 == 0,
-    };
-    if (!transfer->list) {
-        transfer->offset = next_random(traffic) % MACHINE_PAGE_BYTES & ~3u;
-        transfer->blocks =
-            1 + next_random(traffic) % ((WINDOW_PAGES - 1) * MACHINE_PAGE_BYTES / BLOCK);
-        return;
-    }
-    unsigned pages = 1 + next_random(traffic) % WINDOW_PAGES, from = next_random(traffic);
-    transfer->blocks = pages * (MACHINE_PAGE_BYTES / BLOCK);
-    /* 5 has no common divisor with the number of pages, so that each comes once. */
-    for (unsigned i = 0; i < pages; i++)
-        transfer->segments[i] = (struct sluice_dma_segment){
-            transfer->phys + (uint64_t)((from + i * 5) % WINDOW_PAGES) * MACHINE_PAGE_BYTES,
-            MACHINE_PAGE_BYTES};
-    transfer->sg =
-        (struct sluice_dma_sg){transfer->segments, pages, transfer->chunks, WINDOW_PAGES, 0};
+    return (transfer->offset + index * LIST_STEP) % WINDOW_PAGES * MACHINE_PAGE_BYTES;
 }
 
-/* The buffer, part by part in the device's order. */
-static bool for_parts(struct transfer *transfer, bool fill, uint32_t seed)
+/* Small ones are the most, large ones move the most; the very first is as large as they get. */
+static void choose(struct traffic *traffic, struct transfer *transfer, unsigned slot)
 {
+    unsigned most = 1u << next_random(traffic) % (LARGEST_LG2 + 1), pages;
+    transfer->window = traffic->memory.virt + slot * WINDOW_BYTES;
+    transfer->phys = traffic->memory.phys + slot * WINDOW_BYTES;
+    transfer->seed = next_random(traffic);
+    transfer->list = next_random(traffic) % 3 == 0;
+    transfer->offset = next_random(traffic) % MACHINE_PAGE_BYTES & ~3u;
+    if (traffic->commands == 0 && slot == 0) {
+        transfer->list = false;
+        transfer->offset |= 4;
+        transfer->blocks = LARGEST * (MACHINE_PAGE_BYTES / BLOCK);
+        return;
+    }
     if (!transfer->list) {
-        if (fill)
-            fill_pattern(transfer->window + transfer->offset, bytes_of(transfer), seed);
-        return has_pattern(transfer->window + transfer->offset, bytes_of(transfer), seed);
+        transfer->blocks = 1 + next_random(traffic) % (most * MACHINE_PAGE_BYTES / BLOCK);
+        return;
     }
+    pages = 1 + next_random(traffic) % most;
+    transfer->blocks = pages * (MACHINE_PAGE_BYTES / BLOCK);
+    for (unsigned i = 0; i < pages; i++)
+        transfer->segments[i] = (struct sluice_dma_segment){
+            transfer->phys + page_of_list(transfer, i), MACHINE_PAGE_BYTES};
+    transfer->sg = (struct sluice_dma_sg){transfer->segments, pages, transfer->chunks, LARGEST, 0};
+}
+
+static void fill(struct transfer *transfer, uint32_t seed)
+{
+    if (!transfer->list)
+        fill_pattern(transfer->window + transfer->offset, bytes_of(transfer), seed);
+    for (unsigned i = 0; transfer->list && i < transfer->sg.segment_count; i++)
+        fill_pattern(transfer->window + page_of_list(transfer, i), MACHINE_PAGE_BYTES, seed + i);
+}
+
+static bool is_filled(const struct transfer *transfer, uint32_t seed)
+{
     bool all = true;
-    for (unsigned i = 0; i < transfer->sg.segment_count; i++) {
-        uint8_t *page = transfer->window + (transfer->segments[i].phys - transfer->phys);
-        if (fill)
-            fill_pattern(page, MACHINE_PAGE_BYTES, seed + i);
-        all &= has_pattern(page, MACHINE_PAGE_BYTES, seed + i);
-    }
+    if (!transfer->list)
+        return has_pattern(transfer->window + transfer->offset, bytes_of(transfer), seed);
+    for (unsigned i = 0; i < transfer->sg.segment_count; i++)
+        all &=
+            has_pattern(transfer->window + page_of_list(transfer, i), MACHINE_PAGE_BYTES, seed + i);
     return all;
+}
+
+/* What lies beside a buffer: the rest of its pages and one more; of a list, the page that it would
+ * have taken next. */
+static uint64_t watched_end(const struct transfer *transfer)
+{
+    uint64_t end = transfer->offset + bytes_of(transfer);
+    return (end | (MACHINE_PAGE_BYTES - 1)) + 1 + MACHINE_PAGE_BYTES;
+}
+
+static uint8_t *next_of_list(const struct transfer *transfer)
+{
+    return transfer->window + page_of_list(transfer, transfer->sg.segment_count);
+}
+
+static void set_neighbours(struct transfer *transfer)
+{
+    if (transfer->list)
+        memset(next_of_list(transfer), SECRET, MACHINE_PAGE_BYTES);
+    else
+        memset(transfer->window, SECRET, watched_end(transfer));
 }
 
 static bool neighbours_untouched(const struct transfer *transfer)
 {
     uint64_t end = transfer->offset + bytes_of(transfer);
     if (transfer->list)
-        return true;
+        return all_bytes(next_of_list(transfer), MACHINE_PAGE_BYTES, SECRET);
     return all_bytes(transfer->window, transfer->offset, SECRET) &&
-           all_bytes(transfer->window + end, WINDOW_BYTES - end, SECRET);
+           all_bytes(transfer->window + end, watched_end(transfer) - end, SECRET);
 }
 
 static bool map_and_queue(struct traffic *traffic, struct transfer *transfer, unsigned slot,
@@ -190,6 +224,8 @@ static bool one_way(struct traffic *traffic, struct transfer *transfers, unsigne
     for (unsigned i = 0; i < count; i++) {
         all &= unmap(traffic, &transfers[i], write) == SLUICE_OK;
         traffic->bytes += bytes_of(&transfers[i]);
+        if (bytes_of(&transfers[i]) > traffic->largest)
+            traffic->largest = bytes_of(&transfers[i]);
     }
     traffic->commands += count;
     return all;
@@ -199,21 +235,20 @@ static bool run_round(struct traffic *traffic)
 {
     static struct transfer transfers[NVME_IN_FLIGHT]; /* too large for the stack */
     unsigned count = 1 + next_random(traffic) % NVME_IN_FLIGHT;
-    for (unsigned i = 0; i < TRAFFIC_PAGES * MACHINE_PAGE_BYTES; i++)
-        traffic->memory.virt[i] = SECRET;
     for (unsigned i = 0; i < count; i++) {
         choose(traffic, &transfers[i], i);
-        (void)for_parts(&transfers[i], true, transfers[i].seed);
+        set_neighbours(&transfers[i]);
+        fill(&transfers[i], transfers[i].seed);
     }
     if (!one_way(traffic, transfers, count, true))
         return check(false, "%u commands store their buffers", count);
     for (unsigned i = 0; i < count; i++)
-        (void)for_parts(&transfers[i], true, ~transfers[i].seed);
+        fill(&transfers[i], ~transfers[i].seed);
     if (!one_way(traffic, transfers, count, false))
         return check(false, "%u commands bring them back", count);
     bool same = true, untouched = true;
     for (unsigned i = 0; i < count; i++) {
-        same &= for_parts(&transfers[i], false, transfers[i].seed);
+        same &= is_filled(&transfers[i], transfers[i].seed);
         untouched &= neighbours_untouched(&transfers[i]);
     }
     return (same || check(false, "what came back is what was stored")) &&
@@ -239,8 +274,8 @@ bool traffic_with_disk(struct lab *lab, struct lab_dma *dma, struct nvme *nvme, 
         return false;
     bool good = traffic_run(&traffic, rounds);
     check(good,
-          "%u commands, up to %u at once, move %lu KiB out and back: every byte is right, and "
-          "none beside a buffer changed",
-          traffic.commands, NVME_IN_FLIGHT, traffic.bytes >> 11);
+          "%u commands, up to %u at once and up to %lu KiB each, move %lu KiB out and back: every "
+          "byte is right, and none beside a buffer changed",
+          traffic.commands, NVME_IN_FLIGHT, traffic.largest >> 10, traffic.bytes >> 11);
     return good;
 }

@@ -8,7 +8,7 @@
 
 #include "lab.h"
 
-#define TRAFFIC_LG2   6u /* pages of a traffic's memory: a window of 8 for each command in flight */
+#define TRAFFIC_LG2   10u /* pages of a traffic's memory: a window of 128 for each in flight */
 #define TRAFFIC_PAGES (1u << TRAFFIC_LG2)
 
 /** A machine_dma whose addresses come from the DMA API; shared memory from sluice_dma_alloc. */
@@ -27,13 +27,13 @@ struct traffic {
     struct page memory; /* of TRAFFIC_PAGES pages */
     uint32_t seed;
     unsigned commands;
-    uint64_t bytes;
+    uint64_t bytes, largest; /* moved in all; in one command */
 };
 
 /**
- * Writes to the disk and reads back, several commands at once, of many sizes and at odd places,
- * some of them lists of scattered pages. True when every byte came back, and every byte beside a
- * buffer is as it was.
+ * Writes to the disk and reads back, several commands at once, of 1 block to 64 pages and at odd
+ * places, some of them lists of scattered pages. True when every byte came back, and every byte of
+ * the pages that a buffer touches and of the one after them is as it was.
  */
 bool traffic_run(struct traffic *traffic, unsigned rounds);
 

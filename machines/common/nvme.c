@@ -91,6 +91,9 @@ static bool execute(struct nvme *nvme, struct nvme_queue *queue, struct command 
            nvme->status == 0;
 }
 
+_Static_assert(NVME_IN_FLIGHT *NVME_LIST_ENTRIES * 8u <= MACHINE_PAGE_BYTES,
+               "the lists of all slots share the scratch page");
+
 static bool queue_alloc(struct nvme *nvme, struct nvme_queue *queue, uint16_t id)
 {
     *queue = (struct nvme_queue){.id = id, .phase = 1};
@@ -229,7 +232,7 @@ bool nvme_transfer(struct nvme *nvme, bool write, uint64_t lba, const uint64_t *
 
 bool nvme_submit(struct nvme *nvme, unsigned slot, const struct nvme_request *request)
 {
-    uint64_t *list = (uint64_t *)(void *)nvme->scratch.virt + (size_t)slot * NVME_PRP_ENTRIES;
+    uint64_t *list = (uint64_t *)(void *)nvme->scratch.virt + (size_t)slot * NVME_LIST_ENTRIES;
     if (slot >= NVME_IN_FLIGHT || (nvme->in_flight & (1u << slot)) != 0 || request->blocks == 0 ||
         request->prp_count == 0 || request->prp_count > NVME_PRP_ENTRIES)
         return false;
@@ -243,7 +246,7 @@ bool nvme_submit(struct nvme *nvme, unsigned slot, const struct nvme_request *re
         .prp2 = request->prp_count == 1 ? 0
                 : request->prp_count == 2
                     ? request->prp[1]
-                    : nvme->scratch.bus + (uint64_t)slot * NVME_PRP_ENTRIES * 8u,
+                    : nvme->scratch.bus + (uint64_t)slot * NVME_LIST_ENTRIES * 8u,
         .dword10 = (uint32_t)request->lba,
         .dword11 = (uint32_t)(request->lba >> 32),
         .dword12 = request->blocks - 1,

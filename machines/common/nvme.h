@@ -13,8 +13,10 @@
 #define NVME_CLASS          0x010802u
 #define NVME_TRANSFER_PAGES 64u /* most pages in one command of this driver */
 
-#define NVME_IN_FLIGHT   8u  /* commands in the queue at once */
-#define NVME_PRP_ENTRIES 64u /* of one command */
+#define NVME_IN_FLIGHT    8u  /* commands in the queue at once */
+#define NVME_LIST_ENTRIES 64u /* of one command's PRP list */
+/* PRP1 and the list: 64 pages that begin inside a page lie in 65. */
+#define NVME_PRP_ENTRIES (1u + NVME_LIST_ENTRIES)
 
 /** A command to queue: its first PRP entry may begin inside a page, the others are whole pages. */
 struct nvme_request {

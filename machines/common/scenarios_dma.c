@@ -7,22 +7,22 @@
 
 #include "arch.h"
 #include "host.h"
+#include "options.h"
 #include "pages.h"
 #include "print.h"
 
 #define ROUNDS      12u
 #define LAZY_ROUNDS 60u /* enough unmaps to fill a CPU's queue */
 #define WINDOW_NS   UINT64_C(300000000)
-#define TIMER_SLACK                                                                                \
-    UINT64_C(500000000) /* how late this machine's timer may be, under emulation                   \
-                         */
-#define BYTES       256u
-#define BUFFER_AT   0x400u /* of the hostile device's buffer in its page */
-#define PAGE_DUMP   4092u  /* of a page, the device moves so much at once */
-#define SECRET_SEED 0x5ec7e7u
-#define BOTH        ((uint32_t)SLUICE_DMA_BOTH)
-#define TO_DEVICE   ((uint32_t)SLUICE_DMA_TO_DEVICE)
-#define FROM_DEVICE ((uint32_t)SLUICE_DMA_FROM_DEVICE)
+/* How late this machine's timer may be, under emulation. */
+#define TIMER_SLACK_NS UINT64_C(500000000)
+#define BYTES          256u
+#define BUFFER_AT      0x400u /* of the hostile device's buffer in its page */
+#define PAGE_DUMP      4092u  /* of a page, the device moves so much at once */
+#define SECRET_SEED    0x5ec7e7u
+#define BOTH           ((uint32_t)SLUICE_DMA_BOTH)
+#define TO_DEVICE      ((uint32_t)SLUICE_DMA_TO_DEVICE)
+#define FROM_DEVICE    ((uint32_t)SLUICE_DMA_FROM_DEVICE)
 
 static const struct pci_device *plain_pci(const struct lab *lab)
 {
@@ -132,32 +132,58 @@ static void run_strict(struct lab *lab)
 
 /* ---- lazy ---- */
 
+static struct sluice_dma_domain_info counters_of(const struct actor *actor)
+{
+    struct sluice_dma_domain_info info = {0};
+    enum sluice_status status = sluice_dma_domain_info(actor->domain, &info);
+    if (status != SLUICE_OK)
+        check(false, "the domain tells its counters: %s", sluice_status_text(status));
+    return info;
+}
+
 static void run_lazy(struct lab *lab)
 {
     static struct nvme nvme;
-    struct sluice_dma_domain_info info = {0};
     struct actor disk;
     if (!enter(lab, lab->nvme, true, false, &disk))
         return;
     if (traffic_with_disk(lab, &disk.dma, &nvme, lab_page(lab, TRAFFIC_LG2), LAZY_ROUNDS)) {
         lab_check_no_fault(lab);
-        check(sluice_dma_domain_info(disk.domain, &info) == SLUICE_OK && info.lazy_flushes > 0 &&
-                  info.strict_flushes == 0,
+        struct sluice_dma_domain_info info = counters_of(&disk);
+        check(info.lazy_flushes > 0 && info.strict_flushes == 0,
               "%lu invalidations served all of it but the last %lu unmaps, which wait",
               info.lazy_flushes, info.queued);
     }
     nvme_close(&nvme);
 }
 
-/* Waits for the timer that the library asked for; how long after `since` it came. */
-static uint64_t wait_for_timer(struct lab *lab, uint64_t since)
+/* Does what a timer's handler does until nothing waits; how long after `since` that was. */
+static uint64_t wait_for_timer(struct lab *lab, const struct actor *actor, uint64_t since)
 {
-    uint64_t deadline = since + WINDOW_NS + TIMER_SLACK, at = 0;
-    while (at == 0 && arch_now_ns() < deadline) {
-        at = machine_host_run_timer(lab->sluice);
+    struct sluice_dma_domain_info info = {.queued = 1};
+    uint64_t deadline = since + WINDOW_NS + 2 * TIMER_SLACK_NS, closed_at = since;
+    while (info.queued != 0 && closed_at < deadline) {
         arch_pause();
+        if (machine_host_run_timer(lab->sluice) != 0 &&
+            sluice_dma_domain_info(actor->domain, &info) != SLUICE_OK)
+            break;
+        closed_at = arch_now_ns(); /* after the invalidation */
     }
-    return at != 0 ? at - since : UINT64_MAX;
+    return info.queued == 0 ? closed_at - since : UINT64_MAX;
+}
+
+static void close_window(struct lab *lab, const struct actor *thief, uint64_t unmapped_at,
+                         uint64_t window_ns)
+{
+    uint64_t took = wait_for_timer(lab, thief, unmapped_at);
+    if (took == UINT64_MAX) {
+        check(false, "the timer that the library asked for comes");
+        return;
+    }
+    check(took <= window_ns + TIMER_SLACK_NS,
+          "the timer that the library asked for closed it %lu us after the unmap; %lu us are its "
+          "window, and this machine's timer may be %lu ms late",
+          took / 1000, window_ns / 1000, TIMER_SLACK_NS / 1000000);
 }
 
 static void run_window(struct lab *lab)
@@ -175,16 +201,17 @@ static void run_window(struct lab *lab)
     uint64_t unmapped_at = arch_now_ns();
     if (!unmap(&thief, address, MACHINE_PAGE_BYTES, BOTH))
         return;
-    say("unmapped without an invalidation; the domain says that the window is %lu ms",
-        WINDOW_NS / 1000000);
+    struct sluice_dma_domain_info open = counters_of(&thief);
+    check(open.lazy && open.queued == 1 && open.strict_flushes == 0 && open.window_ns == WINDOW_NS,
+          "it is unmapped without an invalidation; the domain says that %lu waits, for %lu ms at "
+          "most",
+          open.queued, open.window_ns / 1000000);
     fill_pattern(page.virt, BYTES, SECRET_SEED);
     (void)edu_copy(lab->plain, EDU_TO_MEMORY, address, 0, BYTES);
     say("inside the window the device's write %s", has_pattern(page.virt, BYTES, SECRET_SEED)
                                                        ? "is stopped already"
                                                        : "still arrives: that is what lazy means");
-    uint64_t window = wait_for_timer(lab, unmapped_at);
-    check(window >= WINDOW_NS && window <= WINDOW_NS + TIMER_SLACK,
-          "the timer that the library asked for closed it after %lu ms", window / 1000000);
+    close_window(lab, &thief, unmapped_at, open.window_ns);
     fill_pattern(page.virt, BYTES, SECRET_SEED);
     lab_forget_faults(lab);
     check(edu_copy(lab->plain, EDU_TO_MEMORY, address, 0, BYTES), "the device writes once more");
@@ -241,11 +268,21 @@ static bool loot_is_clean(const struct page *loot)
            all_bytes(loot->virt + BUFFER_AT + BYTES, PAGE_DUMP - BUFFER_AT - BYTES, 0);
 }
 
+/* Bounce memory had somebody's secret in it before. */
+static bool leave_a_secret(struct actor *thief, struct page page)
+{
+    sluice_iova_t address;
+    fill_pattern(page.virt, MACHINE_PAGE_BYTES, SECRET_SEED);
+    return map(thief, page.phys + 4, MACHINE_PAGE_BYTES - 4, TO_DEVICE, &address) &&
+           unmap(thief, address, MACHINE_PAGE_BYTES - 4, TO_DEVICE);
+}
+
 static void read_beside(struct lab *lab, struct actor *thief, struct page page)
 {
     sluice_iova_t address;
     struct page loot;
-    fill_pattern(page.virt, MACHINE_PAGE_BYTES, SECRET_SEED);
+    if (!leave_a_secret(thief, page))
+        return;
     fill_pattern(page.virt + BUFFER_AT, BYTES, 1);
     if (!map(thief, page.phys + BUFFER_AT, BYTES, TO_DEVICE, &address))
         return;
@@ -306,28 +343,10 @@ static void run_untrusted_thief(struct lab *lab)
 
 /* ---- the checking mode ---- */
 
-static void run_checked(struct lab *lab)
+/* Mapped at began.c:1 and unmapped at ended.c:2; the fault alone leads back to both. */
+static void use_after_unmap(struct lab *lab, struct page page, sluice_iova_t address,
+                            uint64_t unmapped_at)
 {
-    struct actor thief;
-    sluice_iova_t address;
-    if (!enter(lab, plain_pci(lab), false, true, &thief))
-        return;
-    struct page page = lab_page(lab, 0);
-    if (!map(&thief, page.phys, 700, FROM_DEVICE, &address))
-        return;
-    lab->misuse_count = 0;
-    check(sluice_dma_unmap(thief.dma.handle, address, 701, FROM_DEVICE, SLUICE_HERE) ==
-                  SLUICE_ERR_INVALID &&
-              lab->misuse_count == 1 && lab->misuse.kind == SLUICE_DMA_WRONG_SIZE,
-          "an unmap with the wrong size is refused and reported");
-    check(edu_copy(lab->plain, EDU_TO_MEMORY, address, 0, BYTES), "the mapping still works");
-    if (!unmap(&thief, address, 700, FROM_DEVICE))
-        return;
-    lab->misuse_count = 0;
-    check(sluice_dma_unmap(thief.dma.handle, address, 700, FROM_DEVICE, SLUICE_HERE) ==
-                  SLUICE_ERR_NOT_FOUND &&
-              lab->misuse_count == 1 && lab->misuse.kind == SLUICE_DMA_UNMAP_TWICE,
-          "so is unmapping it twice");
     fill_pattern(page.virt, BYTES, SECRET_SEED);
     lab_forget_faults(lab);
     lab->misuse_count = 0;
@@ -336,11 +355,50 @@ static void run_checked(struct lab *lab)
     check(has_pattern(page.virt, BYTES, SECRET_SEED), "memory at 0x%lx is untouched", page.phys);
     lab_check_fault(lab, lab->plain->pci, SLUICE_ACCESS_WRITE, address,
                     1u << SLUICE_FAULT_NOT_MAPPED);
-    if (lab->expect->logs_faults)
-        check(lab->misuse_count > 0 && lab->misuse.kind == SLUICE_DMA_USE_AFTER_UNMAP &&
-                  lab->misuse.mapped_bytes == 700,
-              "the report says what was there: 700 bytes, unmapped %lu ms before",
-              lab->misuse.age_ns / 1000000);
+    if (!lab->expect->logs_faults)
+        return;
+    const struct sluice_dma_misuse *misuse = &lab->misuse;
+    if (!check(lab->misuse_count > 0 && misuse->kind == SLUICE_DMA_USE_AFTER_UNMAP,
+               "the fault is reported as a use after an unmap"))
+        return;
+    check(misuse->mapped_bytes == 700 && misuse->mapped_address == address &&
+              misuse->age_ns <= arch_now_ns() - unmapped_at,
+          "of %lu bytes, unmapped %lu us before", misuse->mapped_bytes, misuse->age_ns / 1000);
+    check(misuse->mapped_site != NULL && misuse->unmapped_site != NULL &&
+              text_equal(misuse->mapped_site, "began.c:1") &&
+              text_equal(misuse->unmapped_site, "ended.c:2"),
+          "mapped at %s, unmapped at %s", misuse->mapped_site != NULL ? misuse->mapped_site : "?",
+          misuse->unmapped_site != NULL ? misuse->unmapped_site : "?");
+}
+
+static void run_checked(struct lab *lab)
+{
+    struct actor thief;
+    sluice_iova_t address;
+    if (!enter(lab, plain_pci(lab), false, true, &thief))
+        return;
+    struct page page = lab_page(lab, 0);
+    enum sluice_status status =
+        sluice_dma_map(thief.dma.handle, page.phys, 700, FROM_DEVICE, "began.c:1", &address);
+    if (!check(status == SLUICE_OK, "700 bytes at 0x%lx are mapped: %s", page.phys,
+               sluice_status_text(status)))
+        return;
+    lab->misuse_count = 0;
+    check(sluice_dma_unmap(thief.dma.handle, address, 701, FROM_DEVICE, SLUICE_HERE) ==
+                  SLUICE_ERR_INVALID &&
+              lab->misuse_count == 1 && lab->misuse.kind == SLUICE_DMA_WRONG_SIZE,
+          "an unmap with the wrong size is refused and reported");
+    check(edu_copy(lab->plain, EDU_TO_MEMORY, address, 0, BYTES), "the mapping still works");
+    uint64_t unmapped_at = arch_now_ns();
+    status = sluice_dma_unmap(thief.dma.handle, address, 700, FROM_DEVICE, "ended.c:2");
+    if (!check(status == SLUICE_OK, "it is unmapped: %s", sluice_status_text(status)))
+        return;
+    lab->misuse_count = 0;
+    check(sluice_dma_unmap(thief.dma.handle, address, 700, FROM_DEVICE, SLUICE_HERE) ==
+                  SLUICE_ERR_NOT_FOUND &&
+              lab->misuse_count == 1 && lab->misuse.kind == SLUICE_DMA_UNMAP_TWICE,
+          "so is unmapping it twice");
+    use_after_unmap(lab, page, address, unmapped_at);
 }
 
 /* ---- memory for both, and another device's ---- */
