@@ -7,6 +7,7 @@
  *   PTF_GRANULE_LG2               smallest page and table size: 12, 14 or 16
  *   PTF_INDEX_BITS                bits a level; entries are 8 bytes
  *   PTF_LEVELS_MIN, PTF_LEVELS_MAX, PTF_ROOT_EXTRA_BITS   2 for x4 roots, 4 for concatenated ones
+ *   PTF_ROOT_WHOLE                defined where roots always have the extra bits
  *   PTF_SIGN_BITS                 1 where addresses are sign-extended: the lower half is used
  *   PTF_PHYS_BITS_MAX, PTF_PAGE_SIZES
  *   PTF_CAN_SPLIT                 whether a present entry may be replaced by another present one: a

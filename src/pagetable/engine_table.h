@@ -127,6 +127,9 @@ static unsigned engine_root_order(const struct pt_config *config)
     unsigned width = engine_shift(config->levels);
     unsigned extra = config->iova_bits > width ? config->iova_bits - width : 0;
 
+#ifdef PTF_ROOT_WHOLE
+    extra = PTF_ROOT_EXTRA_BITS;
+#endif
     return PTF_GRANULE_LG2 - SLUICE_PAGE_LG2 + extra;
 }
 

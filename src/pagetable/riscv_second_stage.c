@@ -6,6 +6,8 @@
 #define PTF_DESCRIPTOR      pt_format_riscv_second_stage
 #define PTF_ROOT_EXTRA_BITS 2u
 #define PTF_SIGN_BITS       0u
+/* The unit looks at all of the root, however narrow the domain [RISC-V Privileged Sv39x4]. */
+#define PTF_ROOT_WHOLE
 
 #include "pagetable/riscv.h"
 
