@@ -48,6 +48,7 @@ struct model_host_config {
     bool non_coherent;      /**< units see memory only after cache_clean */
     bool real_clock;        /**< else time passes only by now_ns and stall_ns */
     bool no_events;         /**< leave out event_install: faults are only polled */
+    bool wired_events;      /**< events are connected to units' wires, not to messages */
     bool no_extents;        /**< leave out memory_extent */
     bool no_vmap;           /**< leave out vmap and vunmap */
     bool ignores_last;      /**< pages_alloc does not look at sluice_page_request.last */
@@ -203,6 +204,8 @@ uint64_t model_host_poll_at(struct model_host *host);
 
 /** A device or unit sends a message; it is pending until events run. */
 void model_host_post_msi(struct model_host *host, uint64_t address, uint32_t data);
+/** A unit raises one of its wires: pending for every event that was installed with that number. */
+void model_host_post_wire(struct model_host *host, uint32_t wire);
 /**
  * Calls the handlers of pending messages and deferred work. Does nothing inside a register access
  * or hook, where interrupts are off. Devices call it after each access; returns how many ran.

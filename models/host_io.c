@@ -214,6 +214,8 @@ bool host_event_install(void *ctx, const char *unit, const struct sluice_event_h
     pthread_mutex_lock(&host->lock);
     event->msi.address = MODEL_WINDOW_FIRST | (uint64_t)1 << 12;
     event->msi.data = 0x30 + host->events_made++;
+    if (host->config.wired_events)
+        event->msi = (struct sluice_msi){0};
     event->next = host->events;
     host->events = event;
     pthread_mutex_unlock(&host->lock);
@@ -269,6 +271,18 @@ void model_host_post_msi(struct model_host *host, uint64_t address, uint32_t dat
         event->pending++;
     else
         host->stray_msis++;
+    pthread_mutex_unlock(&host->lock);
+}
+
+void model_host_post_wire(struct model_host *host, uint32_t wire)
+{
+    struct event *event;
+
+    pthread_mutex_lock(&host->lock);
+    for (event = host->events; event != NULL; event = event->next) {
+        for (unsigned i = 0; wire != 0 && i < SLUICE_UNIT_WIRES_MAX; i++)
+            event->pending += event->handler.wires[i] == wire;
+    }
     pthread_mutex_unlock(&host->lock);
 }
 

@@ -20,7 +20,7 @@ struct model_dma_request {
 struct model_dma_result {
     bool done;        /**< every byte was moved, or the message was sent */
     size_t moved;     /**< bytes moved before the first that was refused */
-    uint8_t reason;   /**< the unit's code for the refused one; 0 with !done: refused without a
+    uint16_t reason;  /**< the unit's code for the refused one; 0 with !done: refused without a
                            fault (protected region, interrupt window, unit gone) */
     uint64_t address; /**< page of the refused one */
 };
@@ -30,7 +30,7 @@ struct model_translation {
     bool valid;
     sluice_phys_t phys; /**< of the address asked for */
     bool read, write;
-    uint8_t reason;
+    uint16_t reason;
 };
 
 /** The receiver of device-TLB invalidations for one requester. */

@@ -321,7 +321,7 @@ static void translate(struct vtd_model *unit, const struct model_dma_request *re
                                                           .address = request->address,
                                                           .write = request->write,
                                                           .address_type = (uint8_t)access,
-                                                          .reason = out->reason});
+                                                          .reason = (uint8_t)out->reason});
 }
 
 void vtd_model_ats_request(struct vtd_model *unit, uint16_t rid, uint64_t address,
@@ -336,7 +336,7 @@ void vtd_model_ats_request(struct vtd_model *unit, uint16_t rid, uint64_t addres
 
 /* A write to the window is a message, not memory [5.1]. */
 static bool send_message(struct vtd_model *unit, const struct model_dma_request *request,
-                         const void *data, size_t bytes, uint8_t *reason)
+                         const void *data, size_t bytes, uint16_t *reason)
 {
     uint32_t word;
 

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The inside of the RISC-V IOMMU model: riscv.c (life), riscv_registers.c, riscv_queue.c (commands,
+ * faults, interrupts), riscv_walk.c (contexts, translation), riscv_msi.c. All of it runs with the
+ * unit locked.
+ */
+#ifndef MODELS_RISCV_INTERNAL_H
+#define MODELS_RISCV_INTERNAL_H
+
+#include "models/riscv.h"
+
+#include <pthread.h>
+
+enum {
+    R_CAP = 0x00,
+    R_FCTL = 0x08,
+    R_DDTP = 0x10,
+    R_CQB = 0x18,
+    R_CQH = 0x20,
+    R_CQT = 0x24,
+    R_FQB = 0x28,
+    R_FQH = 0x30,
+    R_FQT = 0x34,
+    R_PQB = 0x38,
+    R_PQH = 0x40,
+    R_PQT = 0x44,
+    R_CQCSR = 0x48,
+    R_FQCSR = 0x4c,
+    R_PQCSR = 0x50,
+    R_IPSR = 0x54,
+    R_ICVEC = 0x2f8,
+    R_MSI = 0x300,
+    R_BYTES = 0x400,
+};
+
+#define BIT64(n)              ((uint64_t)1 << (n))
+#define FIELD64(v, high, low) (((v) >> (low)) & (UINT64_MAX >> (63 - ((high) - (low)))))
+#define MASK64(high, low)     ((UINT64_MAX >> (63 - ((high) - (low)))) << (low))
+
+#define CSR_EN   1u
+#define CSR_IE   2u
+#define CSR_MF   (1u << 8)
+#define CSR_OF   (1u << 9) /**< of the command queue: time-out */
+#define CSR_ILL  (1u << 10)
+#define CSR_WIP  (1u << 11)
+#define CSR_ON   (1u << 16)
+#define CSR_BUSY (1u << 17)
+
+enum {
+    MODE_OFF = 0,
+    MODE_BARE = 1,
+    MODE_1LVL = 2,
+    MODE_3LVL = 4
+};
+enum {
+    CAUSE_OFF = 256,
+    CAUSE_DDT_LOAD,
+    CAUSE_DDT_INVALID,
+    CAUSE_DDT_BAD,
+    CAUSE_TYPE
+};
+enum {
+    CAUSE_MSI_LOAD = 261,
+    CAUSE_MSI_INVALID,
+    CAUSE_MSI_BAD,
+    CAUSE_MRIF
+};
+
+#define TLB_MAX       4096u
+#define CONTEXTS_MAX  64u
+#define DIRECTORY_MAX 64u
+#define ENDPOINTS_MAX 16u
+
+/** A valid device context, as it was read. */
+struct riscv_context {
+    uint32_t device;
+    uint64_t word[8];
+};
+
+/** A directory entry that leads to a table. */
+struct riscv_directory {
+    unsigned level;
+    uint32_t index; /**< device ID above what the table is for */
+    sluice_phys_t table;
+};
+
+/** A cached translation (level 0, in pieces of a page), or a pointer to the table below `level`. */
+struct riscv_cached {
+    bool second;
+    uint32_t tag;
+    unsigned level;
+    unsigned shift; /**< of the leaf that a piece is of */
+    uint64_t index; /**< address >> shift of the level */
+    sluice_phys_t phys;
+    bool read, write;
+};
+
+struct riscv_endpoint {
+    uint16_t rid;
+    unsigned outstanding;
+    struct model_endpoint to;
+};
+
+struct riscv_model {
+    struct model_host *host;
+    struct riscv_model_config config;
+    struct model_pci_function *function; /**< on PCI */
+    pthread_mutex_t lock;                /**< recursive; guards everything below */
+    uint32_t file[R_BYTES / 4];
+    uint64_t ddtp;      /**< as it has taken effect */
+    unsigned ddtp_left; /**< reads until it follows */
+    unsigned csr_left[3];
+    bool unordered;  /**< an IOTINVAL is not known to be complete */
+    bool atc_failed; /**< the next IOFENCE.C fails */
+
+    struct riscv_context contexts[CONTEXTS_MAX];
+    unsigned context_count;
+    struct riscv_directory directory[DIRECTORY_MAX];
+    unsigned directory_count;
+    struct riscv_cached tlb[TLB_MAX];
+    unsigned tlb_count;
+    struct riscv_endpoint endpoints[ENDPOINTS_MAX];
+    unsigned endpoint_count;
+
+    struct riscv_model_injection inject;
+    bool gone;
+    struct riscv_model_stats stats;
+};
+
+__attribute__((format(printf, 2, 3))) void riscv_violate(struct riscv_model *unit,
+                                                         const char *format, ...);
+
+static inline uint32_t riscv_get(const struct riscv_model *unit, unsigned offset)
+{
+    return unit->file[offset / 4];
+}
+
+static inline void riscv_set(struct riscv_model *unit, unsigned offset, uint32_t value)
+{
+    unit->file[offset / 4] = value;
+}
+
+static inline uint64_t riscv_get64(const struct riscv_model *unit, unsigned offset)
+{
+    return unit->file[offset / 4] | (uint64_t)unit->file[offset / 4 + 1] << 32;
+}
+
+static inline void riscv_set64(struct riscv_model *unit, unsigned offset, uint64_t value)
+{
+    riscv_set(unit, offset, (uint32_t)value);
+    riscv_set(unit, offset + 4, (uint32_t)(value >> 32));
+}
+
+static inline enum model_path riscv_path(const struct riscv_model *unit)
+{
+    return unit->config.coherent ? MODEL_SNOOPED : MODEL_BEHIND;
+}
+
+void riscv_lock(struct riscv_model *unit);
+void riscv_unlock(struct riscv_model *unit);
+
+/** The n-th, of an injection that counts down. */
+static inline bool riscv_hits(uint64_t *counter)
+{
+    return *counter != 0 && --*counter == 0;
+}
+
+/* riscv_registers.c */
+extern const struct model_mmio_ops riscv_mmio_ops;
+
+/* riscv_queue.c */
+unsigned riscv_queue_run(struct riscv_model *unit, unsigned limit);
+void riscv_put_fault(struct riscv_model *unit, const uint64_t record[4]);
+/** Sets a bit of IPSR where its queue's interrupts are on. */
+void riscv_raise(struct riscv_model *unit, unsigned queue);
+/** Raises what the error bits of the queues call for. */
+void riscv_raise_errors(struct riscv_model *unit);
+
+/* riscv_walk.c */
+bool riscv_fetch(struct riscv_model *unit, sluice_phys_t phys, uint64_t *out);
+void riscv_ats_request(void *arg, uint16_t rid, uint64_t address, struct model_translation *out);
+
+/* riscv_msi.c */
+/** Whether a guest address is an interrupt file's. */
+bool riscv_is_msi(const struct riscv_context *context, uint64_t address);
+/** 0, or a cause. */
+uint16_t riscv_msi(struct riscv_model *unit, const struct riscv_context *context,
+                   const struct model_dma_request *request, const void *data, size_t bytes);
+
+#endif
