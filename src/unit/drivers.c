@@ -11,6 +11,9 @@ extern const struct unit_ops amdvi_unit_ops;
 #ifdef SLUICE_UNIT_INTEL
 extern const struct unit_ops vtd_unit_ops;
 #endif
+#ifdef SLUICE_UNIT_RISCV_IOMMU
+extern const struct unit_ops riommu_unit_ops;
+#endif
 #ifdef SLUICE_UNIT_SMMU3
 extern const struct unit_ops smmu3_unit_ops;
 #endif
@@ -24,6 +27,9 @@ const struct unit_ops *const unit_drivers[] = {
 #endif
 #ifdef SLUICE_UNIT_INTEL
     &vtd_unit_ops,
+#endif
+#ifdef SLUICE_UNIT_RISCV_IOMMU
+    &riommu_unit_ops,
 #endif
 #ifdef SLUICE_UNIT_SMMU3
     &smmu3_unit_ops,

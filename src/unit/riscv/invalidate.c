@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What has to be invalidated when [RISC-V IOMMU 6.3].
+ */
+#include "unit/riscv/riommu.h"
+
+/*
+ * Device TLBs after the unit's own: in another order, a device could be given the old translation
+ * again [RISC-V IOMMU 6.3.7]. Only an IOFENCE.C keeps commands in order.
+ */
+static void add_device_tlbs(struct unit_ring_batch *batch, struct riommu *riommu,
+                            const struct unit_invalidation *invalidation)
+{
+    const struct pt_gather *gather = invalidation->gather;
+
+    unit_ring_add(batch, riommu_fence());
+    list_for_each(node, &riommu->ats)
+    {
+        const struct riommu_ats *ats = container_of(node, struct riommu_ats, node);
+
+        if (ats->link != invalidation->link)
+            continue;
+        if (gather == NULL || gather->count == 0) {
+            unit_ring_add(batch, riommu_ats_invalidate(ats->device, 0, RIOMMU_EVERYTHING_LG2));
+            continue;
+        }
+        for (unsigned i = 0; i < gather->count; i++) {
+            const struct pt_range *range = &gather->ranges[i];
+
+            unit_ring_add(batch,
+                          riommu_ats_invalidate(ats->device, range->first,
+                                                riommu_cover_lg2(range->first, range->last)));
+        }
+    }
+}
+
+enum sluice_status riommu_invalidate_submit(struct unit *unit,
+                                            const struct unit_invalidation *invalidation,
+                                            struct unit_ticket *out_ticket)
+{
+    struct riommu *riommu = riommu_of(unit);
+    const struct domain_link *link = invalidation->link;
+    struct unit_ring_batch batch;
+    struct riommu_plan plan;
+    struct riommu_tag tag;
+
+    *out_ticket = (struct unit_ticket){{0, 0}};
+    /* Not started: nothing walks our tables, and start invalidates everything. */
+    if (!unit->started || link->pt == NULL)
+        return SLUICE_OK;
+    tag = riommu_tag_of(link);
+    riommu_plan_make(invalidation->gather, RIOMMU_HAS(riommu, S), RIOMMU_HAS(riommu, NL), &plan);
+    unit_ring_begin(&riommu->ring, &batch);
+    if (plan.whole)
+        unit_ring_add(&batch, riommu_invalidate_tag(tag));
+    for (unsigned i = 0; i < plan.count; i++)
+        unit_ring_add(&batch, riommu_invalidate_block(tag, &plan.blocks[i]));
+    /* Acquire: pairs with source_switch_locked, which counts before it lets the unit walk. */
+    if (atomic_load_explicit(&link->ats_sources, memory_order_acquire) > 0)
+        add_device_tlbs(&batch, riommu, invalidation);
+    return unit_ring_end(&batch, out_ticket);
+}
+
+enum sluice_status riommu_invalidate_wait(struct unit *unit, const struct unit_ticket *ticket)
+{
+    if (ticket->value[0] == ticket->value[1])
+        return SLUICE_OK; /* nothing was submitted */
+    return unit_ring_wait(&riommu_of(unit)->ring, ticket);
+}
+
+/* Ends a batch and waits for it. */
+static enum sluice_status finish(struct unit_ring_batch *batch)
+{
+    struct unit_ring *ring = batch->ring;
+    struct unit_ticket ticket;
+    enum sluice_status status = unit_ring_end(batch, &ticket);
+
+    return status != SLUICE_OK ? status : unit_ring_wait(ring, &ticket);
+}
+
+static bool has_first_stage(const struct riommu *riommu)
+{
+    return (riommu->capability.cap & (RIOMMU_MASK(CAP_SV32) | RIOMMU_MASK(CAP_SV39) |
+                                      RIOMMU_MASK(CAP_SV48) | RIOMMU_MASK(CAP_SV57))) != 0;
+}
+
+static bool has_second_stage(const struct riommu *riommu)
+{
+    return (riommu->capability.cap & (RIOMMU_MASK(CAP_SV32X4) | RIOMMU_MASK(CAP_SV39X4) |
+                                      RIOMMU_MASK(CAP_SV48X4) | RIOMMU_MASK(CAP_SV57X4))) != 0;
+}
+
+enum sluice_status riommu_invalidate_everything(struct riommu *riommu)
+{
+    struct unit_ring_batch batch;
+
+    unit_ring_begin(&riommu->ring, &batch);
+    unit_ring_add(&batch, riommu_forget_devices());
+    if (has_first_stage(riommu))
+        unit_ring_add(&batch, riommu_invalidate_all(false));
+    if (has_second_stage(riommu))
+        unit_ring_add(&batch, riommu_invalidate_all(true));
+    return finish(&batch);
+}
+
+/* What was cached through a context that is no more [RISC-V IOMMU 6.3.1]. */
+static void add_translations_of(struct unit_ring_batch *batch, const struct riommu_context *old)
+{
+    uint64_t tc = old->word[RIOMMU_WORD_TC];
+    uint64_t iohgatp = old->word[RIOMMU_WORD_IOHGATP];
+    struct riommu_tag tag = {.second = RIOMMU_GET(IOHGATP_MODE, iohgatp) != 0};
+
+    if (RIOMMU_GET(TC_V, tc) == 0)
+        return;
+    tag.id = (uint32_t)(tag.second ? RIOMMU_GET(IOHGATP_GSCID, iohgatp)
+                                   : RIOMMU_GET(TA_PSCID, old->word[RIOMMU_WORD_TA]));
+    if (tag.second || RIOMMU_GET(FSC_MODE, old->word[RIOMMU_WORD_FSC]) != 0)
+        unit_ring_add(batch, riommu_invalidate_tag(tag));
+}
+
+enum sluice_status riommu_invalidate_device(struct riommu *riommu, uint32_t device,
+                                            const struct riommu_context *old, bool device_tlb)
+{
+    struct unit_ring_batch batch;
+
+    unit_ring_begin(&riommu->ring, &batch);
+    unit_ring_add(&batch, riommu_forget_device(device));
+    add_translations_of(&batch, old);
+    if (device_tlb) {
+        unit_ring_add(&batch, riommu_fence());
+        unit_ring_add(&batch, riommu_ats_invalidate(device, 0, RIOMMU_EVERYTHING_LG2));
+    }
+    return finish(&batch);
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Domains on a unit: what tables it can walk [RISC-V IOMMU 2.1.3.2, 2.1.3.4], and PSCIDs and
+ * GSCIDs.
+ *
+ * First stage where the unit has it, else second stage. First-stage domains are told apart by
+ * PSCID, second-stage domains by GSCID. One ID is used as the one or the other, never both, and
+ * comes back only after the unit confirmed that nothing is cached with it; else it is lost for
+ * good. ID 0 is given to nobody.
+ *
+ * A first stage sign-extends its input, so domains have the lower half of it. The root of a second
+ * stage is 16 KiB, however narrow the domain.
+ */
+#include "unit/riscv/riommu.h"
+
+#define LEVELS_MIN 3u
+#define LEVELS_MAX 5u
+
+static bool is_second(const struct pt_format *format)
+{
+    return format == &pt_format_riscv_second_stage;
+}
+
+/* Sv39, Sv48 or Sv57. */
+static bool has_levels(const struct riommu *riommu, bool second, unsigned levels)
+{
+    unsigned first = second ? RIOMMU_LOW_CAP_SV39X4 : RIOMMU_LOW_CAP_SV39;
+
+    return levels >= LEVELS_MIN && levels <= LEVELS_MAX &&
+           (riommu->capability.cap >> (first + levels - LEVELS_MIN) & 1) != 0;
+}
+
+static unsigned reach_of(bool second, unsigned levels)
+{
+    return 12 + 9 * levels + (second ? 2 : 0) - (second ? 0 : 1);
+}
+
+/* The fewest levels that reach `bits`, or the most there are; 0: none. */
+static unsigned levels_for(const struct riommu *riommu, bool second, unsigned bits)
+{
+    unsigned best = 0;
+
+    for (unsigned levels = LEVELS_MIN; levels <= LEVELS_MAX; levels++) {
+        if (has_levels(riommu, second, levels) && (best == 0 || reach_of(second, best) < bits))
+            best = levels;
+    }
+    return best;
+}
+
+/* Every level can have leaves [RISC-V Privileged Sv39]. */
+static uint64_t page_sizes_of(unsigned levels)
+{
+    uint64_t sizes = 0;
+
+    for (unsigned level = 0; level < levels; level++)
+        sizes |= (uint64_t)1 << (12 + 9 * level);
+    return sizes;
+}
+
+static const struct pt_format *format_for(const struct riommu *riommu,
+                                          const struct pt_format *wanted)
+{
+    bool first = levels_for(riommu, false, 64) != 0;
+    bool second = levels_for(riommu, true, 64) != 0;
+
+    if (wanted == NULL)
+        return first ? &pt_format_riscv_first_stage : &pt_format_riscv_second_stage;
+    if ((wanted == &pt_format_riscv_first_stage && first) || (is_second(wanted) && second))
+        return wanted;
+    return NULL;
+}
+
+enum sluice_status riommu_geometry(struct unit *unit, struct pt_config *config)
+{
+    struct riommu *riommu = riommu_of(unit);
+    const struct pt_format *format = format_for(riommu, config->format);
+    struct pt_config want = *config;
+    unsigned levels;
+
+    if (format == NULL)
+        return SLUICE_ERR_UNSUPPORTED;
+    levels = levels_for(riommu, is_second(format), want.iova_bits != 0 ? want.iova_bits : 64);
+    if (want.format == NULL) {
+        want.format = format;
+        want.levels = levels;
+        want.page_sizes = page_sizes_of(levels);
+        want.phys_bits = unit->caps.phys_bits;
+        want.coherent = unit->caps.coherent;
+        want.live_change = true;
+    }
+    /* Another unit's choice, narrowed to what this one has. */
+    while (want.levels > LEVELS_MIN && !has_levels(riommu, is_second(format), want.levels))
+        want.levels--;
+    if (!has_levels(riommu, is_second(format), want.levels))
+        return SLUICE_ERR_UNSUPPORTED;
+    if (want.iova_bits == 0 || want.iova_bits > reach_of(is_second(format), want.levels))
+        want.iova_bits = reach_of(is_second(format), want.levels);
+    want.page_sizes &= page_sizes_of(want.levels);
+    if (want.phys_bits > unit->caps.phys_bits)
+        want.phys_bits = unit->caps.phys_bits;
+    want.coherent = want.coherent && unit->caps.coherent;
+    want.snoop = false;
+    *config = want;
+    return SLUICE_OK;
+}
+
+static bool can_walk(const struct riommu *riommu, const struct pagetable *pt)
+{
+    const struct pt_config *config = &pt->config;
+    bool second = is_second(pt->format);
+
+    return format_for(riommu, pt->format) != NULL && has_levels(riommu, second, config->levels) &&
+           config->iova_bits <= reach_of(second, config->levels) &&
+           config->phys_bits <= riommu->unit.caps.phys_bits &&
+           (riommu->unit.caps.coherent || !config->coherent) &&
+           (!second || (pt->root_order >= 2 && (pt->root_phys & 0x3fffu) == 0));
+}
+
+struct riommu_tag riommu_tag_of(const struct domain_link *link)
+{
+    return (struct riommu_tag){.second = link->pt != NULL && is_second(link->pt->format),
+                               .id = link->tag};
+}
+
+struct riommu_context riommu_context_for(const struct domain_link *link, bool ats)
+{
+    struct riommu_walk walk;
+
+    if (link == NULL)
+        return riommu_context_blocked();
+    if (link->pt == NULL)
+        return riommu_context_pass();
+    walk = (struct riommu_walk){
+        .root = link->pt->root_phys, .levels = link->pt->config.levels, .tag = link->tag};
+    return is_second(link->pt->format) ? riommu_context_second(&walk, ats)
+                                       : riommu_context_first(&walk, ats);
+}
+
+/* ---- tags ---- */
+
+static bool tag_used(const struct riommu *riommu, uint32_t tag)
+{
+    return (riommu->tags[tag / RIOMMU_TAG_WORD_BITS] >> tag % RIOMMU_TAG_WORD_BITS & 1u) != 0;
+}
+
+/* Next fit, so that an ID rests as long as possible before it is used again. */
+static bool tag_take(struct riommu *riommu, uint32_t *out_tag)
+{
+    for (uint32_t i = 0; i < RIOMMU_TAG_COUNT; i++) {
+        uint32_t tag = (riommu->tag_next + i) % RIOMMU_TAG_COUNT;
+
+        if (tag == 0 || tag_used(riommu, tag))
+            continue;
+        riommu->tags[tag / RIOMMU_TAG_WORD_BITS] |= 1u << tag % RIOMMU_TAG_WORD_BITS;
+        riommu->tag_next = (tag + 1) % RIOMMU_TAG_COUNT;
+        *out_tag = tag;
+        return true;
+    }
+    return false;
+}
+
+static void tag_release(struct riommu *riommu, uint32_t tag)
+{
+    riommu->tags[tag / RIOMMU_TAG_WORD_BITS] &= ~(1u << tag % RIOMMU_TAG_WORD_BITS);
+}
+
+enum sluice_status riommu_link_open(struct unit *unit, struct domain_link *link)
+{
+    struct riommu *riommu = riommu_of(unit);
+
+    link->tag = 0;
+    if (link->pt == NULL)
+        return SLUICE_OK; /* nothing is cached for what is not translated */
+    if (!can_walk(riommu, link->pt))
+        return SLUICE_ERR_UNSUPPORTED;
+    return tag_take(riommu, &link->tag) ? SLUICE_OK : SLUICE_ERR_NO_SPACE;
+}
+
+enum sluice_status riommu_link_close(struct unit *unit, struct domain_link *link)
+{
+    struct riommu *riommu = riommu_of(unit);
+    const struct unit_invalidation everything = {.link = link};
+    struct unit_ticket ticket;
+    enum sluice_status status = riommu_invalidate_submit(unit, &everything, &ticket);
+
+    if (status == SLUICE_OK)
+        status = riommu_invalidate_wait(unit, &ticket);
+    riommu_ats_forget(riommu, link);
+    if (link->pt == NULL)
+        return status;
+    if (status != SLUICE_OK) {
+        log_error(unit->sluice, "%s: ID %u is not used again: its translations may live on",
+                  unit->name, (unsigned)link->tag);
+        return status;
+    }
+    tag_release(riommu, link->tag);
+    return SLUICE_OK;
+}

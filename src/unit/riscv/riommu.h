@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The inside of the RISC-V IOMMU driver [RISC-V IOMMU 1.0].
+ *
+ * Locks, in order: sluice->lock (held by callers of most operations) > ring.lock. log_lock is taken
+ * with none of them held by this driver and takes none.
+ *
+ *   ring.lock  the command queue and its records, CQCSR, the list of sources with device TLBs
+ *   log_lock   the fault queue and the page request queue, FQCSR and PQCSR; never held while a
+ * fault is delivered
+ */
+#ifndef SLUICE_UNIT_RISCV_RIOMMU_H
+#define SLUICE_UNIT_RISCV_RIOMMU_H
+
+#include "unit/ring.h"
+#include "unit/riscv/command.h"
+#include "unit/riscv/context.h"
+#include "unit/riscv/fault.h"
+#include "unit/riscv/registers.h"
+#include "unit/unit.h"
+
+#define RIOMMU_RING_LG2        8u  /**< entries of the command queue: UNIT_RING_ENTRIES */
+#define RIOMMU_FAULT_LG2       7u  /**< entries of the fault queue: one page */
+#define RIOMMU_REQUEST_LG2     8u  /**< entries of the page request queue: one page */
+#define RIOMMU_DEVICE_BITS_MAX 24u /**< of device IDs [RISC-V IOMMU 1] */
+#define RIOMMU_LEVELS          3u  /**< of the device directory, of which the unit may use fewer */
+/** PSCIDs have 20 bits and GSCIDs 16: one set of IDs serves as either. */
+#define RIOMMU_TAG_COUNT     0x10000u
+#define RIOMMU_TAG_WORD_BITS 32u
+
+/** What hardware says, in the words the driver decides with. */
+struct riommu_capability {
+    uint64_t cap;
+    unsigned phys_bits;
+    bool extended;        /**< device contexts of 64 bytes */
+    unsigned device_bits; /**< of the IDs that firmware tells of */
+};
+
+/** A queue that the unit writes, guarded by log_lock. */
+struct riommu_queue {
+    struct sluice_pages pages;
+    uint32_t head; /**< as in the register */
+    uint32_t csr;  /**< enables, as last written */
+    bool lost;     /**< records were lost, and that was not told with a fault yet */
+    uint64_t seen;
+};
+
+/** A source with a device TLB, guarded by ring.lock. */
+struct riommu_ats {
+    struct list_node node;
+    const struct domain_link *link;
+    uint32_t device;
+};
+
+struct riommu {
+    struct unit unit; /**< first */
+    void *registers;
+    sluice_phys_t base;   /**< of the registers: firmware's word, or what is in BAR 0 */
+    uint32_t pci_command; /**< on PCI: as found, what is restored when the unit is released */
+    struct riommu_capability capability;
+
+    struct unit_ring ring;
+    uint32_t cqcsr;    /**< enables, as last written */
+    uint64_t error_at; /**< position of the last error of the queue; UINT64_MAX: none */
+    struct list_node ats;
+
+    struct sluice_spinlock log_lock;
+    struct riommu_queue faults;
+    struct riommu_queue requests;
+
+    struct sluice_pages top[RIOMMU_LEVELS]; /**< of the directory, by level: see directory.c */
+    unsigned levels;                        /**< that the unit uses; 0 before the first start */
+    unsigned before; /**< DDTP.MODE as found: what is restored when the unit is stopped */
+    uint32_t *tags;  /**< bit set: in use or must not be used */
+    uint32_t tag_next;
+
+    bool has_event;
+    bool wired;
+    void *event;
+    struct sluice_msi msi;
+};
+
+static inline struct riommu *riommu_of(struct unit *unit)
+{
+    return container_of(unit, struct riommu, unit);
+}
+
+static inline struct riommu *riommu_of_ring(struct unit_ring *ring)
+{
+    return container_of(ring, struct riommu, ring);
+}
+
+static inline uint32_t riommu_read32(struct riommu *riommu, uint32_t offset)
+{
+    struct sluice *sluice = riommu->unit.sluice;
+
+    return sluice->ops->mmio_read32(sluice->config.ctx, riommu->registers, offset);
+}
+
+static inline uint64_t riommu_read64(struct riommu *riommu, uint32_t offset)
+{
+    struct sluice *sluice = riommu->unit.sluice;
+
+    return sluice->ops->mmio_read64(sluice->config.ctx, riommu->registers, offset);
+}
+
+static inline void riommu_write32(struct riommu *riommu, uint32_t offset, uint32_t value)
+{
+    struct sluice *sluice = riommu->unit.sluice;
+
+    sluice->ops->mmio_write32(sluice->config.ctx, riommu->registers, offset, value);
+}
+
+static inline void riommu_write64(struct riommu *riommu, uint32_t offset, uint64_t value)
+{
+    struct sluice *sluice = riommu->unit.sluice;
+
+    sluice->ops->mmio_write64(sluice->config.ctx, riommu->registers, offset, value);
+}
+
+/** Makes what was written visible to a unit that does not snoop. */
+static inline void riommu_clean(struct riommu *riommu, const void *virt, size_t bytes)
+{
+    if (!riommu->unit.caps.coherent)
+        host_cache_clean(riommu->unit.sluice, virt, bytes);
+}
+
+/** Whether a capability of one bit is there. */
+#define RIOMMU_HAS(riommu, field) (RIOMMU_GET(CAP_##field, (riommu)->capability.cap) != 0)
+
+/* pci.c; on PCI only */
+/** Finds the registers. Returns OK; UNSUPPORTED; FIRMWARE, HARDWARE (logged). */
+enum sluice_status riommu_pci_open(struct riommu *riommu);
+/** Lets it read and write memory, and send messages. */
+void riommu_pci_master(struct riommu *riommu);
+void riommu_pci_close(struct riommu *riommu);
+
+/* capability.c */
+/** Decodes and checks. Returns OK; HARDWARE, UNSUPPORTED (logged). */
+enum sluice_status riommu_capability_read(struct riommu *riommu);
+void riommu_capability_publish(struct riommu *riommu);
+void riommu_describe(struct unit *unit, sluice_emit *emit, void *arg);
+
+/* control.c; returns OK; TIMEOUT; HARDWARE (reads all ones, or does not take it), logged */
+enum sluice_status riommu_directory_mode(struct riommu *riommu, enum riommu_ddtp_mode *out);
+/** Blocks everything; the root page stays as it is [RISC-V IOMMU 5.5]. */
+enum sluice_status riommu_directory_off(struct riommu *riommu);
+/** @param root  ignored for BARE. UNSUPPORTED: the unit has no such mode, and is off. */
+enum sluice_status riommu_directory_set(struct riommu *riommu, enum riommu_ddtp_mode mode,
+                                        sluice_phys_t root);
+/** Writes a queue's control, 0 or enables, and waits until it is on or off. */
+enum sluice_status riommu_queue_control(struct riommu *riommu, enum riommu_register csr,
+                                        uint32_t enables);
+/** Byte order and kind of interrupts; the unit is off and so are its queues. */
+enum sluice_status riommu_features_set(struct riommu *riommu);
+
+/* queue.c */
+extern const struct unit_ring_ops riommu_ring_ops_written; /**< completions are written */
+extern const struct unit_ring_ops riommu_ring_ops_polled;  /**< the head tells them */
+/** Turns it on, empty. Returns as in control.c. */
+enum sluice_status riommu_ring_start(struct riommu *riommu);
+enum sluice_status riommu_ring_stop(struct riommu *riommu);
+/** No interrupts from it any more; it goes on. */
+void riommu_ring_quiet(struct riommu *riommu);
+/** An error interrupt. */
+void riommu_ring_look(struct riommu *riommu);
+
+/* invalidate.c */
+enum sluice_status riommu_invalidate_submit(struct unit *unit,
+                                            const struct unit_invalidation *invalidation,
+                                            struct unit_ticket *out_ticket);
+enum sluice_status riommu_invalidate_wait(struct unit *unit, const struct unit_ticket *ticket);
+/** All contexts and translations. */
+enum sluice_status riommu_invalidate_everything(struct riommu *riommu);
+/** One device's context, what was cached through `old`, and its device TLB if it has one. */
+enum sluice_status riommu_invalidate_device(struct riommu *riommu, uint32_t device,
+                                            const struct riommu_context *old, bool device_tlb);
+struct riommu_tag riommu_tag_of(const struct domain_link *link);
+
+/* directory.c */
+/** Makes the directory, in which everybody is blocked. */
+bool riommu_directory_make(struct riommu *riommu);
+/** Frees it, or counts it as withheld. */
+void riommu_directory_free(struct riommu *riommu);
+/** Tells the unit of it. Returns OK; UNSUPPORTED, TIMEOUT, HARDWARE (it is off then). */
+enum sluice_status riommu_directory_on(struct riommu *riommu);
+enum sluice_status riommu_attach(struct unit *unit, struct source *source, uint32_t pasid,
+                                 struct domain_link *to);
+/** Drops what an attach that failed left of the link's device TLBs: the link goes away. */
+void riommu_ats_forget(struct riommu *riommu, const struct domain_link *link);
+
+/* link.c */
+enum sluice_status riommu_geometry(struct unit *unit, struct pt_config *config);
+enum sluice_status riommu_link_open(struct unit *unit, struct domain_link *link);
+enum sluice_status riommu_link_close(struct unit *unit, struct domain_link *link);
+/** The context of a device that belongs to the link; NULL: blocked. */
+struct riommu_context riommu_context_for(const struct domain_link *link, bool ats);
+
+/* log.c */
+/** Turns the queues on, empty. Returns as in control.c. */
+enum sluice_status riommu_logs_start(struct riommu *riommu);
+enum sluice_status riommu_logs_stop(struct riommu *riommu);
+/** No interrupts from them any more; they go on. */
+void riommu_logs_quiet(struct riommu *riommu);
+unsigned riommu_faults_drain(struct unit *unit, unit_fault_sink *sink, void *arg);
+/** An event interrupt: drains, bounded. */
+void riommu_event(void *arg);
+
+/* interrupt.c */
+/** Installs the handler, and decides on messages or wires, before the unit is programmed. */
+void riommu_event_prepare(struct riommu *riommu);
+/** Programs vectors and messages; queues turn interrupts on as they start. */
+void riommu_event_program(struct riommu *riommu);
+void riommu_event_remove(struct riommu *riommu);
+
+/* start.c */
+enum sluice_status riommu_start(struct unit *unit);
+enum sluice_status riommu_stop(struct unit *unit);
+enum sluice_status riommu_suspend(struct unit *unit);
+enum sluice_status riommu_resume(struct unit *unit);
+
+/* probe.c */
+extern const struct unit_ops riommu_unit_ops;
+/** Frees pages, or counts them as withheld when the unit may still reach them. */
+void riommu_give_back(struct riommu *riommu, struct sluice_pages *pages, unsigned order);
+
+#endif
