@@ -87,6 +87,10 @@ bool arch_pin_find(uint8_t *out_id);
 void arch_pin_write(uint64_t entry);
 /** Lets the timer run out once, in a millisecond. */
 void arch_pin_raise(void);
+/** Takes the pin's level back down, at once and for 50 ms at least. */
+void arch_pin_lower(void);
+/** Tells the IOAPIC of the end of an interrupt that a pin with this low byte sent. */
+void arch_pin_end(uint64_t entry);
 /** Interrupts that arrived for which nobody had asked. */
 uint64_t arch_irq_unexpected(void);
 /** Returns whether they were on. */

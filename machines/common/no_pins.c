@@ -21,3 +21,14 @@ void arch_pin_raise(void)
 {
     machine_die("a pin was raised that nobody found");
 }
+
+void arch_pin_lower(void)
+{
+    machine_die("a pin was lowered that nobody found");
+}
+
+void arch_pin_end(uint64_t entry)
+{
+    (void)entry;
+    machine_die("a pin was ended that nobody found");
+}

@@ -12,6 +12,7 @@
 #define ANSWER_NS    200000000ull
 #define SILENCE_NS   20000000ull
 #define MOVES        20u
+#define LEVELS       5u
 #define UNUSED_ENTRY (1000u << 5) /* on the address: the entry a thousand further on */
 #define UNUSED_DATA  3u           /* on the data, where that is the entry */
 #define DISK_BASE    UINT64_C(0x200000)
@@ -316,6 +317,41 @@ static void run_disk_interrupts(struct lab *lab)
 
 /* ---- a pin ---- */
 
+/* A level stays until its cause is gone. */
+static void lower_and_count(void *context)
+{
+    arch_pin_lower();
+    count(context);
+}
+
+/* Raised, handled and ended, over and over: one that the IOAPIC does not see ended comes no more.
+ */
+static void use_level(struct sluice_interrupt *pin)
+{
+    struct counter level = {.fired = 0};
+    uint64_t entry = 0, arrived = 0;
+    if (!check(arch_irq_alloc(lower_and_count, &level, &level.irq), "a vector is free"))
+        return;
+    const struct sluice_interrupt_route route = {
+        .vector = (uint8_t)level.irq, .destination = arch_cpu_id(), .level = true};
+    if (check(sluice_interrupt_route(pin, 0, &route) == SLUICE_OK &&
+                  sluice_interrupt_ioapic_entry(pin, &entry) == SLUICE_OK,
+              "the pin is routed to vector 0x%x as a level", level.irq)) {
+        arch_pin_write(entry);
+        for (unsigned i = 1; i <= LEVELS; i++) {
+            arch_pin_raise();
+            if (!counter_waits(&level, i))
+                break;
+            arch_pin_end(entry);
+            arrived++;
+        }
+        check(arrived == LEVELS && level.fired == LEVELS,
+              "each of %u levels raises it once, and ends with the IOAPIC told", LEVELS);
+        arch_pin_write(entry | ARCH_PIN_MASKED);
+    }
+    arch_irq_free(level.irq);
+}
+
 static void use_pin(struct sluice_interrupt *pin, struct counter *counter, struct counter *other)
 {
     uint64_t entry = 0;
@@ -332,6 +368,7 @@ static void use_pin(struct sluice_interrupt *pin, struct counter *counter, struc
     arch_pin_raise();
     check(counter_waits(other, 1) && counter->fired == before, "the next time that one fires");
     arch_pin_write(entry | ARCH_PIN_MASKED);
+    use_level(pin);
 }
 
 /* The message goes past the unit, and says what the entry's low byte says. */

@@ -13,6 +13,7 @@
 #define ENTRY_BYTES  12u
 #define REG_SELECT   0x00u
 #define REG_WINDOW   0x10u
+#define REG_EOI      0x40u /* from version 20h on */
 #define FIRST_ENTRY  0x10u
 #define TIMER_PIN    2u
 #define PIT_DATA     0x40u
@@ -58,4 +59,17 @@ void arch_pin_raise(void)
     x86_out8(PIT_COMMAND, PIT_ONE_SHOT);
     x86_out8(PIT_DATA, PIT_TICKS & 0xff);
     x86_out8(PIT_DATA, PIT_TICKS >> 8);
+}
+
+void arch_pin_lower(void)
+{
+    /* A new count takes the output low until it has run out: the longest, 55 ms. */
+    x86_out8(PIT_COMMAND, PIT_ONE_SHOT);
+    x86_out8(PIT_DATA, 0);
+    x86_out8(PIT_DATA, 0);
+}
+
+void arch_pin_end(uint64_t entry)
+{
+    mmio_write32(registers, REG_EOI, (uint8_t)entry);
 }

@@ -371,17 +371,16 @@ static void unconfirmed(void **state)
 }
 
 /* An error of the ring that recovery survives: what failed stays withheld, the rest goes on. */
-static void withheld_for_good(void **state)
+static void withheld_by(const struct amdvi_model_injection *injection)
 {
     struct scene_config config = amd_defaults();
     struct amd_scene scene;
     struct sluice_interrupt *old, *heir;
     uint32_t first;
 
-    (void)state;
     old = begin(&scene, &config);
     first = amd_index(old, 0);
-    amdvi_model_inject(scene.unit, &(struct amdvi_model_injection){.silent_at = 1});
+    amdvi_model_inject(scene.unit, injection);
     assert_int_equal(sluice_interrupt_free(old), SLUICE_ERR_HARDWARE);
     amdvi_model_inject(scene.unit, &(struct amdvi_model_injection){0});
     assert_int_equal(amd_info(&scene).withheld, 4);
@@ -393,6 +392,16 @@ static void withheld_for_good(void **state)
     assert_int_equal(amd_info(&scene).entries, 8); /* its table stays too */
     assert_int_equal(sluice_stop(scene.scene.sluice), SLUICE_OK);
     scene_finish(&scene.scene);
+}
+
+static void withheld_for_good(void **state)
+{
+    (void)state;
+    for (unsigned nth = 1; nth <= 3; nth++) { /* device entry, table, wait */
+        withheld_by(&(struct amdvi_model_injection){.silent_at = nth});
+        withheld_by(&(struct amdvi_model_injection){.illegal_at = nth});
+        withheld_by(&(struct amdvi_model_injection){.hardware_at = nth});
+    }
 }
 
 /* A table that grew, which the unit did not confirm: the old memory is never used again. */
