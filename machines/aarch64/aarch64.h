@@ -46,8 +46,8 @@ void aarch64_gic_init(const struct devicetree *tree);
  * none. */
 uint32_t aarch64_gic_take(void);
 void aarch64_gic_end(uint32_t intid);
-/** An SPI, by its edge or its level, to this CPU; or off. */
-void aarch64_gic_enable_spi(uint32_t intid, bool edge);
+/** An SPI, by its edges, to this CPU; or off. */
+void aarch64_gic_enable_spi(uint32_t intid);
 void aarch64_gic_disable_spi(uint32_t intid);
 
 /** Starts the ITS, which turns messages into LPIs of the redistributor whose frame lies there. */

@@ -126,12 +126,12 @@ void aarch64_gic_end(uint32_t intid)
     aarch64_write_register("s3_0_c12_c12_1", intid); /* ICC_EOIR1_EL1 */
 }
 
-void aarch64_gic_enable_spi(uint32_t intid, bool edge)
+void aarch64_gic_enable_spi(uint32_t intid)
 {
     uint32_t bit = 1u << (intid % 32), word = intid / 32 * 4;
     uint32_t shift = intid % 16 * 2, config = GICD_ICFGR + intid / 16 * 4;
     uint32_t kind = mmio_read32(distributor, config) & ~(3u << shift);
-    mmio_write32(distributor, config, kind | (edge ? 2u << shift : 0));
+    mmio_write32(distributor, config, kind | 2u << shift);
     mmio_write32(distributor, GICD_IGROUPR + word,
                  mmio_read32(distributor, GICD_IGROUPR + word) | bit);
     mmio_write8(distributor, GICD_IPRIORITYR + intid, PRIORITY);

@@ -19,21 +19,22 @@
 #define TYPER_LPIS     (1u << 0)
 #define PENDING_ZERO   (1ull << 62)
 
-#define GITS_CTLR       0x0000u
-#define GITS_TYPER      0x0008u
-#define GITS_CBASER     0x0080u
-#define GITS_CWRITER    0x0088u
-#define GITS_CREADR     0x0090u
-#define GITS_BASER      0x0100u
-#define GITS_BASERS     8u
-#define GITS_TRANSLATER 0x10040u
-#define ITS_BYTES       0x20000u
-#define CTLR_ENABLED    (1u << 0)
-#define BASER_VALID     (1ull << 63)
-#define BASER_TYPE      56u
-#define TYPE_DEVICES    1u
-#define TYPE_GROUPS     4u           /* collections */
-#define TYPER_ADDRESSES (1ull << 19) /* PTA: a redistributor is named by its address */
+#define GITS_CTLR        0x0000u
+#define GITS_TYPER       0x0008u
+#define GITS_CBASER      0x0080u
+#define GITS_CWRITER     0x0088u
+#define GITS_CREADR      0x0090u
+#define GITS_BASER       0x0100u
+#define GITS_BASERS      8u
+#define TRANSLATER_FRAME 0x10000u
+#define GITS_TRANSLATER  0x10040u
+#define ITS_BYTES        0x20000u
+#define CTLR_ENABLED     (1u << 0)
+#define BASER_VALID      (1ull << 63)
+#define BASER_TYPE       56u
+#define TYPE_DEVICES     1u
+#define TYPE_GROUPS      4u           /* collections */
+#define TYPER_ADDRESSES  (1ull << 19) /* PTA: a redistributor is named by its address */
 
 /* Inner shareable, inner write-back: the same places in all of these registers but two. */
 #define SHAREABLE  (1ull << 10)
@@ -180,6 +181,13 @@ static bool add_device(uint32_t device)
         return false;
     devices[device_count++] = device;
     return true;
+}
+
+bool arch_doorbell(unsigned index, uint64_t *out_first, uint64_t *out_last)
+{
+    *out_first = registers_phys + TRANSLATER_FRAME;
+    *out_last = *out_first + MACHINE_PAGE_BYTES - 1;
+    return registers != NULL && index == 0;
 }
 
 bool aarch64_its_map(uint32_t device, uint32_t index, uint64_t *out_address)

@@ -112,7 +112,7 @@ bool arch_irq_message(unsigned irq, uint32_t source, uint64_t *out_address, uint
     return aarch64_its_map(source, irq, out_address);
 }
 
-bool arch_wire_connect(uint32_t number, bool edge, machine_irq_handler *handler, void *context)
+bool arch_wire_connect(uint32_t number, machine_irq_handler *handler, void *context)
 {
     if (number < AARCH64_FIRST_SPI || number >= AARCH64_SPI_END)
         return false;
@@ -120,7 +120,7 @@ bool arch_wire_connect(uint32_t number, bool edge, machine_irq_handler *handler,
         if (wires[i].irq.handler != NULL)
             continue;
         wires[i] = (struct wire){{handler, context}, number};
-        aarch64_gic_enable_spi(number, edge);
+        aarch64_gic_enable_spi(number);
         return true;
     }
     return false;

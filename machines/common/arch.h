@@ -74,10 +74,12 @@ void arch_irq_free(unsigned irq);
 bool arch_irq_message(unsigned irq, uint32_t source, uint64_t *out_address, uint32_t *out_data);
 /**
  * Has a wire of the interrupt controller, by its number as firmware's tables have it, call
- * `handler`; `edge`: by its edges, not its level. False when there is no such wire.
+ * `handler` at each of its edges. False when there is no such wire.
  */
-bool arch_wire_connect(uint32_t number, bool edge, machine_irq_handler *handler, void *context);
+bool arch_wire_connect(uint32_t number, machine_irq_handler *handler, void *context);
 void arch_wire_disconnect(uint32_t number);
+/** Where devices write messages, page by page; see sluice_host_ops.doorbell_extent. */
+bool arch_doorbell(unsigned index, uint64_t *out_first, uint64_t *out_last);
 /** How this CPU is named as the destination of an interrupt. */
 uint32_t arch_cpu_id(void);
 #define ARCH_PIN_MASKED (1u << 16)

@@ -31,7 +31,7 @@ void edu_interrupt(void *context)
     struct edu *edu = context;
     edu_acknowledge(edu);
     edu->interrupts++;
-    if (edu->looping)
+    if (edu->looping && !edu->kicked)
         (void)edu_start(edu, EDU_TO_MEMORY, edu->loop_bus, 0, edu->loop_bytes, true);
 }
 
@@ -105,16 +105,28 @@ bool edu_copy(struct edu *edu, enum edu_direction direction, uint64_t bus, unsig
 
 bool edu_loop_start(struct edu *edu, uint64_t bus, unsigned bytes)
 {
-    if (!edu->has_irq)
+    if (!edu->has_irq && !edu->kicked)
         return false;
     edu->loop_bus = bus;
     edu->loop_bytes = bytes;
     edu->looping = true;
-    return edu_start(edu, EDU_TO_MEMORY, bus, 0, bytes, true);
+    return edu_start(edu, EDU_TO_MEMORY, bus, 0, bytes, !edu->kicked);
 }
 
-bool edu_loop_wait(const struct edu *edu, unsigned rounds)
+static bool kick(struct edu *edu, unsigned rounds)
 {
+    for (unsigned i = 0; i < rounds; i++) {
+        if (!edu_wait(edu) ||
+            !edu_start(edu, EDU_TO_MEMORY, edu->loop_bus, 0, edu->loop_bytes, false))
+            return false;
+    }
+    return true;
+}
+
+bool edu_loop_wait(struct edu *edu, unsigned rounds)
+{
+    if (edu->kicked)
+        return kick(edu, rounds);
     uint64_t deadline = arch_now_ns() + rounds * WAIT_NS, until = edu->interrupts + rounds;
     while (edu->interrupts < until) {
         if (arch_now_ns() > deadline)

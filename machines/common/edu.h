@@ -22,6 +22,9 @@ struct edu {
     volatile uint64_t interrupts; /* taken so far */
     /* While set, every interrupt starts the next write of `loop_bytes` to `loop_bus`. */
     volatile bool looping;
+    /* The next write is started by edu_loop_wait instead: whoever stops the device's DMA stops its
+     * interrupt too. Set before edu_loop_start. */
+    bool kicked;
     uint64_t loop_bus;
     unsigned loop_bytes;
 };
@@ -57,8 +60,8 @@ bool edu_copy(struct edu *edu, enum edu_direction direction, uint64_t bus, unsig
  * device that does DMA while the CPU does something else.
  */
 bool edu_loop_start(struct edu *edu, uint64_t bus, unsigned bytes);
-/** Waits until that many more rounds are done. */
-bool edu_loop_wait(const struct edu *edu, unsigned rounds);
+/** Waits until that many more rounds are done; another one is under way then. */
+bool edu_loop_wait(struct edu *edu, unsigned rounds);
 bool edu_loop_stop(struct edu *edu);
 
 #endif

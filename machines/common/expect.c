@@ -10,6 +10,10 @@ static const struct expectation expectations[] = {
      * that are not present too. */
     {.driver = "Intel VT-d",
      .logs_faults = true,
+     .logs_blocked = true,
+     .logs_out_of_range = true,
+     .maps_write_only = true,
+     .messages_always_pass = true,
      .tells_unmapped_from_denied = false,
      .logs_denied_when_cached = false,
      .tells_buses_apart = true,
@@ -24,6 +28,8 @@ static const struct expectation expectations[] = {
     /* Up to 10.0 the emulation takes its event log for full at every event, so it writes none. */
     {.driver = "AMD-Vi",
      .logs_faults = false,
+     .maps_write_only = true,
+     .messages_always_pass = true,
      .remark = "QEMU's amd-iommu writes no event log",
      .cached_remark = "QEMU's amd-iommu writes no event log",
      /* It asks for a device's bus number when the device is made, before anybody gave numbers. */
@@ -44,6 +50,11 @@ static const struct expectation expectations[] = {
      * mapped addresses. */
     {.driver = "virtio-iommu",
      .logs_faults = true,
+     .logs_blocked = true,
+     .logs_out_of_range = true,
+     .maps_write_only = true,
+     /* On Arm it is told of the doorbell, and lets everything pass there. */
+     .messages_always_pass = true,
      .tells_unmapped_from_denied = true,
      .logs_denied_when_cached = true,
      .tells_buses_apart = true,
@@ -52,10 +63,52 @@ static const struct expectation expectations[] = {
      .notice_remark = "QEMU's virtio-iommu-pci has no MSI-X",
      .hands_over_seamlessly = false,
      .takeover_remark = "taking over is a reset, which makes a virtio-iommu forget its domains"},
+    /* An entry that aborts records nothing [SMMU 5.2], and a stream without an entry no address
+     * [SMMU 7.3.3]. A message is a write like any other [SMMU 3.18]. */
+    {.driver = "Arm SMMUv3",
+     .word = "stage-2",
+     .logs_faults = true,
+     .logs_blocked = false,
+     .blocked_remark = "an SMMUv3 records no access of a stream that is blocked",
+     /* It takes that for a fault of stage 1 [SMMU 3.4], of which nobody said that it be recorded.
+      */
+     .logs_out_of_range = false,
+     .range_remark = "QEMU's SMMUv3 records no address that is too wide for stage 2",
+     .maps_write_only = true,
+     .messages_always_pass = false,
+     .tells_unmapped_from_denied = true,
+     .logs_denied_when_cached = false,
+     .cached_remark = "QEMU's SMMUv3 records no read that a translation in its cache denies",
+     .tells_buses_apart = true,
+     .refuses_older_messages = true,
+     .tells_message_sources = true,
+     .tells_access = true,
+     .raises_notice = true,
+     .hands_over_seamlessly = true},
+    /* Stage 1, which the driver takes where it can, cannot say "write alone" [Arm ARM D8.4]. */
+    {.driver = "Arm SMMUv3",
+     .logs_faults = true,
+     .logs_blocked = false,
+     .blocked_remark = "an SMMUv3 records no access of a stream that is blocked",
+     .logs_out_of_range = true,
+     .maps_write_only = false,
+     .messages_always_pass = false,
+     .tells_unmapped_from_denied = true,
+     .logs_denied_when_cached = true,
+     .tells_buses_apart = true,
+     .refuses_older_messages = true,
+     .tells_message_sources = true,
+     .tells_access = true,
+     .raises_notice = true,
+     .hands_over_seamlessly = true},
 };
 
 static const struct expectation everything = {.driver = "",
                                               .logs_faults = true,
+                                              .logs_blocked = true,
+                                              .logs_out_of_range = true,
+                                              .maps_write_only = true,
+                                              .messages_always_pass = true,
                                               .tells_unmapped_from_denied = true,
                                               .logs_denied_when_cached = true,
                                               .tells_buses_apart = true,
@@ -68,8 +121,9 @@ static const struct expectation everything = {.driver = "",
 const struct expectation *expectation_of(const char *driver)
 {
     for (size_t i = 0; i < sizeof(expectations) / sizeof(expectations[0]); i++) {
-        if (text_equal(expectations[i].driver, driver))
-            return &expectations[i];
+        const struct expectation *row = &expectations[i];
+        if (text_equal(row->driver, driver) && (row->word == NULL || option_given(row->word)))
+            return row;
     }
     return &everything;
 }

@@ -10,6 +10,7 @@
 
 struct expectation {
     const char *driver; /* sluice_unit_info.driver */
+    const char *word;   /* of the command line, that it holds for; NULL: any */
     const char *remark; /* why something is not expected; NULL when all is */
     const char *cached_remark;
     const char *buses_remark;
@@ -18,7 +19,18 @@ struct expectation {
     const char *pins_remark;
     const char *notice_remark;
     const char *takeover_remark;
+    const char *blocked_remark;
+    const char *range_remark;
     bool logs_faults;
+    /* It logs accesses of a device that belongs to no domain, with their address; if not:
+     * blocked_remark. */
+    bool logs_blocked;
+    /* And accesses to addresses that are wider than the domain; if not: range_remark. */
+    bool logs_out_of_range;
+    /* Its tables have entries that allow writing alone. */
+    bool maps_write_only;
+    /* Interrupt messages pass, whatever domain a device is in, and when it is in none. */
+    bool messages_always_pass;
     /* Its log has different codes for "nothing is mapped" and "mapped without permission". */
     bool tells_unmapped_from_denied;
     /* It also logs accesses that a translation in its cache denies; if not: cached_remark. */

@@ -278,6 +278,12 @@ static const char *access_text(uint32_t prot)
     }
 }
 
+uint32_t lab_write(const struct lab *lab)
+{
+    uint32_t prot = SLUICE_PROT_WRITE;
+    return lab->expect->maps_write_only ? prot : prot | SLUICE_PROT_READ;
+}
+
 bool lab_map(struct sluice_domain *domain, uint64_t iova, uint64_t phys, uint64_t bytes,
              uint32_t prot)
 {
@@ -346,6 +352,14 @@ void lab_check_fault(struct lab *lab, const struct pci_device *pci, enum sluice_
     char text[16];
     if (!lab->expect->logs_faults) {
         say("(no fault record is looked for: %s)", lab->expect->remark);
+        return;
+    }
+    if (!lab->expect->logs_blocked && (reasons & (1u << SLUICE_FAULT_BLOCKED)) != 0) {
+        say("(no fault record is looked for: %s)", lab->expect->blocked_remark);
+        return;
+    }
+    if (!lab->expect->logs_out_of_range && (reasons & (1u << SLUICE_FAULT_OUT_OF_RANGE)) != 0) {
+        say("(no fault record is looked for: %s)", lab->expect->range_remark);
         return;
     }
     if (!lab->expect->tells_unmapped_from_denied && (reasons & (1u << SLUICE_FAULT_NOT_MAPPED)))
@@ -419,10 +433,11 @@ static bool domain_map(struct machine_dma *dma, uint64_t phys, size_t bytes, uns
                     ((access & MACHINE_DMA_WRITE) != 0 ? (uint32_t)SLUICE_PROT_WRITE : 0);
     uint64_t iova = self->next;
     self->next += bytes + MACHINE_PAGE_BYTES; /* a hole after each, to catch overruns */
-    if (sluice_domain_map(self->domain, iova, phys, bytes, prot) != SLUICE_OK)
-        return false;
+    enum sluice_status status = sluice_domain_map(self->domain, iova, phys, bytes, prot);
+    if (status == SLUICE_ERR_UNSUPPORTED && prot == SLUICE_PROT_WRITE)
+        status = sluice_domain_map(self->domain, iova, phys, bytes, prot | SLUICE_PROT_READ);
     *out_bus = iova;
-    return true;
+    return status == SLUICE_OK;
 }
 
 static bool domain_unmap(struct machine_dma *dma, uint64_t bus, size_t bytes)

@@ -15,6 +15,7 @@
 struct event {
     struct sluice_event_handler handler;
     unsigned irq;
+    bool has_irq; /* else it is connected to its wires */
     bool used;
 };
 
@@ -211,11 +212,36 @@ static bool host_memory_extent(void *ctx, unsigned index, sluice_phys_t *out_fir
     return machine_ram_extent(index, out_first, out_last);
 }
 
+static bool host_doorbell_extent(void *ctx, unsigned index, sluice_phys_t *out_first,
+                                 sluice_phys_t *out_last)
+{
+    (void)ctx;
+    return arch_doorbell(index, out_first, out_last);
+}
+
 static void on_event(void *context)
 {
     const struct event *event = context;
     event_count++;
     event->handler.handler(event->handler.arg);
+}
+
+/* By message where the machine has one for a unit, else by the unit's wires. */
+static bool connect_event(struct event *event, struct sluice_msi *out_msi)
+{
+    bool any = false;
+    *out_msi = (struct sluice_msi){0};
+    event->has_irq = arch_irq_alloc(on_event, event, &event->irq);
+    if (event->has_irq &&
+        arch_irq_message(event->irq, ARCH_NO_SOURCE, &out_msi->address, &out_msi->data))
+        return true;
+    if (event->has_irq)
+        arch_irq_free(event->irq);
+    event->has_irq = false;
+    for (unsigned i = 0; i < SLUICE_UNIT_WIRES_MAX; i++)
+        any |= event->handler.wires[i] != 0 &&
+               arch_wire_connect(event->handler.wires[i], on_event, event);
+    return any;
 }
 
 static bool host_event_install(void *ctx, const char *unit,
@@ -229,15 +255,9 @@ static bool host_event_install(void *ctx, const char *unit,
         if (event->used)
             continue;
         event->handler = *handler;
-        if (!arch_irq_alloc(on_event, event, &event->irq))
-            return false;
-        if (!arch_irq_message(event->irq, ARCH_NO_SOURCE, &out_msi->address, &out_msi->data)) {
-            arch_irq_free(event->irq);
-            return false;
-        }
-        event->used = true;
+        event->used = connect_event(event, out_msi);
         *out_handle = event;
-        return true;
+        return event->used;
     }
     return false;
 }
@@ -247,7 +267,10 @@ static void host_event_remove(void *ctx, void *handle)
     (void)ctx;
     struct event *event = handle;
     /* One CPU and not in its handler, so it is not running. */
-    arch_irq_free(event->irq);
+    if (event->has_irq)
+        arch_irq_free(event->irq);
+    for (unsigned i = 0; i < SLUICE_UNIT_WIRES_MAX && !event->has_irq; i++)
+        arch_wire_disconnect(event->handler.wires[i]);
     event->used = false;
 }
 
@@ -343,6 +366,7 @@ const struct sluice_host_ops machine_host_ops = {
     .stall_ns = host_stall_ns,
     .cpu_count = host_cpu_count,
     .memory_extent = host_memory_extent,
+    .doorbell_extent = host_doorbell_extent,
     .event_install = host_event_install,
     .event_remove = host_event_remove,
     .dma_poll_at = host_dma_poll_at,

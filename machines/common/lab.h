@@ -124,6 +124,8 @@ void lab_page_free(struct lab *lab, struct page page);
 /** Takes all devices out of their domains, frees domains and pages; true when all of it worked. */
 bool lab_release(struct lab *lab);
 
+/** What to map with for a device that shall write: writing alone where the tables can say that. */
+uint32_t lab_write(const struct lab *lab);
 /** Maps and says so. */
 bool lab_map(struct sluice_domain *domain, uint64_t iova, uint64_t phys, uint64_t bytes,
              uint32_t prot);

@@ -12,6 +12,7 @@
  *   silent-interrupts the emulator logs no message that it refuses
  *   edu-bits=n      how many address bits the plain edu device reaches, if not 28
  *   pins-pass       the emulator does not remap what the IOAPIC sends
+ *   stage-2         the unit has only its second stage (expect.c)
  *   x2apic          the CPU is put into x2APIC mode
  *   verbose         the library's debug log too
  *   colour          with colours

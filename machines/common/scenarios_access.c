@@ -75,6 +75,13 @@ static void run_write_only(struct lab *lab)
     if (!stage_set(lab, &stage, lab->plain, SLUICE_DOMAIN_DMA))
         return;
     struct page page = lab_page(lab, 0);
+    if (!lab->expect->maps_write_only) {
+        check(sluice_domain_map(stage.domain, STAGE_IOVA, page.phys, MACHINE_PAGE_BYTES,
+                                SLUICE_PROT_WRITE) == SLUICE_ERR_UNSUPPORTED,
+              "these tables cannot say \"write, but not read\": refused, not widened");
+        stage_check_read_stopped(&stage, STAGE_IOVA, page, NOT_MAPPED);
+        return;
+    }
     if (!lab_map(stage.domain, STAGE_IOVA, page.phys, MACHINE_PAGE_BYTES, SLUICE_PROT_WRITE))
         return;
     stage_check_read_stopped(&stage, STAGE_IOVA, page, READ_DENIED);

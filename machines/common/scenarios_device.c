@@ -43,7 +43,7 @@ static void fill_by_rng(struct lab *lab, struct virtio_rng *rng, struct sluice_d
     }
     for (unsigned i = 0; i < RNG_PAGES; i++) {
         if (!lab_map(domain, DATA_IOVA + (uint64_t)i * MACHINE_PAGE_BYTES,
-                     pages[RNG_PAGES - 1 - i].phys, MACHINE_PAGE_BYTES, SLUICE_PROT_WRITE))
+                     pages[RNG_PAGES - 1 - i].phys, MACHINE_PAGE_BYTES, lab_write(lab)))
             return;
     }
     check(virtio_rng_offer(rng, DATA_IOVA, RNG_PAGES * MACHINE_PAGE_BYTES) &&

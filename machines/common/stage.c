@@ -15,7 +15,7 @@ bool stage_load(struct stage *stage)
                                                   MACHINE_PAGE_BYTES, SLUICE_PROT_READ);
     if (status == SLUICE_OK)
         status = sluice_domain_map(stage->domain, STAGE_DUMP, stage->dump.phys, MACHINE_PAGE_BYTES,
-                                   SLUICE_PROT_WRITE);
+                                   lab_write(lab));
     if (status != SLUICE_OK)
         return check(false, "the pages the scenario needs are mapped: %s",
                      sluice_status_text(status));

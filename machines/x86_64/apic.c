@@ -81,13 +81,20 @@ bool arch_irq_message(unsigned irq, uint32_t source, uint64_t *out_address, uint
     return true;
 }
 
-bool arch_wire_connect(uint32_t number, bool edge, machine_irq_handler *handler, void *context)
+bool arch_wire_connect(uint32_t number, machine_irq_handler *handler, void *context)
 {
     (void)number;
-    (void)edge;
     (void)handler;
     (void)context;
     return false; /* units of this architecture have messages */
+}
+
+bool arch_doorbell(unsigned index, uint64_t *out_first, uint64_t *out_last)
+{
+    (void)index;
+    (void)out_first;
+    (void)out_last;
+    return false; /* units know the window themselves */
 }
 
 void arch_wire_disconnect(uint32_t number)

@@ -185,14 +185,15 @@ static enum sluice_status prepare_tables(struct sluice_domain *domain,
                                          const struct sluice_device *device)
 {
     const struct region_user user = device_user(device);
+    enum sluice_status status;
 
     for (unsigned i = 0; i < device->source_count; i++) {
-        enum sluice_status status = domain_reserve_source_locked(domain, device->sources[i]);
-
+        status = domain_reserve_source_locked(domain, device->sources[i]);
         if (status != SLUICE_OK)
             return status;
     }
-    return firmware_regions_map_locked(domain, &user);
+    status = firmware_regions_map_locked(domain, &user);
+    return status == SLUICE_OK ? doorbells_map_locked(domain, device->unit) : status;
 }
 
 static enum sluice_status attach_locked(struct sluice_domain *domain, struct sluice_device *device)

@@ -232,6 +232,7 @@ enum sluice_status sluice_device_reserved(struct sluice_device *device, unsigned
 {
     enum sluice_status status = SLUICE_OK;
     const struct platform_reserved *region;
+    struct platform_reserved doorbell;
     const struct unit_caps *caps;
     struct region_user user;
     sluice_irqstate_t irq;
@@ -249,6 +250,13 @@ enum sluice_status sluice_device_reserved(struct sluice_device *device, unsigned
         *out = (struct sluice_reserved_region){.kind = SLUICE_RESERVED_SPECIAL,
                                                .first = caps->special_first,
                                                .last = caps->special_last};
+        return SLUICE_OK;
+    }
+    for (unsigned i = 0; doorbell_at(device->unit, i, &doorbell); i++) {
+        if (index-- != 0)
+            continue;
+        *out = (struct sluice_reserved_region){
+            .kind = SLUICE_RESERVED_INTERRUPT, .first = doorbell.first, .last = doorbell.last};
         return SLUICE_OK;
     }
     irq = sluice_spin_lock(&device->sluice->lock);

@@ -6,7 +6,7 @@
  *   mapping.c   map, unmap, lookup, reserved     attach.c    attach, detach, moving between domains
  *   flush.c     invalidate and release           link.c      a domain on one unit
  *   identity.c  identity maps                    firmware.c  regions that firmware demands
- *   find.c      from a name to unit and sources
+ *   find.c      from a name to unit and sources  doorbell.c  where interrupt messages go
  *
  * Locking: everything that changes who is attached where runs under sluice->lock. Mapping and
  * flushing take only domain->links_lock, for as long as it takes to pick up the links; see
@@ -272,6 +272,20 @@ SLUICE_MUST_CHECK enum sluice_status firmware_idle_domain_locked(struct sluice *
 /** Maps a device's firmware regions one to one into a domain that it is about to join. */
 SLUICE_MUST_CHECK enum sluice_status firmware_regions_map_locked(struct sluice_domain *domain,
                                                                  const struct region_user *user);
+
+/** Maps one region one to one, if it is not, and keeps callers out of it. Under sluice->lock. */
+SLUICE_MUST_CHECK enum sluice_status region_add_locked(struct sluice_domain *domain,
+                                                       const struct platform_reserved *region,
+                                                       enum sluice_reserved_kind kind);
+
+/* ---- doorbell.c ---- */
+
+/** The index-th doorbell that a unit would translate; false past the last. */
+bool doorbell_at(const struct unit *unit, unsigned index, struct platform_reserved *out);
+
+/** Maps them into a domain that a device behind this unit is about to join. */
+SLUICE_MUST_CHECK enum sluice_status doorbells_map_locked(struct sluice_domain *domain,
+                                                          const struct unit *unit);
 
 /** A device, as firmware regions know it. */
 static inline struct region_user device_user(const struct sluice_device *device)

@@ -113,26 +113,27 @@ static enum sluice_status map_region(struct sluice_domain *domain,
 }
 
 /** Whether this region was mapped into the domain for a device that joined before. */
-static bool already_reserved(struct sluice_domain *domain, const struct platform_reserved *region)
+static bool already_reserved(struct sluice_domain *domain, const struct platform_reserved *region,
+                             enum sluice_reserved_kind kind)
 {
     unsigned count = atomic_load_explicit(&domain->reserved_count, memory_order_relaxed);
 
     for (unsigned i = 0; i < count; i++) {
-        if (domain->reserved[i].kind == SLUICE_RESERVED_FIRMWARE &&
-            domain->reserved[i].first <= region_begin(region) &&
+        if (domain->reserved[i].kind == kind && domain->reserved[i].first <= region_begin(region) &&
             domain->reserved[i].last >= region_last(region))
             return true;
     }
     return false;
 }
 
-static enum sluice_status add_region(struct sluice_domain *domain,
-                                     const struct platform_reserved *region)
+enum sluice_status region_add_locked(struct sluice_domain *domain,
+                                     const struct platform_reserved *region,
+                                     enum sluice_reserved_kind kind)
 {
     struct domain_manager *manager = atomic_load_explicit(&domain->manager, memory_order_relaxed);
     enum sluice_status status;
 
-    if (already_reserved(domain, region))
+    if (already_reserved(domain, region, kind))
         return SLUICE_OK;
     /* Before it is mapped, so that no address in it is handed out meanwhile. */
     if (manager != NULL) {
@@ -143,8 +144,7 @@ static enum sluice_status add_region(struct sluice_domain *domain,
     status = map_region(domain, region);
     if (status != SLUICE_OK)
         return status;
-    status = domain_reserve_locked(domain, SLUICE_RESERVED_FIRMWARE, region_begin(region),
-                                   region_last(region));
+    status = domain_reserve_locked(domain, kind, region_begin(region), region_last(region));
     if (status != SLUICE_OK)
         unmap_region(domain, region_begin(region), region_last(region) + 1);
     return status;
@@ -156,7 +156,7 @@ enum sluice_status firmware_regions_map_locked(struct sluice_domain *domain,
     const struct platform_reserved *region;
 
     for (unsigned i = 0; firmware_region_at(domain->sluice, user, i, &region); i++) {
-        enum sluice_status status = add_region(domain, region);
+        enum sluice_status status = region_add_locked(domain, region, SLUICE_RESERVED_FIRMWARE);
 
         if (status != SLUICE_OK)
             return status;

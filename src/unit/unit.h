@@ -44,6 +44,7 @@ struct unit_caps {
     uint32_t interrupt_entries;     /**< that it remaps interrupts with; 0: it cannot, or was not */
     const char *interrupt_obstacle; /**< asked for them; 0 entries: why it cannot */
     bool x2apic;                    /**< interrupt destinations can have 32 bits */
+    bool translates_messages; /**< a message is a write like any other: doorbells are mapped */
     /** Writes here are interrupts and never translated; not mappable. Empty: both 0. */
     sluice_iova_t interrupt_first;
     sluice_iova_t interrupt_last;

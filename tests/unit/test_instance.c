@@ -51,6 +51,7 @@ static void test_create_needs_hooks(void **state)
         {offsetof(struct sluice_host_ops, stall_ns), false},
         {offsetof(struct sluice_host_ops, cpu_count), false},
         {offsetof(struct sluice_host_ops, memory_extent), false},
+        {offsetof(struct sluice_host_ops, doorbell_extent), false},
         {offsetof(struct sluice_host_ops, event_install), false},
         {offsetof(struct sluice_host_ops, event_remove), true},
         {offsetof(struct sluice_host_ops, dma_poll_at), false},

@@ -306,11 +306,6 @@ static void global_errors(void **state)
 
     (void)state;
     world_begin(&world, &config);
-    world_inject(&world, (injection){.gerror = 1u << 2});
-    (void)model_host_run_events(world.host);
-    assert_true(model_host_logged(world.host, "an event could not be written"));
-    assert_true(world_degraded(&world));
-    assert_int_equal(world_unmap(&world, &world.domains[0]), SLUICE_OK);
     world_inject(&world, (injection){.gerror = 1u << 8});
     (void)model_host_run_events(world.host);
     assert_true(model_host_logged(world.host, "service failure mode"));
@@ -326,6 +321,29 @@ static void touch(struct world *world, unsigned device, uint64_t address, bool w
 
     assert_false(write ? dma_device_write(world->devices[device], address, &byte, 1, NULL)
                        : dma_device_read(world->devices[device], address, &byte, 1, NULL));
+}
+
+/* Protection is as it was, so the unit is not degraded; the next record says that some are missing.
+ */
+static void events_that_could_not_be_written(void **state)
+{
+    struct world_config config = world_defaults();
+    struct world world;
+
+    (void)state;
+    config.host.no_events = true;
+    world_begin(&world, &config);
+    world_inject(&world, (injection){.gerror = 1u << 2});
+    assert_int_equal(world_unmap(&world, &world.domains[0]), SLUICE_OK);
+    smmu3_errors_look(smmu3_of(world.unit));
+    assert_true(model_host_logged(world.host, "an event could not be written"));
+    assert_false(world_degraded(&world));
+    for (unsigned i = 0; i < 2; i++) {
+        touch(&world, 0, WORLD_IOVA + WORLD_PAGE_BYTES + 8, true);
+        assert_int_equal(world_drain(&world), 1);
+        assert_int_equal(world.fault.records_lost, i == 0);
+    }
+    world_finish(&world);
 }
 
 static void faults(void **state)
@@ -487,6 +505,7 @@ int main(void)
         cmocka_unit_test(gone),
         cmocka_unit_test(no_start),
         cmocka_unit_test(global_errors),
+        cmocka_unit_test(events_that_could_not_be_written),
         cmocka_unit_test(faults),
         cmocka_unit_test(stalled),
         cmocka_unit_test(overflow),

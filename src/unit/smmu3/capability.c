@@ -146,8 +146,9 @@ void smmu3_capability_publish(struct smmu3 *smmu3)
         /* With ATS, faults may not stall [SMMU 5.2], and this unit cannot do otherwise. */
         .ats = SMMU3_GET(IDR0_ATS, capability->idr0) != 0 &&
                SMMU3_GET(IDR0_STALL_MODEL, capability->idr0) != 2,
-        /* What is not valid is never cached [SMMU 16.2], and a message is a write like any other:
-         * no window. */
+        /* What is not valid is never cached [SMMU 16.2], and there is no window for messages
+         * [SMMU 3.18]. */
+        .translates_messages = true,
     };
 }
 

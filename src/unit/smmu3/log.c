@@ -153,9 +153,12 @@ unsigned smmu3_faults_drain(struct unit *unit, unit_fault_sink *sink, void *arg)
         sluice_irqstate_t irq = sluice_spin_lock(&smmu3->log_lock);
         unsigned count;
         bool alive = take_locked(smmu3, &smmu3->events, &event_place, events, limit, &count);
-        bool lost = alive && smmu3->events.lost;
+        bool lost;
 
-        if (count > 0)
+        if (atomic_exchange_explicit(&smmu3->events_aborted, 0, memory_order_relaxed) != 0)
+            smmu3->events.lost = true;
+        lost = alive && smmu3->events.lost;
+        if (alive && count > 0)
             smmu3->events.lost = false; /* told with these */
         sluice_spin_unlock(&smmu3->log_lock, irq);
         /* Without the lock: what the host does with a fault may lead back here. */

@@ -166,8 +166,10 @@ void smmu3_errors_note_locked(struct smmu3 *smmu3, uint32_t active)
         unit_degrade(&smmu3->unit, "it is in service failure mode and translates nothing any more");
         smmu3->ring.dead = true;
     }
+    /* Nothing is reached that should not be: what is missing is said with the next record. QEMU
+     * reports a full queue so, too. */
     if ((active & SMMU3_MASK(GERROR_EVENTQ_ABT)) != 0)
-        unit_degrade(&smmu3->unit, "events were lost: its event queue could not be written");
+        atomic_store_explicit(&smmu3->events_aborted, 1, memory_order_relaxed);
 }
 
 /* False: the registers are gone. */

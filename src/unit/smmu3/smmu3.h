@@ -71,6 +71,7 @@ struct smmu3 {
     struct sluice_spinlock log_lock;
     struct smmu3_queue events;
     struct smmu3_queue requests;
+    atomic_uint events_aborted; /**< an event was not written, and nobody was told yet */
 
     uint32_t cr0;              /**< as last written */
     uint32_t gbpa;             /**< as found: what is restored when the unit is stopped */
