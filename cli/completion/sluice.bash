@@ -5,7 +5,7 @@ _sluice() {
     local colours='auto always never'
 
     if [ "$COMP_CWORD" -eq 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W "acpi explain --help --usage --version" -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W "acpi devicetree explain --help --usage --version" -- "$cur")
         return
     fi
     case $prev in
@@ -22,7 +22,7 @@ _sluice() {
         ;;
     esac
     case $command:$cur in
-    acpi:-*)
+    acpi:-* | devicetree:-*)
         mapfile -t COMPREPLY < <(compgen -W "--lint --rules --json --colour --color --help --usage
             --version" -- "$cur")
         ;;

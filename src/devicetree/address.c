@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Addresses: "reg" as CPUs see it through the "ranges" of the buses above, and how far DMA goes
- * through "dma-ranges" [DTSpec 2.3.6, 2.3.8, 2.3.9]. Called by node.c, reference.c and lint.
+ * through "dma-ranges" [DT 2.3.6, 2.3.8, 2.3.9]. Called by node.c, reference.c and lint.
  */
 #include "tree.h"
 
@@ -72,7 +72,7 @@ static const char *raise_address(const struct sluice_devicetree_cursor *cursor, 
     if (ranges->data == NULL)
         return "a bus above has no \"ranges\": CPUs do not see it";
     if (ranges->bytes == 0)
-        return NULL; /* the same addresses above [DTSpec 2.3.8] */
+        return NULL; /* the same addresses above [DT 2.3.8] */
     wrong = shape_of(cursor, depth, &shape);
     if (wrong != NULL)
         return wrong;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Wired interrupts [DTSpec 2.4]: specifiers, and what their controllers call them. Called by node.c
+ * Wired interrupts [DT 2.4]: specifiers, and what their controllers call them. Called by node.c
  * and lint.
  */
 #include "tree.h"
@@ -90,7 +90,7 @@ static uint32_t number_of(const struct sluice_devicetree *tree,
     }
 }
 
-/** Which property counts: "interrupts-extended" before the other [DTSpec 2.4.1.3]. */
+/** Which property counts: "interrupts-extended" before the other [DT 2.4.1.3]. */
 static enum dt_property property_of(const struct sluice_devicetree_cursor *cursor)
 {
     return dt_has(cursor, DT_INTERRUPTS_EXTENDED) ? DT_INTERRUPTS_EXTENDED : DT_INTERRUPTS;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Which IOMMU a node is, by its "compatible" [DT-binding iommu, 2024]. Called by open.c and node.c.
+ * Which IOMMU a node is, by its "compatible" [DT-binding iommu]. Called by open.c and node.c.
  */
 #include "tree.h"
 
@@ -54,7 +54,7 @@ static bool matches(const char *pattern, const char *text)
     return length(text) > rest && dt_same(pattern + 1, text + length(text) - rest);
 }
 
-/** The most specific word that is known wins: they come first [DTSpec 2.3.1]. */
+/** The most specific word that is known wins: they come first [DT 2.3.1]. */
 struct dt_kind dt_kind_of(const struct sluice_devicetree_cursor *cursor)
 {
     const struct sluice_devicetree_property *list = dt_get(cursor, DT_COMPATIBLE);

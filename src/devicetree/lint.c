@@ -107,7 +107,7 @@ static void check_phandle(const struct dt_lint *lint)
 
 static void check_status(const struct dt_lint *lint)
 {
-    /* "fail" may go on with what failed [DTSpec 2.3.4]. */
+    /* "fail" may go on with what failed [DT 2.3.4]. */
     static const char *const known[] = {"okay", "ok", "disabled", "reserved", "fail"};
     const struct sluice_devicetree_property *status = dt_get(&lint->tree->walk, DT_STATUS);
 

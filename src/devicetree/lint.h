@@ -67,9 +67,9 @@
          "Systems ignore it: \"iommu-map\" of the host bridge is for PCI functions.")              \
     RULE(MASK_COVERS_ID, "mask-covers-id", INFO,                                                   \
          "Bits of the ID that the mask drops mean nothing; leave them 0.")                         \
-    RULE(MASK_WIDE, "mask-too-wide", WARNING,                                                      \
-         "So many IDs of one device are left out; check the mask.")                                \
-    RULE(DOMAIN_MISSING, "pci-domain-missing", WARNING,                                            \
+    RULE(MASK_WIDE, "mask-too-wide", INFO,                                                         \
+         "A device has at most 128 IDs here: this one is left out.")                               \
+    RULE(DOMAIN_MISSING, "pci-domain-missing", INFO,                                               \
          "Segments then depend on the order of nodes; give each host bridge its own.")             \
     RULE(DOMAIN_TWICE, "pci-domain-duplicate", ERROR,                                              \
          "Requester IDs of two host bridges mean two devices each; give them other segments.")     \

@@ -21,7 +21,7 @@ static enum sluice_coherence coherence_of(const struct sluice_devicetree *tree,
     return tree->coherent_default ? SLUICE_COHERENCE_YES : SLUICE_COHERENCE_NO;
 }
 
-static void fill_registers(const struct sluice_devicetree_cursor *cursor,
+static void fill_registers(const struct sluice_devicetree_cursor *cursor, bool needs_registers,
                            struct sluice_devicetree_node *out, struct dt_problem *problem)
 {
     struct dt_range range = {0};
@@ -34,8 +34,9 @@ static void fill_registers(const struct sluice_devicetree_cursor *cursor,
         wrong = dt_reg(cursor, 0, &range);
         out->registers = wrong == NULL ? range.first : 0;
         out->register_bytes = wrong == NULL ? range.bytes : 0;
-        /* A device may lie where CPUs see no registers of it: it is known by its path. */
-        if ((out->roles & SLUICE_DEVICETREE_UNIT) == 0)
+        /* A device may lie where CPUs see no registers of it: it is known by its path. An IOMMU of
+         * another kind may be a frame around others. */
+        if (!needs_registers)
             wrong = NULL;
     }
     if (wrong != NULL)
@@ -135,7 +136,7 @@ bool dt_node(struct sluice_devicetree *tree, const struct sluice_devicetree_curs
     if (cursor->path_cut)
         problem->what = "its path is longer than 255 bytes";
     if ((out->roles & (SLUICE_DEVICETREE_UNIT | SLUICE_DEVICETREE_DEVICE)) != 0)
-        fill_registers(cursor, out, problem);
+        fill_registers(cursor, kind.known, out, problem);
     if ((out->roles & SLUICE_DEVICETREE_UNIT) != 0)
         fill_unit(tree, cursor, &kind, out, problem);
     if ((out->roles & SLUICE_DEVICETREE_PCI_HOST) != 0)

@@ -4,7 +4,7 @@
  */
 #include "tree.h"
 
-/** Versions whose layout this code can take on trust after libfdt's check [DTSpec 5.2]. */
+/** Versions whose layout this code can take on trust after libfdt's check [DT 5.2]. */
 #define VERSION_FIRST 16u
 
 static enum sluice_status check(const void *fdt, size_t bytes, struct sluice_devicetree *tree,
@@ -81,7 +81,7 @@ enum sluice_status sluice_devicetree_open(const void *fdt, size_t bytes,
     while ((status = dt_walk(out, at)) == SLUICE_OK) {
         keep_unit(out, at);
         /* Coherent unless said otherwise: RISC-V, and it alone of those that have devicetrees with
-         * these IOMMUs [DTSpec 2.3.10]. Nodes of CPUs say which architecture this is. */
+         * these IOMMUs [DT 2.3.10]. Nodes of CPUs say which architecture this is. */
         if (dt_has(at, DT_RISCV_ISA) || dt_has(at, DT_RISCV_ISA_BASE))
             out->coherent_default = true;
     }

@@ -12,7 +12,7 @@
  *   add*.c       into an instance
  *   lint*.c      what is wrong with a tree
  *
- * The rules are those of the Devicetree Specification ([DTSpec]) and of the bindings that the
+ * The rules are those of the Devicetree Specification ([DT]) and of the bindings that the
  * Linux kernel keeps for everybody, in its Documentation/devicetree/bindings ([DT-binding]).
  */
 #ifndef SLUICE_DEVICETREE_TREE_H
@@ -114,7 +114,7 @@ static inline uint32_t dt_cells(const struct sluice_devicetree_property *propert
     return property->bytes / 4;
 }
 
-/** The cell at an index, which is inside; cells are big-endian [DTSpec 2.2.4]. */
+/** The cell at an index, which is inside; cells are big-endian [DT 2.2.4]. */
 static inline uint32_t dt_cell(const struct sluice_devicetree_property *property, uint32_t index)
 {
     const uint8_t *at = property->data + (size_t)index * 4;
@@ -174,7 +174,7 @@ static inline bool dt_is_host(const struct sluice_devicetree_cursor *cursor)
 enum sluice_status dt_walk(const struct sluice_devicetree *tree,
                            struct sluice_devicetree_cursor *cursor);
 
-/** The node's phandle [DTSpec 2.3.3]; 0: none that could be referred to. */
+/** The node's phandle [DT 2.3.3]; 0: none that could be referred to. */
 uint32_t dt_phandle(const struct sluice_devicetree_cursor *cursor);
 
 /** Puts a cursor at a phandle; false when there is none, or after too many references. */

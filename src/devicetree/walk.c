@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * From node to node in the order of the blob, with what the nodes above mean for those below:
- * cells, status, coherence, interrupt parent, PCI segment [DTSpec 2]. Called by all files here.
+ * cells, status, coherence, interrupt parent, PCI segment [DT 2]. Called by all files here.
  */
 #include "tree.h"
 
@@ -90,7 +90,7 @@ static void collect(const void *fdt, int node, struct sluice_devicetree_cursor *
     }
 }
 
-/** Default where it is not said [DTSpec 2.3.5]. */
+/** Default where it is not said [DT 2.3.5]. */
 static uint32_t cells_or(const struct sluice_devicetree_cursor *cursor, enum dt_property property,
                          uint32_t value)
 {
@@ -99,7 +99,7 @@ static uint32_t cells_or(const struct sluice_devicetree_cursor *cursor, enum dt_
     return value;
 }
 
-/** Status of a node by itself [DTSpec 2.3.4]. */
+/** Status of a node by itself [DT 2.3.4]. */
 static bool is_enabled(const struct sluice_devicetree_cursor *cursor)
 {
     const struct sluice_devicetree_property *status = dt_get(cursor, DT_STATUS);
@@ -117,7 +117,7 @@ static void put_path(struct sluice_devicetree_cursor *cursor, const char *name)
     cursor->path_cut = at >= room;
     if (at < room)
         cursor->path[at++] = '/';
-    /* The root has no name [DTSpec 2.2.1]. */
+    /* The root has no name [DT 2.2.1]. */
     for (size_t i = 0; parent != NULL && name[i] != '\0'; i++) {
         if (at == room) {
             cursor->path_cut = true;

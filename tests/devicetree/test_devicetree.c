@@ -203,6 +203,10 @@ static void other_kinds(void **state)
     tree_set_text(&tree, MMU500, "compatible", "qcom,-smmu-50");
     read_well(MMU500);
     assert_false(node.unit_known);
+    /* Nothing is asked of a kind that is not known. */
+    tree_drop(&tree, MMU500, "reg");
+    read_well(MMU500);
+    assert_int_equal(node.register_bytes, 0);
     assert_int_equal(node.roles, SLUICE_DEVICETREE_UNIT);
     read_well(VIOMMU);
     assert_int_equal(node.unit_kind, SLUICE_UNIT_VIRTIO);

@@ -270,6 +270,7 @@ static void masks_of_requester_ids(void **state)
 {
     const struct sluice_device_config function = {.segment = 1, .rid = FUNCTION};
     const struct sluice_device_config far = {.segment = 1, .rid = FAR_FUNCTION};
+    const struct sluice_device_config beyond = {.segment = 1, .rid = SLUICE_RID(0x20, 0, 0)};
     struct sluice_device *device;
     struct world world;
 
@@ -284,6 +285,15 @@ static void masks_of_requester_ids(void **state)
     assert_int_equal(sluice_start(world.sluice), SLUICE_OK);
     reaches(&world, &function, 1u << PCI_0);
     reaches(&world, &far, 1u << PCI_0);
+    finish(&world);
+    /* An entry for more than the host bridge's buses. */
+    begin(&world);
+    smmu_alone();
+    tree_set(&tree, PCIE, "iommu-map", 4, 0, PH_SMMU, 0x1000, 0x10000);
+    assert_int_equal(add(&world), SLUICE_OK);
+    assert_int_equal(sluice_start(world.sluice), SLUICE_OK);
+    reaches(&world, &function, 1u << PCI_0);
+    assert_int_equal(sluice_device_add(world.sluice, &beyond, &device), SLUICE_ERR_NOT_FOUND);
     finish(&world);
     /* Bits of a bus that count, and an entry that begins below what they can be. */
     begin(&world);
