@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Interrupt remapping in the VT-d driver: entries as the unit reads them, every reason to refuse a
- * message, the order of a start, takeover, sleep, hardware that does not answer, and messages that
- * never stop while entries change.
+ * message, the order of a start, takeover, sleep, and hardware that does not answer.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,8 +9,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <pthread.h>
-#include <stdatomic.h>
 
 #include "interrupt/interrupt.h"
 #include "interrupt_scene.h"
@@ -470,127 +467,6 @@ static void lost_invalidation_is_seen(void **state)
     end(&scene, interrupt);
 }
 
-/* ---- messages that never stop ---- */
-
-#define STORM_ROUNDS 2000u
-#define STORM_FIRED  2000u
-
-struct storm {
-    struct interrupt_scene *scene;
-    struct sluice_msi msi;
-    atomic_bool stop;
-    uint64_t sent, refused, wrong;
-    uint64_t fired; /**< by the sink, with the unit locked */
-};
-
-/* Vector and destination belong together: half of an entry would show. */
-static void storm_sink(void *arg, const struct vtd_model_interrupt *interrupt)
-{
-    struct storm *storm = arg;
-
-    storm->fired++;
-    if (interrupt->vector != 0x40 + interrupt->destination)
-        storm->wrong++;
-}
-
-static void *storm_run(void *arg)
-{
-    struct storm *storm = arg;
-
-    while (!atomic_load(&storm->stop)) {
-        vtd_model_evict(storm->scene->unit); /* as hardware may: each message reads the entry */
-        storm->sent++;
-        if (vtd_model_message(storm->scene->unit, RID_A, storm->msi.address, storm->msi.data) !=
-            VTD_REASON_NONE)
-            storm->refused++;
-    }
-    return NULL;
-}
-
-/* Under the unit's lock, as the sink counts. */
-static uint64_t storm_fired(struct storm *storm)
-{
-    uint64_t fired;
-
-    vtd_model_lock(storm->scene->unit);
-    fired = storm->fired;
-    vtd_model_unlock(storm->scene->unit);
-    return fired;
-}
-
-/* Whether the test goes on: enough changes, and enough messages beside them. */
-static bool storm_goes_on(struct storm *storm, unsigned round)
-{
-    return round < STORM_ROUNDS ||
-           (round < 1000 * STORM_ROUNDS && storm_fired(storm) < STORM_FIRED);
-}
-
-static void storm_begin(struct storm *storm, struct interrupt_scene *scene,
-                        struct sluice_interrupt *interrupt, pthread_t *thread)
-{
-    *storm = (struct storm){.scene = scene};
-    assert_int_equal(interrupt_route(interrupt, 0, 0x41, 1), SLUICE_OK);
-    assert_int_equal(sluice_interrupt_message(interrupt, 0, &storm->msi), SLUICE_OK);
-    vtd_model_set_interrupt_sink(scene->unit, storm_sink, storm);
-    assert_int_equal(pthread_create(thread, NULL, storm_run, storm), 0);
-}
-
-static void storm_end(struct storm *storm, pthread_t thread)
-{
-    atomic_store(&storm->stop, true);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    vtd_model_set_interrupt_sink(storm->scene->unit, NULL, NULL);
-    assert_int_equal(storm->wrong, 0);
-    assert_int_equal(storm->fired + storm->refused, storm->sent);
-    assert_true(storm->fired >= STORM_FIRED);
-}
-
-/* Moved all the time: every message arrives, at one of the two places. */
-static void moved_without_loss(void **state)
-{
-    struct scene_config config = interrupt_defaults();
-    struct interrupt_scene scene;
-    struct sluice_interrupt *interrupt;
-    struct storm storm;
-    pthread_t thread;
-
-    (void)state;
-    interrupt = begin(&scene, &config);
-    storm_begin(&storm, &scene, interrupt, &thread);
-    for (unsigned i = 0; storm_goes_on(&storm, i); i++)
-        assert_int_equal(interrupt_route(interrupt, 0, (uint8_t)(0x40 + i % 100), i % 100),
-                         SLUICE_OK);
-    storm_end(&storm, thread);
-    assert_int_equal(storm.refused, 0);
-    end(&scene, interrupt);
-}
-
-/* Masked and routed all the time: refused or whole, and when mask returned, nothing comes. */
-static void masked_under_load(void **state)
-{
-    struct scene_config config = interrupt_defaults();
-    struct interrupt_scene scene;
-    struct sluice_interrupt *interrupt;
-    struct storm storm;
-    pthread_t thread;
-
-    (void)state;
-    interrupt = begin(&scene, &config);
-    storm_begin(&storm, &scene, interrupt, &thread);
-    for (unsigned i = 0; storm_goes_on(&storm, i); i++) {
-        uint64_t fired;
-
-        assert_int_equal(sluice_interrupt_mask(interrupt, 0), SLUICE_OK);
-        fired = storm_fired(&storm);
-        (void)vtd_model_message(scene.unit, RID_B, storm.msi.address, storm.msi.data);
-        assert_int_equal(storm_fired(&storm), fired);
-        assert_int_equal(interrupt_route(interrupt, 0, (uint8_t)(0x40 + i % 100), i % 100),
-                         SLUICE_OK);
-    }
-    storm_end(&storm, thread);
-    end(&scene, interrupt);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -613,8 +489,6 @@ int main(void)
         cmocka_unit_test(stuck_commands),
         cmocka_unit_test(unconfirmed),
         cmocka_unit_test(lost_invalidation_is_seen),
-        cmocka_unit_test(moved_without_loss),
-        cmocka_unit_test(masked_under_load),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
