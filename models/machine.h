@@ -127,6 +127,8 @@ struct machine_config machine_defaults(void);
 struct machine_config machine_defaults_amd(void);
 /** And with an SMMUv3, stream IDs being other numbers than requester IDs. */
 struct machine_config machine_defaults_smmu3(void);
+/** And with a RISC-V IOMMU. Firmware has no words for reserved memory there. */
+struct machine_config machine_defaults_riscv(void);
 struct machine *machine_create(const struct machine_config *config);
 
 /** Frees it all; returns the number of violations, library pages, objects and maps left over. */

@@ -215,7 +215,7 @@ static void cpu_writes(struct run *run, struct slot *slot)
     uint8_t byte = (uint8_t)random_below(run, 200);
 
     if ((slot->flags & TO_DEVICE) == 0) {
-        if (!run->bare)
+        if (!run->bare && !scene_writers_read())
             assert_int_equal(dma_reads(&run->world, device_address(slot, at)), -1);
         return;
     }

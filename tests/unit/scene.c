@@ -21,6 +21,11 @@ bool scene_on_amd(void)
     return scene_on("amd");
 }
 
+bool scene_writers_read(void)
+{
+    return scene_on("smmu3") || scene_on("riscv");
+}
+
 struct scene_config scene_defaults_amd(void)
 {
     return (struct scene_config){.machine = machine_defaults_amd()};
@@ -30,6 +35,7 @@ struct scene_config scene_defaults(void)
 {
     return (struct scene_config){.machine = scene_on("amd")     ? machine_defaults_amd()
                                             : scene_on("smmu3") ? machine_defaults_smmu3()
+                                            : scene_on("riscv") ? machine_defaults_riscv()
                                                                 : machine_defaults()};
 }
 
