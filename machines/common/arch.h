@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <sluice/status.h>
+
 /** How a run ends; the emulator's exit status tells them apart. */
 enum machine_exit {
     MACHINE_EXIT_PASSED = 0x10,
@@ -42,6 +44,13 @@ bool arch_pci_ecam(struct pci_ecam *out);
  */
 size_t arch_table_reserve(uint8_t *table, size_t length, size_t capacity, uint16_t segment,
                           uint16_t rid, uint64_t first, uint64_t last);
+
+struct sluice;
+/**
+ * Describes to an instance the units that no ACPI table names. Returns: OK, also when there are
+ * none; else why it failed.
+ */
+enum sluice_status arch_describe(struct sluice *sluice);
 
 /** Physical range of the running kernel's image. */
 void arch_image_range(uint64_t *out_start, uint64_t *out_end);

@@ -75,7 +75,8 @@ static enum sluice_status add_tables(struct lab *lab)
         if (status != SLUICE_OK)
             return status;
     }
-    return describe_reserved(lab);
+    enum sluice_status status = arch_describe(lab->sluice);
+    return status == SLUICE_OK ? describe_reserved(lab) : status;
 }
 
 enum sluice_status lab_create(struct lab *lab)

@@ -14,6 +14,11 @@ extern const char image_start[], image_end[];
 
 static struct board board;
 
+const struct devicetree *riscv64_tree(void)
+{
+    return &board.tree;
+}
+
 const char *arch_name(void)
 {
     return "riscv64";
@@ -79,7 +84,7 @@ volatile void *arch_map_mmio(uint64_t phys, uint64_t bytes)
     return (volatile void *)(uintptr_t)(RISCV64_MMIO_BASE + phys);
 }
 
-/* No region is written for RIMT: QEMU's units are described by devicetree. */
+/* Its regions go with the description by hand, see describe.c. */
 size_t arch_table_reserve(uint8_t *table, size_t length, size_t capacity, uint16_t segment,
                           uint16_t rid, uint64_t first, uint64_t last)
 {

