@@ -63,6 +63,26 @@ static const struct expectation expectations[] = {
      .notice_remark = "QEMU's virtio-iommu-pci has no MSI-X",
      .hands_over_seamlessly = false,
      .takeover_remark = "taking over is a reset, which makes a virtio-iommu forget its domains"},
+    /* First stage, like Arm's, has no "write alone" [RISC-V Privileged 12.3.1]; a message is a
+     * write like any other where no MSI page table is used. */
+    {.driver = "RISC-V IOMMU",
+     .logs_faults = true,
+     .logs_blocked = false,
+     .blocked_remark = "QEMU's riscv-iommu records no address where a device has no entry",
+     .logs_out_of_range = true,
+     .maps_write_only = false,
+     .messages_always_pass = false,
+     /* One cause for either, a page fault [RISC-V IOMMU 3.2]. */
+     .tells_unmapped_from_denied = false,
+     .logs_denied_when_cached = true,
+     /* It asks for a device's bus number when the device is made, as amd-iommu does. */
+     .tells_buses_apart = false,
+     .buses_remark = "to QEMU's riscv-iommu a device behind a bridge is 00:00.0",
+     .refuses_older_messages = true,
+     .tells_message_sources = true,
+     .tells_access = true,
+     .raises_notice = true,
+     .hands_over_seamlessly = true},
     /* An entry that aborts records nothing [SMMU 5.2], and a stream without an entry no address
      * [SMMU 7.3.3]. A message is a write like any other [SMMU 3.18]. */
     {.driver = "Arm SMMUv3",

@@ -121,8 +121,9 @@ void riommu_capability_publish(struct riommu *riommu)
         .pass_through = true,
         .queued = true,
         .ats = RIOMMU_HAS(riommu, ATS),
-        /* What is not valid is never cached [RISC-V IOMMU 2.8], and a message is a write like any
-         * other: no window. */
+        /* What is not valid is never cached [RISC-V IOMMU 2.8], and there is no window for
+         * messages. */
+        .translates_messages = true,
     };
 }
 
