@@ -129,6 +129,8 @@ struct machine_config machine_defaults_amd(void);
 struct machine_config machine_defaults_smmu3(void);
 /** And with a RISC-V IOMMU. Firmware has no words for reserved memory there. */
 struct machine_config machine_defaults_riscv(void);
+/** And with a virtio-iommu, 00:01.0. Its table cannot reserve memory: describe that by hand. */
+struct machine_config machine_defaults_virtio(void);
 struct machine *machine_create(const struct machine_config *config);
 
 /** Frees it all; returns the number of violations, library pages, objects and maps left over. */

@@ -16,6 +16,11 @@ static bool scene_on(const char *name)
     return unit != NULL && strcmp(unit, name) == 0;
 }
 
+bool scene_on_virtio(void)
+{
+    return scene_on("virtio");
+}
+
 bool scene_on_amd(void)
 {
     return scene_on("amd");
@@ -33,10 +38,27 @@ struct scene_config scene_defaults_amd(void)
 
 struct scene_config scene_defaults(void)
 {
-    return (struct scene_config){.machine = scene_on("amd")     ? machine_defaults_amd()
-                                            : scene_on("smmu3") ? machine_defaults_smmu3()
-                                            : scene_on("riscv") ? machine_defaults_riscv()
-                                                                : machine_defaults()};
+    return (struct scene_config){.machine = scene_on("amd")      ? machine_defaults_amd()
+                                            : scene_on("smmu3")  ? machine_defaults_smmu3()
+                                            : scene_on("riscv")  ? machine_defaults_riscv()
+                                            : scene_on("virtio") ? machine_defaults_virtio()
+                                                                 : machine_defaults()};
+}
+
+/* What no table says. */
+static void describe_regions(struct scene *scene, const struct machine_config *config)
+{
+    for (unsigned i = 0; i < MACHINE_REGIONS_MAX && config->regions[i].last != 0; i++) {
+        const struct machine_region *region = &config->regions[i];
+        const struct sluice_reserved_memory memory = {
+            .first_id = region->rid,
+            .id_count = region->last_rid != 0 ? region->last_rid - region->rid + 1u : 1u,
+            .first = region->base,
+            .last = region->last,
+            .prot = SLUICE_PROT_READ | SLUICE_PROT_WRITE};
+
+        assert_int_equal(sluice_describe_reserved(scene->sluice, &memory), SLUICE_OK);
+    }
 }
 
 static void on_fault(void *arg, const struct sluice_fault *fault)
@@ -69,6 +91,8 @@ void scene_init(struct scene *scene, const struct scene_config *config)
     assert_int_equal(
         sluice_add_table(scene->sluice, scene->machine->mcfg, scene->machine->mcfg_bytes),
         SLUICE_OK);
+    if (scene_on("virtio"))
+        describe_regions(scene, &config->machine);
 }
 
 void scene_start(struct scene *scene, const struct scene_config *config)

@@ -30,9 +30,11 @@ struct scene {
     struct sluice_fault fault; /**< the last */
 };
 
-/** SLUICE_TEST_UNIT in the environment says with which unit: amd, riscv, smmu3, else VT-d. */
+/** SLUICE_TEST_UNIT in the environment says with which unit: amd, riscv, smmu3, virtio, else VT-d.
+ */
 struct scene_config scene_defaults(void);
 bool scene_on_amd(void);
+bool scene_on_virtio(void);
 /** Whether its page tables have no permission to write without one to read. */
 bool scene_writers_read(void);
 struct scene_config scene_defaults_amd(void);

@@ -310,12 +310,20 @@ static void test_same_address_twice(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_unmaps),        cmocka_unit_test(test_syncs),
-        cmocka_unit_test(test_lists),         cmocka_unit_test(test_many),
-        cmocka_unit_test(test_faults),        cmocka_unit_test(test_leaks),
-        cmocka_unit_test(test_new_domain),    cmocka_unit_test(test_one_device),
-        cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_same_address_twice),
+        cmocka_unit_test(test_unmaps),
+        cmocka_unit_test(test_syncs),
+        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_leaks),
+        cmocka_unit_test(test_new_domain),
+        cmocka_unit_test(test_one_device),
+        cmocka_unit_test(test_same_address_twice),
+        /* A virtio-iommu needs memory for each mapping, and so has none here. */
+        cmocka_unit_test(test_out_of_memory),
     };
+    size_t count = sizeof(tests) / sizeof(tests[0]);
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return _cmocka_run_group_tests("tests", tests, scene_on_virtio() ? count - 1 : count, NULL,
+                                   NULL);
 }

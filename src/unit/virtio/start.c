@@ -120,16 +120,22 @@ static enum sluice_status bring_up(struct viommu *viommu)
     queues_enable(viommu, true);
     viommu->transport->notify(viommu, VIOMMU_EVENTS);
     status = viommu_endpoints_restore(viommu);
-    return status != SLUICE_OK ? status : bypass_set(viommu, 0);
+    if (status != SLUICE_OK)
+        return status;
+    viommu->bypass_taken = true;
+    return bypass_set(viommu, 0);
 }
 
 /* Off: bypass as it was found, and a device that reaches nothing of ours. */
 static enum sluice_status take_down(struct viommu *viommu)
 {
-    enum sluice_status bypass, status;
+    enum sluice_status bypass = SLUICE_OK;
+    enum sluice_status status;
 
     viommu_event_off(viommu, true);
-    bypass = bypass_set(viommu, viommu->bypass);
+    if (viommu->bypass_taken)
+        bypass = bypass_set(viommu, viommu->bypass);
+    viommu->bypass_taken = false;
     if (viommu->queue.enabled && !viommu->queue.dead)
         viommu_endpoints_release(viommu);
     queues_enable(viommu, false);

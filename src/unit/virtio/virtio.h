@@ -218,8 +218,9 @@ struct viommu {
     struct sluice_spinlock log_lock;
     struct viommu_events events;
 
-    uint8_t bypass; /**< as found: what is restored when the unit is stopped */
-    bool touched;   /**< PCI: it was started once, so the command register is not put back */
+    uint8_t bypass;    /**< as found: what is restored when the unit is stopped */
+    bool bypass_taken; /**< it was turned off */
+    bool touched;      /**< PCI: it was started once, so the command register is not put back */
     bool has_event;
     void *event;
     struct sluice_msi msi;
