@@ -229,7 +229,7 @@ uint8_t virtio_unmap(struct virtio_model *unit, const uint32_t *words)
             return S_RANGE;
         }
     }
-    if (unit->inject.lost_unmaps)
+    if (unit->inject.lost_unmaps || end == at)
         return S_OK;
     memmove(&domain->mappings[at], &domain->mappings[end],
             (domain->count - end) * sizeof(domain->mappings[0]));

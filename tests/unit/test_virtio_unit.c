@@ -289,17 +289,24 @@ static void test_left_behind(void **state)
     const uint32_t map[9] = {3, 77, SCENE_IOVA, 0, SCENE_IOVA + PAGE - 1, 0, 0, 0, 3};
     struct virtio_model_config config = virtio_model_defaults();
     struct virtio_scene at;
+    /* In the domain that will be used first, and at no function that answers. */
+    const uint32_t hidden[5] = {1, 1, 0xf8};
+    const uint32_t old[9] = {3, 1, 0x50000000, 0, 0x50000000 + PAGE - 1, 0, 0, 0, 3};
 
     (void)state;
     config.keeps_domains = true;
     config.bypass = 0;
     virtio_scene_init(&at, &config);
+    virtio_model_request(at.unit, hidden);
+    virtio_model_request(at.unit, old);
     virtio_model_request(at.unit, attach);
     virtio_model_request(at.unit, map);
-    assert_int_equal(virtio_model_mappings(at.unit), 1);
+    assert_int_equal(virtio_model_mappings(at.unit), 2);
     assert_int_equal(sluice_start(at.scene.sluice), SLUICE_OK);
-    assert_int_equal(virtio_model_mappings(at.unit), 0);
+    assert_int_equal(virtio_model_mappings(at.unit), 1);
     virtio_scene_fill(&at);
+    assert_int_equal(virtio_model_mappings(at.unit), 1);
+    assert_int_equal(virtio_scene_reads(&at, 0x50000000), -1);
     assert_int_equal(scene_reads(&at.scene, MACHINE_DEV_B, SCENE_IOVA), -1);
     virtio_scene_finish(&at);
 }
