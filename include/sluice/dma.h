@@ -94,8 +94,9 @@ struct sluice_dma_config {
  * @param out      owned by the instance until sluice_dma_close
  * Context: as sluice_device_add. Without a device it may be called before start.
  * Returns: OK; INVALID; STATE (the device is in no domain, or not started); BUSY (opened before);
- * DENIED (the domain is of another kind); EXISTS (the caller has mapped something in the domain);
- * UNSUPPORTED (does not snoop, and the host lacks a hook for that); NO_MEMORY.
+ * DENIED (the domain is of another kind; without a device at protection level strict); EXISTS (the
+ * caller has mapped something in the domain); UNSUPPORTED (does not snoop, and the host lacks a
+ * hook for that); NO_MEMORY.
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_dma_open(struct sluice *sluice, const struct sluice_dma_config *config,

@@ -18,6 +18,7 @@
 #include <sluice/group.h>
 #include <sluice/host.h>
 #include <sluice/interrupt.h>
+#include <sluice/protection.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -67,6 +68,11 @@ struct sluice_config {
      */
     uint32_t interrupt_entries;
 
+    /** What the instance promises for every device; see sluice/protection.h. */
+    enum sluice_protection protection;
+    /** Gets each thing that keeps a level from being given, beside the log; may be NULL. */
+    sluice_obstacle_handler *on_obstacle;
+    void *on_obstacle_arg;
     /**
      * Leave access control (ACS) of ports and functions as firmware set it, instead of turning it
      * on. Groups are as large then as what is off makes them. For hosts that want their devices to
@@ -126,8 +132,9 @@ sluice_add_acpi(struct sluice *sluice, const void *rsdp,
  * units that were already started are stopped again.
  * Context: may sleep in mmio_map and event_install.
  * Returns: OK; STATE (started before); NOT_FOUND (no unit is described); FIRMWARE; NO_MEMORY;
- * UNSUPPORTED (also: interrupts are to be remapped, and firmware or a unit does not have it);
- * HARDWARE; TIMEOUT. The log names the unit and what was wrong.
+ * UNSUPPORTED (also: interrupts are to be remapped, and firmware or a unit does not have it; the
+ * protection level asked for cannot be given); BUSY (DMA without an IOMMU, which the level
+ * forbids); HARDWARE; TIMEOUT. The log names the unit and what was wrong.
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_start(struct sluice *sluice);
 

@@ -17,6 +17,7 @@
 #include <sluice/iort.h>
 #include <sluice/lint.h>
 #include <sluice/platform.h>
+#include <sluice/protection.h>
 #include <sluice/status.h>
 #include <sluice/types.h>
 

@@ -26,6 +26,7 @@ enum instance_state {
     INSTANCE_STARTED,
     INSTANCE_SUSPENDED,
     INSTANCE_HALF_STOPPED, /**< a unit did not turn off: only stop may be called */
+    INSTANCE_DISABLED,     /**< "started" at level disabled: units are not even probed */
 };
 
 struct dma_context;
@@ -63,6 +64,8 @@ struct sluice {
     struct list_node sources[SOURCE_BUCKETS]; /**< struct source.node */
     struct list_node interrupts;              /**< struct interrupt_block.node */
 
+    enum sluice_protection level; /**< promised; not DEFAULT. Guarded by `lock` */
+    bool host_asked_remapping;    /**< sluice_config.interrupts as the host gave it */
     /** Who is isolated from whom, and what that forbids; owned by src/group. */
     const struct domain_policy *policy; /**< set once, by create */
     struct list_node external_ports;    /**< struct external_port.node */

@@ -45,6 +45,29 @@ bool dma_context_is_used(struct sluice *sluice)
     return used;
 }
 
+bool dma_unprotected_at(struct sluice *sluice, unsigned index, const char **out_name)
+{
+    struct dma_context *context = context_of(sluice);
+    bool found = false;
+    sluice_irqstate_t irq;
+
+    if (context == NULL)
+        return false;
+    irq = sluice_spin_lock(&context->lock);
+    list_for_each(node, &context->handles)
+    {
+        const struct sluice_dma *dma = container_of(node, struct sluice_dma, node);
+
+        if (dma->device != NULL || index-- != 0)
+            continue;
+        *out_name = dma->name; /* lives on: handles close under sluice->lock */
+        found = true;
+        break;
+    }
+    sluice_spin_unlock(&context->lock, irq);
+    return found;
+}
+
 void dma_context_free(struct sluice *sluice)
 {
     struct dma_context *context = context_of(sluice);

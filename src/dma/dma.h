@@ -141,6 +141,11 @@ SLUICE_MUST_CHECK enum sluice_status dma_context_get_locked(struct sluice *sluic
                                                             struct dma_context **out);
 /** Whether handles are open. */
 bool dma_context_is_used(struct sluice *sluice);
+/**
+ * The index-th handle that was opened without a device, by its name; false past the last. No
+ * IOMMU stands before what it is for. Under sluice->lock.
+ */
+bool dma_unprotected_at(struct sluice *sluice, unsigned index, const char **out_name);
 /** Frees it, when nothing is open; called when the instance is destroyed. */
 void dma_context_free(struct sluice *sluice);
 

@@ -136,6 +136,8 @@ static enum sluice_status open_locked(struct sluice *sluice, const struct sluice
 
     if (config->device != NULL)
         status = judge_device(config->device, &translated);
+    else if (sluice->level == SLUICE_PROTECTION_STRICT)
+        status = SLUICE_ERR_DENIED;
     if (status == SLUICE_OK)
         status = dma_context_get_locked(sluice, &context);
     if (status != SLUICE_OK)

@@ -180,6 +180,18 @@ static void warn_manager(struct sluice_domain *domain, const struct sluice_devic
         manager->distrust(manager);
 }
 
+/** Whether anybody has something against it. */
+static enum sluice_status judge(struct sluice_domain *domain, struct sluice_device *device)
+{
+    const struct domain_policy *policy = domain->sluice->policy;
+
+    if (device->dma_open)
+        return SLUICE_ERR_BUSY;
+    if (shared_elsewhere(device, domain))
+        return SLUICE_ERR_DENIED;
+    return policy != NULL ? policy->admit(domain, device) : SLUICE_OK;
+}
+
 /** What has to be in the domain's tables, or kept out of them, for this device. */
 static enum sluice_status prepare_tables(struct sluice_domain *domain,
                                          const struct sluice_device *device)
@@ -192,21 +204,20 @@ static enum sluice_status prepare_tables(struct sluice_domain *domain,
         if (status != SLUICE_OK)
             return status;
     }
-    status = firmware_regions_map_locked(domain, &user);
+    status = device->relaxed ? SLUICE_OK : firmware_regions_map_locked(domain, &user);
     return status == SLUICE_OK ? doorbells_map_locked(domain, device->unit) : status;
 }
 
-static enum sluice_status attach_locked(struct sluice_domain *domain, struct sluice_device *device)
+enum sluice_status domain_attach_locked(struct sluice_domain *domain, struct sluice_device *device)
 {
     struct domain_link *link = NULL;
     enum sluice_status status;
 
     if (device->domain == domain)
         return SLUICE_OK;
-    if (device->dma_open)
-        return SLUICE_ERR_BUSY;
-    if (shared_elsewhere(device, domain))
-        return SLUICE_ERR_DENIED;
+    status = judge(domain, device);
+    if (status != SLUICE_OK)
+        return status;
     if (domain->kind != SLUICE_DOMAIN_BLOCKING) {
         status = domain_link_get_locked(domain, device->unit, &link);
         if (status != SLUICE_OK)
@@ -233,7 +244,8 @@ enum sluice_status sluice_domain_attach(struct sluice_domain *domain, struct slu
         return SLUICE_ERR_INVALID;
     sluice = domain->sluice;
     irq = sluice_spin_lock(&sluice->lock);
-    status = sluice->state == INSTANCE_STARTED ? attach_locked(domain, device) : SLUICE_ERR_STATE;
+    status =
+        sluice->state == INSTANCE_STARTED ? domain_attach_locked(domain, device) : SLUICE_ERR_STATE;
     sluice_spin_unlock(&sluice->lock, irq);
     if (status != SLUICE_OK)
         log_error(sluice, "%s '%s': not attached to domain '%s': %s", device->label, device->name,

@@ -188,8 +188,11 @@ enum sluice_status sluice_device_remove(struct sluice_device *device)
         status = SLUICE_ERR_BUSY;
     else
         status = device_detach_locked(device);
-    if (status == SLUICE_OK)
+    if (status == SLUICE_OK) {
+        if (sluice->policy != NULL)
+            sluice->policy->device_removed(device);
         device_free_locked(device);
+    }
     sluice_spin_unlock(&sluice->lock, irq);
     return status;
 }

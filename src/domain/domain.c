@@ -158,6 +158,8 @@ enum sluice_status sluice_domain_create(struct sluice *sluice,
         return SLUICE_ERR_INVALID;
     irq = sluice_spin_lock(&sluice->lock);
     if (sluice->state == INSTANCE_STARTED)
+        status = sluice->policy != NULL ? sluice->policy->allow_domain(sluice, config) : SLUICE_OK;
+    if (status == SLUICE_OK)
         status = domain_create_locked(sluice, config,
                                       config->device != NULL ? config->device->unit : NULL, out);
     sluice_spin_unlock(&sluice->lock, irq);
@@ -179,7 +181,7 @@ enum sluice_status sluice_domain_destroy(struct sluice_domain *domain)
     irq = sluice_spin_lock(&sluice->lock);
     if (sluice->state == INSTANCE_CHANGING)
         status = SLUICE_ERR_STATE;
-    else if (domain->devices != 0 || !list_empty(&domain->links) ||
+    else if (domain->devices != 0 || domain->assignees != 0 || !list_empty(&domain->links) ||
              atomic_load_explicit(&domain->manager, memory_order_relaxed) != NULL)
         status = SLUICE_ERR_BUSY;
     else

@@ -47,6 +47,13 @@ struct domain_manager {
 struct domain_policy {
     /** A device was added, and is listed; not OK: it is taken away again. */
     enum sluice_status (*device_added)(struct sluice_device *device);
+    /** It is in no domain any more, and about to be forgotten. */
+    void (*device_removed)(struct sluice_device *device);
+    /** Whether a caller may have such a domain. Returns: OK; DENIED (logged). */
+    enum sluice_status (*allow_domain)(struct sluice *sluice,
+                                       const struct sluice_domain_config *config);
+    /** Whether a device may join a domain. Returns: OK; DENIED (logged). */
+    enum sluice_status (*admit)(struct sluice_domain *domain, struct sluice_device *device);
 };
 
 struct sluice_domain {
@@ -66,6 +73,9 @@ struct sluice_domain {
     atomic_uint flush_on_map; /**< links whose unit caches entries that are not present */
 
     unsigned devices; /**< attached; guarded by sluice->lock */
+    /** Made by sluice_device_assign: only those who were assigned join, so many; else 0. */
+    unsigned assignees;
+    bool is_shared; /**< of those: by name */
 
     bool lazy;               /**< as configured; for the manager */
     bool prefer_32bit;       /**< as configured; for the manager */
@@ -102,7 +112,9 @@ struct sluice_device {
     struct unit *unit;
     struct sluice_domain *domain; /**< NULL: in none */
     bool untrusted;
-    unsigned interrupts;   /**< blocks of interrupt entries; guarded by sluice->lock */
+    struct sluice_domain *assigned; /**< by sluice_device_assign; NULL: to none */
+    bool relaxed;                   /**< its domain leaves out what firmware reserved for it */
+    unsigned interrupts;            /**< blocks of interrupt entries; guarded by sluice->lock */
     bool dma_open;         /**< the DMA API holds it in its domain; guarded by sluice->lock */
     unsigned address_bits; /**< firmware: widest address on the way to the unit; 0: no limit */
     enum sluice_coherence coherence;    /**< firmware: whether its DMA snoops CPU caches */
@@ -215,6 +227,9 @@ SLUICE_MUST_CHECK enum sluice_status domain_reserve_source_locked(struct sluice_
 SLUICE_MUST_CHECK enum sluice_status source_switch_locked(struct source *source,
                                                           struct domain_link *to);
 SLUICE_MUST_CHECK enum sluice_status device_detach_locked(struct sluice_device *device);
+/** As sluice_domain_attach, without its log line. */
+SLUICE_MUST_CHECK enum sluice_status domain_attach_locked(struct sluice_domain *domain,
+                                                          struct sluice_device *device);
 
 /* ---- device.c ---- */
 

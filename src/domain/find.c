@@ -74,6 +74,7 @@ enum sluice_status device_find_pci_locked(struct sluice *sluice,
     device->physical_rid = named;
     format_text(device->label, sizeof(device->label), LOG_RID,
                 LOG_RID_ARGS(config->segment, config->rid));
+    device->untrusted = device->untrusted || pci_below_external(sluice, device->segment, named);
     count = pci_requester_ids(sluice, device->segment, device->rid, rids);
     for (unsigned i = 0; i < count && status == SLUICE_OK; i++)
         status = take_requester(device, rids[i]);

@@ -34,6 +34,9 @@ static bool ids_meet(const struct platform_scope *scope, const struct region_use
 static bool region_covers(struct sluice *sluice, const struct platform_reserved *region,
                           const struct region_user *user)
 {
+    /* Whatever is plugged in there is not what firmware had in mind. */
+    if (user->on_pci && pci_below_external(sluice, user->segment, user->rid))
+        return false;
     list_for_each(node, &region->scopes)
     {
         const struct platform_scope *scope = container_of(node, struct platform_scope, node);
@@ -235,6 +238,14 @@ static bool prepare_function(void *arg, uint16_t segment, uint16_t rid)
         log_warning(sluice, "reserved memory %#llx-%#llx: no unit covers " LOG_RID,
                     (unsigned long long)prepare->region->first,
                     (unsigned long long)prepare->region->last, LOG_RID_ARGS(segment, rid));
+        return true;
+    }
+    if (pci_below_external(sluice, segment, rid)) {
+        log_warning(sluice,
+                    LOG_RID ": reserved memory %#llx-%#llx is not given to it: it is below a port "
+                            "that leads outside",
+                    LOG_RID_ARGS(segment, rid), (unsigned long long)prepare->region->first,
+                    (unsigned long long)prepare->region->last);
         return true;
     }
     count = pci_requester_ids(sluice, segment, rid, rids);

@@ -77,6 +77,42 @@ uint32_t group_find_device(const struct group_map *map, const struct sluice_devi
 /** Whether what answers at a known place is no longer what the map has. */
 bool group_changed(struct sluice *sluice, const struct group_function *function);
 
+/** Whether two scopes name the same device outside PCI. */
+bool group_same_name(const struct platform_scope *a, const struct platform_scope *b);
+
+/* ---- assign.c ---- */
+
+/** Ends a device's assignment; it is in no domain. */
+void assignment_end_locked(struct sluice_device *device);
+
+/* ---- trust.c ---- */
+
+/** Forgets them all, when the instance is destroyed. */
+void external_ports_clear(struct sluice *sluice);
+
+/* ---- level.c ---- */
+
+/** Who is told what keeps a level from being given. */
+struct obstacle_sink {
+    struct sluice *sluice;
+    enum sluice_protection level;
+    sluice_obstacle_handler *handler; /**< NULL: only counted and logged */
+    void *arg;
+    bool quiet;       /**< not logged */
+    unsigned missing; /**< of the hardware or firmware */
+    unsigned in_use;
+};
+
+/** Formats the sentence, logs it, and hands it on. */
+__attribute__((format(printf, 3, 4))) void obstacle_tell(struct obstacle_sink *sink,
+                                                         struct sluice_obstacle *obstacle,
+                                                         const char *format, ...);
+
+/** What the level demands of hardware and firmware; units are probed, the map is made. */
+void level_check_demands(struct obstacle_sink *sink);
+/** What is in use that the level forbids. */
+void level_check_use(struct obstacle_sink *sink);
+
 /* ---- policy.c ---- */
 
 extern const struct domain_policy group_policy;

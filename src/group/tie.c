@@ -300,7 +300,7 @@ static void tie_aliases(struct sluice *sluice, struct group_map *map, uint32_t i
 
 /* ---- IDs that units make of them ---- */
 
-static bool same_name(const struct platform_scope *a, const struct platform_scope *b)
+bool group_same_name(const struct platform_scope *a, const struct platform_scope *b)
 {
     if (a->registers != 0 && a->registers == b->registers)
         return true;
@@ -328,7 +328,7 @@ static void tie_sources(struct group_map *map, uint32_t index)
         const struct group_function *other = &map->functions[i];
 
         if (other->scope != NULL && function->scope != NULL &&
-            same_name(other->scope, function->scope)) {
+            group_same_name(other->scope, function->scope)) {
             tie(map, i, index);
         } else if (ids_meet(other, function)) {
             tie(map, i, index);

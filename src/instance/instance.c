@@ -48,7 +48,8 @@ enum sluice_status sluice_create(const struct sluice_config *config, struct slui
     const struct sluice_host_ops *ops;
     struct sluice *sluice;
 
-    if (config == NULL || out == NULL || config->ops == NULL)
+    if (config == NULL || out == NULL || config->ops == NULL ||
+        (unsigned)config->protection > SLUICE_PROTECTION_STRICT)
         return SLUICE_ERR_INVALID;
     ops = config->ops;
     if (!has_memory_hooks(ops, config->linear_map) || !has_device_hooks(ops) ||
@@ -60,6 +61,8 @@ enum sluice_status sluice_create(const struct sluice_config *config, struct slui
     sluice->ops = ops;
     sluice->policy = &group_policy;
     sluice->config = *config;
+    sluice->host_asked_remapping = config->interrupts == SLUICE_INTERRUPTS_REMAPPED;
+    sluice->level = protection_resolve(sluice, config->protection);
     if (sluice->config.hardware_timeout_ns == 0)
         sluice->config.hardware_timeout_ns = DEFAULT_TIMEOUT_NS;
     sluice->cpu_count = ops->cpu_count != NULL ? ops->cpu_count(config->ctx) : 1;
@@ -85,6 +88,7 @@ enum sluice_status sluice_destroy(struct sluice *sluice)
     if (dma_context_is_used(sluice))
         return SLUICE_ERR_BUSY;
     dma_context_free(sluice);
+    external_ports_clear(sluice);
     platform_clear(sluice, &sluice->platform);
     host_free(sluice, sluice, sizeof(*sluice));
     return SLUICE_OK;

@@ -10,7 +10,8 @@
 
 static bool units_are_listed(const struct sluice *sluice)
 {
-    return sluice->state != INSTANCE_STOPPED && sluice->state != INSTANCE_CHANGING;
+    return sluice->state != INSTANCE_STOPPED && sluice->state != INSTANCE_CHANGING &&
+           sluice->state != INSTANCE_DISABLED;
 }
 
 static void report_units(struct sluice *sluice, sluice_emit *emit, void *arg)

@@ -48,30 +48,81 @@ static void undo_start(struct sluice *sluice)
     units_clear(sluice);
 }
 
+/** Whether what was probed keeps the promise of the level that is asked for. */
+static enum sluice_status check_level(struct sluice *sluice, enum sluice_protection level,
+                                      enum sluice_status interrupts)
+{
+    struct obstacle_sink sink = {.sluice = sluice,
+                                 .level = level,
+                                 .handler = sluice->config.on_obstacle,
+                                 .arg = sluice->config.on_obstacle_arg,
+                                 .quiet = interrupts != SLUICE_OK}; /* its own words stand there */
+
+    level_check_demands(&sink);
+    protection_check_dma(&sink);
+    if (interrupts != SLUICE_OK)
+        return interrupts;
+    if (sink.missing != 0)
+        return SLUICE_ERR_UNSUPPORTED;
+    return sink.in_use != 0 ? SLUICE_ERR_BUSY : SLUICE_OK;
+}
+
+static enum sluice_status probe(struct sluice *sluice, enum sluice_protection level)
+{
+    struct obstacle_sink sink = {.sluice = sluice,
+                                 .level = level,
+                                 .handler = sluice->config.on_obstacle,
+                                 .arg = sluice->config.on_obstacle_arg};
+    enum sluice_status status = check_addresses(sluice);
+
+    if (status == SLUICE_OK && list_empty(&sluice->platform.units))
+        obstacle_tell(&sink, &(struct sluice_obstacle){.kind = SLUICE_OBSTACLE_NO_UNIT},
+                      "no IOMMU is described");
+    return status == SLUICE_OK ? units_probe(sluice) : status;
+}
+
+enum sluice_status instance_turn_on(struct sluice *sluice, enum sluice_protection level)
+{
+    enum sluice_status status;
+
+    sluice->config.interrupts = level >= SLUICE_PROTECTION_STANDARD || sluice->host_asked_remapping
+                                    ? SLUICE_INTERRUPTS_REMAPPED
+                                    : SLUICE_INTERRUPTS_LEFT_ALONE;
+    status = probe(sluice, level);
+    if (status == SLUICE_OK)
+        status = group_scan(sluice);
+    if (status == SLUICE_OK)
+        status = check_level(sluice, level, interrupts_decide(sluice));
+    if (status == SLUICE_OK)
+        status = firmware_regions_prepare_locked(sluice);
+    if (status == SLUICE_OK)
+        status = start_units(sluice);
+    if (status == SLUICE_OK)
+        sluice->level = level;
+    else
+        undo_start(sluice);
+    return status;
+}
+
 enum sluice_status sluice_start(struct sluice *sluice)
 {
     enum sluice_status status;
     enum instance_state was;
+    bool disabled;
 
     if (sluice == NULL)
         return SLUICE_ERR_INVALID;
     status = instance_change_begin(sluice, INSTANCE_STOPPED, INSTANCE_STOPPED, &was);
     if (status != SLUICE_OK)
         return status;
-    status = check_addresses(sluice);
-    if (status == SLUICE_OK)
-        status = units_probe(sluice);
-    if (status == SLUICE_OK)
-        status = interrupts_decide(sluice);
-    if (status == SLUICE_OK)
-        status = group_scan(sluice);
-    if (status == SLUICE_OK)
-        status = firmware_regions_prepare_locked(sluice);
-    if (status == SLUICE_OK)
-        status = start_units(sluice);
-    if (status != SLUICE_OK)
-        undo_start(sluice);
-    instance_change_end(sluice, status == SLUICE_OK ? INSTANCE_STARTED : INSTANCE_STOPPED);
+    disabled = sluice->level == SLUICE_PROTECTION_DISABLED;
+    if (disabled)
+        log_warning(sluice, "protection level disabled: devices reach all of memory");
+    else
+        status = instance_turn_on(sluice, sluice->level);
+    instance_change_end(sluice, status != SLUICE_OK ? INSTANCE_STOPPED
+                                : disabled          ? INSTANCE_DISABLED
+                                                    : INSTANCE_STARTED);
     return status;
 }
 

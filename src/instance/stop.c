@@ -28,6 +28,15 @@ static bool any_interrupts(struct sluice *sluice)
     return true;
 }
 
+enum sluice_status instance_turn_off(struct sluice *sluice)
+{
+    enum sluice_status status = units_stop(sluice);
+
+    if (status == SLUICE_OK)
+        units_clear(sluice);
+    return status;
+}
+
 enum sluice_status sluice_stop(struct sluice *sluice)
 {
     enum sluice_status status;
@@ -35,6 +44,10 @@ enum sluice_status sluice_stop(struct sluice *sluice)
 
     if (sluice == NULL)
         return SLUICE_ERR_INVALID;
+    if (instance_change_begin(sluice, INSTANCE_DISABLED, INSTANCE_DISABLED, &was) == SLUICE_OK) {
+        instance_change_end(sluice, INSTANCE_STOPPED);
+        return SLUICE_OK;
+    }
     status = instance_change_begin(sluice, INSTANCE_STARTED, INSTANCE_HALF_STOPPED, &was);
     if (status != SLUICE_OK)
         return status;
@@ -42,9 +55,7 @@ enum sluice_status sluice_stop(struct sluice *sluice)
         instance_change_end(sluice, was);
         return SLUICE_ERR_BUSY;
     }
-    status = units_stop(sluice);
-    if (status == SLUICE_OK)
-        units_clear(sluice);
+    status = instance_turn_off(sluice);
     instance_change_end(sluice, status == SLUICE_OK ? INSTANCE_STOPPED : INSTANCE_HALF_STOPPED);
     return status;
 }

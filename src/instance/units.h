@@ -4,13 +4,14 @@
  *
  *   instance.c  create, destroy, tables     start.c   start, resume
  *   units.c     state changes, probe        stop.c    stop, suspend
- *   report.c    what there is, for people
+ *   report.c    what there is, for people   protection.c   levels
  */
 #ifndef SLUICE_INSTANCE_UNITS_H
 #define SLUICE_INSTANCE_UNITS_H
 
 #include "core/instance.h"
 #include "domain/domain.h"
+#include "group/group.h"
 #include "unit/unit.h"
 
 /**
@@ -24,6 +25,22 @@ SLUICE_MUST_CHECK enum sluice_status instance_change_begin(struct sluice *sluice
                                                            enum instance_state *out_was);
 /** Leaves INSTANCE_CHANGING. */
 void instance_change_end(struct sluice *sluice, enum instance_state to);
+
+/**
+ * Probes and starts everything at a level, or nothing; in INSTANCE_CHANGING. Returns: as
+ * sluice_start.
+ */
+SLUICE_MUST_CHECK enum sluice_status instance_turn_on(struct sluice *sluice,
+                                                      enum sluice_protection level);
+/** Stops every unit and frees what stood on them. Returns: OK; TIMEOUT; HARDWARE. */
+SLUICE_MUST_CHECK enum sluice_status instance_turn_off(struct sluice *sluice);
+
+/** What DEFAULT stands for. */
+enum sluice_protection protection_resolve(const struct sluice *sluice,
+                                          enum sluice_protection level);
+
+/** DMA that passes no IOMMU, which level strict does not allow. Under sluice->lock. */
+void protection_check_dma(struct obstacle_sink *sink);
 
 /**
  * Probes every unit of the platform description, in its order, and lists them. On an error those

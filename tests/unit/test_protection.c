@@ -1,0 +1,667 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Isolation modes, protection levels, trust and reserved memory: what is given, what is refused,
+ * and what is said about it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "topology.h"
+
+#define KINDS (SLUICE_OBSTACLE_INTERRUPTS_IN_USE + 1)
+
+static struct topology topo;
+
+/* What the instance said was in the way. */
+static struct {
+    unsigned count[KINDS];
+    uint16_t rid[KINDS];
+    char name[KINDS][32];
+    enum sluice_protection level;
+} told;
+
+static void on_obstacle(void *arg, const struct sluice_obstacle *obstacle)
+{
+    (void)arg;
+    assert_true((unsigned)obstacle->kind < KINDS);
+    assert_non_null(obstacle->text);
+    told.count[obstacle->kind]++;
+    told.rid[obstacle->kind] = obstacle->rid;
+    told.level = obstacle->level;
+    if (obstacle->name != NULL)
+        strncpy(told.name[obstacle->kind], obstacle->name, 31);
+}
+
+static enum sluice_protection wanted_level;
+static bool wanted_remapping;
+
+static void configure(struct sluice_config *config, void *arg)
+{
+    (void)arg;
+    config->protection = wanted_level;
+    config->on_obstacle = on_obstacle;
+    if (wanted_remapping)
+        config->interrupts = SLUICE_INTERRUPTS_REMAPPED;
+    config->interrupt_entries = 256;
+}
+
+static void begin(enum sluice_protection level, bool remapping)
+{
+    memset(&told, 0, sizeof(told));
+    wanted_level = level;
+    wanted_remapping = remapping;
+    topology_init(&topo);
+    topo.config.configure = configure;
+    topo.config.machine.interrupt_remapping = remapping;
+    topo.config.machine.units[0].remaps_interrupts = remapping;
+    topo.config.machine.units[0].extended_interrupts = remapping;
+    topo.config.machine.units[0].fault_records = 64;
+}
+
+static bool logged(const char *text)
+{
+    return model_host_logged(topo.scene.machine->host, text);
+}
+
+static enum sluice_status assign(struct sluice_device *device, enum sluice_isolation mode,
+                                 bool user, struct sluice_domain **out)
+{
+    const struct sluice_assignment assignment = {.mode = mode, .user = user, .share = "crowd"};
+
+    return sluice_device_assign(device, &assignment, out);
+}
+
+static struct dma_device *dma_of(const struct node *node)
+{
+    return dma_device_create(topo.scene.machine->host, topo.scene.machine->units[0], node_rid(node),
+                             false);
+}
+
+static bool reads(struct dma_device *dma, sluice_iova_t iova)
+{
+    uint8_t byte = 0;
+
+    return dma_device_read(dma, iova, &byte, 1, NULL);
+}
+
+/* ---- modes ---- */
+
+static void test_strict_is_a_domain_of_its_own(void **state)
+{
+    struct sluice_domain *domain, *other;
+    struct sluice_device *device, *second;
+    struct dma_device *dma;
+    struct sluice_pages page;
+    struct node *a, *b;
+
+    (void)state;
+    begin(SLUICE_PROTECTION_DEFAULT, false);
+    a = topology_add(&topo, NULL, NODE_INTEGRATED, 3, 0);
+    b = topology_add(&topo, NULL, NODE_INTEGRATED, 4, 0);
+    topology_start(&topo);
+    assert_int_equal(sluice_protection(topo.scene.sluice), SLUICE_PROTECTION_BASIC);
+    dma = dma_of(a);
+    page = scene_page(&topo.scene, 1);
+    device = node_device(&topo, a);
+    second = node_device(&topo, b);
+    assert_int_equal(assign(device, SLUICE_ISOLATION_STRICT, true, &domain), SLUICE_OK);
+    scene_map(domain, SCENE_IOVA, &page);
+    assert_true(reads(dma, SCENE_IOVA));
+    /* Nobody joins it, and it goes nowhere else. */
+    assert_int_equal(sluice_domain_attach(domain, second), SLUICE_ERR_DENIED);
+    other = scene_domain(&topo.scene, SLUICE_DOMAIN_DMA);
+    assert_int_equal(sluice_domain_attach(other, device), SLUICE_ERR_DENIED);
+    assert_int_equal(assign(device, SLUICE_ISOLATION_STRICT, true, &domain), SLUICE_ERR_BUSY);
+    assert_int_equal(sluice_domain_destroy(domain), SLUICE_ERR_BUSY);
+    assert_int_equal(sluice_device_release(device), SLUICE_OK);
+    assert_false(reads(dma, SCENE_IOVA));
+    assert_int_equal(sluice_device_release(device), SLUICE_ERR_STATE);
+    assert_int_equal(sluice_domain_attach(other, device), SLUICE_OK);
+    assert_int_equal(sluice_domain_detach(device), SLUICE_OK);
+    assert_int_equal(sluice_domain_destroy(other), SLUICE_OK);
+    /* Forgetting it ends the assignment too. */
+    assert_int_equal(assign(device, SLUICE_ISOLATION_STRICT, false, &domain), SLUICE_OK);
+    assert_int_equal(sluice_device_remove(device), SLUICE_OK);
+    assert_int_equal(sluice_device_remove(second), SLUICE_OK);
+    scene_page_free(&topo.scene, page);
+    dma_device_destroy(dma);
+    topology_finish(&topo);
+}
+
+static uint64_t invalidations(const struct vtd_model_stats *stats)
+{
+    return stats->iotlb_global + stats->iotlb_domain + stats->iotlb_page;
+}
+
+static void test_a_group_of_two(void **state)
+{
+    struct sluice_domain *domain, *same, *other;
+    struct sluice_device *devices[2];
+    struct vtd_model_stats before, after;
+    struct dma_device *dmas[2];
+    struct sluice_pages page;
+    struct node *port, *f[2];
+
+    (void)state;
+    begin(SLUICE_PROTECTION_DEFAULT, false);
+    port = with_acs(topology_bridge(&topo, NULL, NODE_ROOT_PORT, 1, 0), ACS_FULL);
+    for (unsigned i = 0; i < 2; i++)
+        f[i] = topology_add(&topo, port, NODE_ENDPOINT, 0, i);
+    topology_start(&topo);
+    for (unsigned i = 0; i < 2; i++) {
+        devices[i] = node_device(&topo, f[i]);
+        dmas[i] = dma_of(f[i]);
+    }
+    assert_int_equal(assign(devices[0], SLUICE_ISOLATION_STRICT, true, &domain), SLUICE_ERR_DENIED);
+    assert_true(logged("others are in its group"));
+    assert_true(logged("function 0000:01:00.0 has no access control services"));
+
+    assert_int_equal(assign(devices[0], SLUICE_ISOLATION_SHARED, true, &domain), SLUICE_OK);
+    /* Who does not agree in everything does not join. */
+    assert_int_equal(assign(devices[1], SLUICE_ISOLATION_SHARED, false, &same), SLUICE_ERR_DENIED);
+    other = scene_domain(&topo.scene, SLUICE_DOMAIN_DMA);
+    model_host_log_clear(topo.scene.machine->host);
+    assert_int_equal(sluice_domain_attach(other, devices[1]), SLUICE_ERR_DENIED);
+    assert_true(logged("cannot be kept from"));
+    assert_true(logged("no access control services"));
+    assert_int_equal(sluice_domain_destroy(other), SLUICE_OK);
+    assert_int_equal(sluice_domain_attach(domain, devices[1]), SLUICE_ERR_DENIED);
+    assert_int_equal(assign(devices[1], SLUICE_ISOLATION_SHARED, true, &same), SLUICE_OK);
+    assert_ptr_equal(domain, same);
+
+    page = scene_page(&topo.scene, 2);
+    scene_map(domain, SCENE_IOVA, &page);
+    assert_true(reads(dmas[0], SCENE_IOVA) && reads(dmas[1], SCENE_IOVA));
+    vtd_model_stats(topo.scene.machine->units[0], &before);
+    assert_int_equal(sluice_domain_unmap(domain, SCENE_IOVA, SLUICE_PAGE_BYTES, NULL), SLUICE_OK);
+    vtd_model_stats(topo.scene.machine->units[0], &after);
+    assert_int_equal(invalidations(&after) - invalidations(&before), 1);
+    assert_false(reads(dmas[0], SCENE_IOVA) || reads(dmas[1], SCENE_IOVA));
+
+    assert_int_equal(sluice_device_release(devices[0]), SLUICE_OK);
+    assert_int_equal(sluice_domain_destroy(domain), SLUICE_ERR_BUSY);
+    assert_int_equal(sluice_device_release(devices[1]), SLUICE_OK);
+    scene_page_free(&topo.scene, page);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(sluice_device_remove(devices[i]), SLUICE_OK);
+        dma_device_destroy(dmas[i]);
+    }
+    topology_finish(&topo);
+}
+
+/* A bridge does no DMA; what was pulled out is in nobody's way. */
+static void test_alone_among_bridges(void **state)
+{
+    struct sluice_domain *domain;
+    struct sluice_device *device;
+    struct node *port, *a, *b;
+
+    (void)state;
+    begin(SLUICE_PROTECTION_DEFAULT, false);
+    port = topology_bridge(&topo, NULL, NODE_ROOT_PORT, 1, 0);
+    a = topology_add(&topo, port, NODE_ENDPOINT, 0, 0);
+    b = topology_add(&topo, port, NODE_ENDPOINT, 0, 1);
+    topology_start(&topo);
+    device = node_device(&topo, a);
+    assert_int_equal(assign(device, SLUICE_ISOLATION_STRICT, true, &domain), SLUICE_ERR_DENIED);
+    model_pci_remove(b->in_host);
+    assert_int_equal(assign(device, SLUICE_ISOLATION_STRICT, true, &domain), SLUICE_OK);
+    assert_int_equal(sluice_device_release(device), SLUICE_OK);
+    assert_int_equal(sluice_device_remove(device), SLUICE_OK);
+    topology_finish(&topo);
+}
+
+static void test_unmanaged_is_said_loudly(void **state)
+{
+    const struct sluice_device_config stranger = {.rid = SLUICE_RID(0, 4, 0), .untrusted = true};
+    struct sluice_domain *domain;
+    struct sluice_device *device, *untrusted;
+    struct dma_device *dma;
+    struct sluice_pages page;
+    struct node *a;
+
+    (void)state;
+    begin(SLUICE_PROTECTION_DEFAULT, false);
+    a = topology_add(&topo, NULL, NODE_INTEGRATED, 3, 0);
+    topology_add(&topo, NULL, NODE_INTEGRATED, 4, 0);
+    topology_start(&topo);
+    dma = dma_of(a);
+    page = scene_page(&topo.scene, 3);
+    device = node_device(&topo, a);
+    assert_int_equal(assign(device, SLUICE_ISOLATION_UNMANAGED, true, &domain), SLUICE_ERR_INVALID);
+    assert_int_equal(assign(device, SLUICE_ISOLATION_UNMANAGED, false, &domain), SLUICE_OK);
+    assert_true(logged("UNMANAGED: it reaches all of memory"));
+    assert_true(reads(dma, page.phys));
+    assert_int_equal(sluice_device_release(device), SLUICE_OK);
+    assert_false(reads(dma, page.phys));
+    assert_int_equal(sluice_device_add(topo.scene.sluice, &stranger, &untrusted), SLUICE_OK);
+    assert_int_equal(assign(untrusted, SLUICE_ISOLATION_UNMANAGED, false, &domain),
+                     SLUICE_ERR_DENIED);
+    assert_int_equal(sluice_device_remove(untrusted), SLUICE_OK);
+    assert_int_equal(sluice_device_remove(device), SLUICE_OK);
+    scene_page_free(&topo.scene, page);
+    dma_device_destroy(dma);
+    topology_finish(&topo);
+}
+
+static void test_reserved_memory_is_not_for_users(void **state)
+{
+    const sluice_phys_t base = 0x180000;
+    struct sluice_assignment assignment = {.user = true};
+    struct sluice_domain *domain;
+    struct sluice_device *device;
+    struct dma_device *dma;
+    struct node *gpu;
+
+    (void)state;
+    begin(SLUICE_PROTECTION_DEFAULT, false);
+    gpu = topology_add(&topo, NULL, NODE_INTEGRATED, 2, 0);
+    topo.config.machine.regions[0] =
+        (struct machine_region){.base = base, .last = base + 0xfff, .rid = SLUICE_RID(0, 2, 0)};
+    topology_start(&topo);
+    dma = dma_of(gpu);
+    device = node_device(&topo, gpu);
+    assert_true(reads(dma, base));
+    assert_int_equal(sluice_device_assign(device, &assignment, &domain), SLUICE_ERR_DENIED);
+    assert_true(logged("firmware uses memory 0x180000-0x180fff"));
+    /* The kernel's own driver gets it, with the memory. */
+    assignment.user = false;
+    assert_int_equal(sluice_device_assign(device, &assignment, &domain), SLUICE_OK);
+    assert_true(reads(dma, base));
+    assert_int_equal(sluice_device_release(device), SLUICE_OK);
+    /* Somebody knows that it is not used any more. */
+    assignment.user = true;
+    assignment.relax_reserved = true;
+    assert_int_equal(sluice_device_assign(device, &assignment, &domain), SLUICE_OK);
+    assert_false(reads(dma, base));
+    assert_int_equal(sluice_device_release(device), SLUICE_OK);
+    assert_true(reads(dma, base));
+    assert_int_equal(sluice_device_remove(device), SLUICE_OK);
+    dma_device_destroy(dma);
+    topology_finish(&topo);
+}
+
+static void test_absurd_assignments(void **state)
+{
+    struct sluice_assignment assignment = {.mode = SLUICE_ISOLATION_SHARED};
+    struct sluice_domain *domain;
+    struct sluice_device *device;
+    struct node *a;
+
+    (void)state;
+    begin(SLUICE_PROTECTION_DEFAULT, false);
+    a = topology_add(&topo, NULL, NODE_INTEGRATED, 3, 0);
+    topology_start(&topo);
+    device = node_device(&topo, a);
+    assert_int_equal(sluice_device_assign(device, &assignment, &domain), SLUICE_ERR_INVALID);
+    assignment.share = "";
+    assert_int_equal(sluice_device_assign(device, &assignment, &domain), SLUICE_ERR_INVALID);
+    assignment.share = "a name that is longer than 31 characters";
+    assert_int_equal(sluice_device_assign(device, &assignment, &domain), SLUICE_ERR_INVALID);
+    assignment.mode = (enum sluice_isolation)3;
+    assert_int_equal(sluice_device_assign(device, &assignment, &domain), SLUICE_ERR_INVALID);
+    assert_int_equal(sluice_device_assign(NULL, &assignment, &domain), SLUICE_ERR_INVALID);
+    assert_int_equal(sluice_device_remove(device), SLUICE_OK);
+    topology_finish(&topo);
+}
+
+/* ---- levels ---- */
+
+static void test_a_level_that_cannot_be_given(void **state)
+{
+    (void)state;
+    begin(SLUICE_PROTECTION_STRICT, false);
+    topology_add(&topo, NULL, NODE_INTEGRATED, 3, 0);
+    topology_build(&topo);
+    assert_int_equal(sluice_start(topo.scene.sluice), SLUICE_ERR_UNSUPPORTED);
+    assert_true(told.count[SLUICE_OBSTACLE_NO_REMAPPING] > 0);
+    assert_int_equal(told.level, SLUICE_PROTECTION_STRICT);
+    /* Asked for less, it starts; more is still not to be had. */
+    assert_int_equal(sluice_protection_set(topo.scene.sluice, SLUICE_PROTECTION_BASIC), SLUICE_OK);
+    assert_int_equal(sluice_start(topo.scene.sluice), SLUICE_OK);
+    memset(&told, 0, sizeof(told));
+    assert_int_equal(sluice_protection_set(topo.scene.sluice, SLUICE_PROTECTION_STANDARD),
+                     SLUICE_ERR_UNSUPPORTED);
+    assert_true(told.count[SLUICE_OBSTACLE_NO_REMAPPING] > 0);
+    assert_true(logged("protection level standard:"));
+    assert_int_equal(sluice_protection(topo.scene.sluice), SLUICE_PROTECTION_BASIC);
+    topology_finish(&topo);
+}
+
+static void test_remapping_is_turned_on_by_start(void **state)
+{
+    (void)state;
+    begin(SLUICE_PROTECTION_BASIC, true);
+    wanted_remapping = false; /* the hardware can, the host does not ask */
+    topology_add(&topo, NULL, NODE_INTEGRATED, 3, 0);
+    topology_start(&topo);
+    assert_int_equal(sluice_protection_set(topo.scene.sluice, SLUICE_PROTECTION_STANDARD),
+                     SLUICE_ERR_UNSUPPORTED);
+    assert_int_equal(told.count[SLUICE_OBSTACLE_REMAPPING_OFF], 1);
+    assert_int_equal(sluice_stop(topo.scene.sluice), SLUICE_OK);
+    assert_int_equal(sluice_protection_set(topo.scene.sluice, SLUICE_PROTECTION_STANDARD),
+                     SLUICE_OK);
+    assert_int_equal(sluice_start(topo.scene.sluice), SLUICE_OK);
+    assert_int_equal(sluice_protection(topo.scene.sluice), SLUICE_PROTECTION_STANDARD);
+    topology_finish(&topo);
+}
+
+static void test_strict_wants_every_function_covered(void **state)
+{
+    struct node *a;
+
+    (void)state;
+    begin(SLUICE_PROTECTION_STRICT, true);
+    a = topology_add(&topo, NULL, NODE_INTEGRATED, 3, 0);
+    topology_add(&topo, NULL, NODE_CONVENTIONAL, 0, 0)->class_code = 0x0600;
+    topo.config.machine.scoped = true; /* and it scopes nothing */
+    topology_build(&topo);
+    assert_int_equal(sluice_start(topo.scene.sluice), SLUICE_ERR_UNSUPPORTED);
+    assert_int_equal(told.count[SLUICE_OBSTACLE_UNCOVERED], 1);
+    assert_int_equal(told.rid[SLUICE_OBSTACLE_UNCOVERED], node_rid(a));
+    assert_true(logged("no unit is above 0000:00:03.0"));
+    topology_finish(&topo);
+}
+
+static void test_strict_and_what_is_in_use(void **state)
+{
+    const struct sluice_domain_config lazy = {.lazy = true, .name = "lazybones"};
+    const struct sluice_domain_config identity = {.kind = SLUICE_DOMAIN_IDENTITY};
+    const struct sluice_dma_config open = {.name = "isa"};
+    struct sluice_domain *domains[2], *domain;
+    struct sluice *sluice;
+    struct sluice_device *device;
+    struct sluice_dma *dma;
+    struct node *a;
+
+    (void)state;
+    begin(SLUICE_PROTECTION_STANDARD, true);
+    a = topology_add(&topo, NULL, NODE_INTEGRATED, 3, 0);
+    topology_start(&topo);
+    sluice = topo.scene.sluice;
+    device = node_device(&topo, a);
+    assert_int_equal(sluice_domain_create(sluice, &lazy, &domains[0]), SLUICE_OK);
+    assert_int_equal(sluice_domain_create(sluice, &identity, &domains[1]), SLUICE_OK);
+    assert_int_equal(sluice_domain_attach(domains[1], device), SLUICE_OK);
+    assert_int_equal(sluice_dma_open(sluice, &open, &dma), SLUICE_OK);
+
+    assert_int_equal(sluice_protection_check(sluice, SLUICE_PROTECTION_STRICT, on_obstacle, NULL),
+                     SLUICE_ERR_BUSY);
+    assert_int_equal(told.count[SLUICE_OBSTACLE_IDENTITY_IN_USE], 1);
+    assert_int_equal(told.rid[SLUICE_OBSTACLE_IDENTITY_IN_USE], node_rid(a));
+    assert_int_equal(told.count[SLUICE_OBSTACLE_LAZY_IN_USE], 1);
+    assert_string_equal(told.name[SLUICE_OBSTACLE_LAZY_IN_USE], "lazybones");
+    assert_int_equal(told.count[SLUICE_OBSTACLE_UNPROTECTED_DMA], 1);
+    assert_int_equal(sluice_protection_set(sluice, SLUICE_PROTECTION_STRICT), SLUICE_ERR_BUSY);
+    assert_true(logged("domain 'lazybones' is lazy"));
+    assert_true(logged("is in identity domain"));
+    assert_int_equal(sluice_protection(sluice), SLUICE_PROTECTION_STANDARD);
+
+    assert_int_equal(sluice_dma_close(dma), SLUICE_OK);
+    assert_int_equal(sluice_domain_detach(device), SLUICE_OK);
+    assert_int_equal(sluice_domain_destroy(domains[0]), SLUICE_OK);
+    assert_int_equal(sluice_protection_set(sluice, SLUICE_PROTECTION_STRICT), SLUICE_OK);
+
+    /* What was made before and is not in use cannot be used either. */
+    assert_int_equal(sluice_domain_attach(domains[1], device), SLUICE_ERR_DENIED);
+    assert_int_equal(sluice_domain_create(sluice, &lazy, &domain), SLUICE_ERR_DENIED);
+    assert_int_equal(sluice_domain_create(sluice, &identity, &domain), SLUICE_ERR_DENIED);
+    assert_int_equal(assign(device, SLUICE_ISOLATION_UNMANAGED, false, &domain), SLUICE_ERR_DENIED);
+    assert_int_equal(sluice_dma_open(sluice, &open, &dma), SLUICE_ERR_DENIED);
+    assert_int_equal(assign(device, SLUICE_ISOLATION_STRICT, false, &domain), SLUICE_OK);
+
+    assert_int_equal(sluice_protection_set(sluice, SLUICE_PROTECTION_BASIC), SLUICE_OK);
+    assert_int_equal(sluice_device_release(device), SLUICE_OK);
+    assert_int_equal(sluice_domain_attach(domains[1], device), SLUICE_OK);
+    scene_forget(device);
+    assert_int_equal(sluice_domain_destroy(domains[1]), SLUICE_OK);
+    topology_finish(&topo);
+}
+
+static void test_disabled_and_back(void **state)
+{
+    const struct sluice_device_config config = {.rid = SLUICE_RID(0, 3, 0)};
+    struct sluice_domain *domain;
+    struct sluice_device *device;
+    struct dma_device *dma;
+    struct sluice_pages page;
+    struct sluice *sluice;
+    struct node *a;
+
+    (void)state;
+    begin(SLUICE_PROTECTION_DISABLED, false);
+    a = topology_add(&topo, NULL, NODE_INTEGRATED, 3, 0);
+    topology_start(&topo);
+    sluice = topo.scene.sluice;
+    dma = dma_of(a);
+    page = scene_page(&topo.scene, 4);
+    assert_true(logged("protection level disabled"));
+    assert_int_equal(sluice_unit_count(sluice), 0);
+    assert_true(reads(dma, page.phys));
+    assert_int_equal(sluice_device_add(sluice, &config, &device), SLUICE_ERR_STATE);
+    assert_int_equal(sluice_start(sluice), SLUICE_ERR_STATE);
+    assert_int_equal(sluice_destroy(sluice), SLUICE_ERR_BUSY);
+
+    assert_int_equal(sluice_protection_set(sluice, SLUICE_PROTECTION_BASIC), SLUICE_OK);
+    assert_false(reads(dma, page.phys));
+    device = node_device(&topo, a);
+    domain = scene_domain(&topo.scene, SLUICE_DOMAIN_DMA);
+    assert_int_equal(sluice_domain_attach(domain, device), SLUICE_OK);
+    assert_int_equal(sluice_protection_set(sluice, SLUICE_PROTECTION_DISABLED), SLUICE_ERR_BUSY);
+    assert_int_equal(told.count[SLUICE_OBSTACLE_DEVICE_IN_USE], 1);
+    assert_int_equal(told.rid[SLUICE_OBSTACLE_DEVICE_IN_USE], node_rid(a));
+    assert_false(reads(dma, page.phys));
+    assert_int_equal(sluice_domain_detach(device), SLUICE_OK);
+    assert_int_equal(sluice_protection_set(sluice, SLUICE_PROTECTION_DISABLED), SLUICE_OK);
+    assert_true(reads(dma, page.phys));
+    assert_int_equal(sluice_protection_set(sluice, SLUICE_PROTECTION_STRICT),
+                     SLUICE_ERR_UNSUPPORTED);
+    assert_int_equal(sluice_protection(sluice), SLUICE_PROTECTION_DISABLED);
+    assert_true(reads(dma, page.phys));
+    assert_int_equal(sluice_stop(sluice), SLUICE_OK);
+    scene_page_free(&topo.scene, page);
+    dma_device_destroy(dma);
+    topology_finish(&topo);
+}
+
+static void test_level_of_nothing(void **state)
+{
+    (void)state;
+    begin(SLUICE_PROTECTION_BASIC, false);
+    topo.config.no_tables = true;
+    topology_build(&topo);
+    assert_int_equal(sluice_start(topo.scene.sluice), SLUICE_ERR_NOT_FOUND);
+    assert_int_equal(told.count[SLUICE_OBSTACLE_NO_UNIT], 1);
+    assert_int_equal(sluice_protection_set(topo.scene.sluice, (enum sluice_protection)9),
+                     SLUICE_ERR_INVALID);
+    assert_string_equal(sluice_protection_text((enum sluice_protection)9), "unknown");
+    assert_string_equal(sluice_protection_text(SLUICE_PROTECTION_STRICT), "strict");
+    topology_finish(&topo);
+}
+
+/* ---- trust ---- */
+
+static uint16_t register16(const struct node *node, unsigned at)
+{
+    const uint8_t *config = model_pci_config(node->in_host);
+
+    return (uint16_t)(config[at] | config[at + 1] << 8);
+}
+
+static void test_below_a_port_that_leads_outside(void **state)
+{
+    static const uint8_t ats_on[4] = {0x20, 0, 0, 0x80};
+    const sluice_phys_t base = 0x180000;
+    struct sluice_device *device, *inner;
+    struct dma_device *dma;
+    struct node *port, *stick, *inside;
+    uint16_t ats;
+
+    (void)state;
+    begin(SLUICE_PROTECTION_STRICT, true);
+    port = with_acs(topology_bridge(&topo, NULL, NODE_ROOT_PORT, 0x1c, 0), ACS_FULL | 2u);
+    stick = topology_add(&topo, port, NODE_ENDPOINT, 0, 0);
+    stick->absent = true;
+    inside = topology_add(&topo, NULL, NODE_INTEGRATED, 3, 0);
+    /* Firmware thinks it knows what is there. */
+    topo.config.machine.regions[0] =
+        (struct machine_region){.base = base, .last = base + 0xfff, .rid = SLUICE_RID(1, 0, 0)};
+    topology_build(&topo);
+    ats = model_pci_add_extended(stick->in_host, 0x0f, ats_on, sizeof(ats_on));
+    assert_int_equal(sluice_port_set_external(topo.scene.sluice, 0, node_rid(port), true),
+                     SLUICE_OK);
+    assert_int_equal(sluice_start(topo.scene.sluice), SLUICE_OK);
+    /* It stops what claims to be translated. */
+    assert_int_equal(register16(port, port->acs_at + 6u), ACS_FULL | 2u);
+    inner = node_device(&topo, inside);
+    assert_false(sluice_device_is_untrusted(inner));
+
+    model_pci_plug(stick->in_host);
+    dma = dma_of(stick);
+    device = node_device(&topo, stick);
+    assert_true(sluice_device_is_untrusted(device));
+    assert_int_equal(register16(stick, ats + 6u) & 0x8000u, 0);
+    assert_false(reads(dma, base));
+    assert_false(reads(dma, SCENE_IOVA));
+    assert_int_equal(sluice_device_remove(device), SLUICE_OK);
+    assert_int_equal(sluice_device_remove(inner), SLUICE_OK);
+    dma_device_destroy(dma);
+    topology_finish(&topo);
+}
+
+/* Reserved memory of firmware is no claim of whatever is plugged in where it said. */
+static void test_reserved_memory_is_not_for_strangers(void **state)
+{
+    const sluice_phys_t base = 0x180000;
+    const uint16_t root = SLUICE_RID(0, 0x1c, 0), below = SLUICE_RID(1, 0, 0);
+
+    (void)state;
+    for (unsigned external = 0; external < 2; external++) {
+        struct sluice_reserved_region region;
+        struct sluice_device *device;
+        struct scene scene;
+        struct scene_config config = scene_defaults();
+        unsigned found = 0;
+
+        config.machine.regions[0] =
+            (struct machine_region){.base = base, .last = base + 0xfff, .rid = below};
+        scene_init(&scene, &config);
+        if (external != 0)
+            assert_int_equal(sluice_port_set_external(scene.sluice, 0, root, true), SLUICE_OK);
+        assert_int_equal(sluice_start(scene.sluice), SLUICE_OK);
+        assert_int_equal(scene_reads(&scene, MACHINE_DEV_BELOW, base) >= 0, external == 0);
+        device = scene_device(&scene, below);
+        assert_int_equal(scene_reads(&scene, MACHINE_DEV_BELOW, base) >= 0, external == 0);
+        for (unsigned i = 0; sluice_device_reserved(device, i, &region) == SLUICE_OK; i++)
+            found += region.kind == SLUICE_RESERVED_FIRMWARE;
+        assert_int_equal(found, external == 0);
+        if (external != 0)
+            assert_true(model_host_logged(scene.machine->host, "below a port that leads outside"));
+        else /* it relies on its memory: too late to distrust it */
+            assert_int_equal(sluice_port_set_external(scene.sluice, 0, root, true),
+                             SLUICE_ERR_BUSY);
+        assert_int_equal(sluice_device_remove(device), SLUICE_OK);
+        scene_finish(&scene);
+    }
+}
+
+static void test_distrust_comes_late(void **state)
+{
+    struct sluice_domain *domain;
+    struct sluice_device *device;
+    struct node *port, *below;
+    struct sluice *sluice;
+
+    (void)state;
+    begin(SLUICE_PROTECTION_DEFAULT, false);
+    port = topology_bridge(&topo, NULL, NODE_ROOT_PORT, 1, 0);
+    below = topology_add(&topo, port, NODE_ENDPOINT, 0, 0);
+    topology_start(&topo);
+    sluice = topo.scene.sluice;
+    device = node_device(&topo, below);
+    domain = scene_domain(&topo.scene, SLUICE_DOMAIN_DMA);
+    assert_int_equal(sluice_domain_attach(domain, device), SLUICE_OK);
+    assert_int_equal(sluice_port_set_external(sluice, 0, node_rid(port), true), SLUICE_ERR_BUSY);
+    assert_false(sluice_device_is_untrusted(device));
+    assert_int_equal(sluice_domain_detach(device), SLUICE_OK);
+    assert_int_equal(sluice_port_set_external(sluice, 0, node_rid(port), true), SLUICE_OK);
+    assert_int_equal(sluice_port_set_external(sluice, 0, node_rid(port), true), SLUICE_OK);
+    assert_true(sluice_device_is_untrusted(device));
+    assert_int_equal(sluice_device_remove(device), SLUICE_OK);
+    assert_int_equal(sluice_port_set_external(sluice, 0, node_rid(port), false), SLUICE_OK);
+    device = node_device(&topo, below);
+    assert_false(sluice_device_is_untrusted(device));
+    assert_int_equal(sluice_device_remove(device), SLUICE_OK);
+    assert_int_equal(sluice_domain_destroy(domain), SLUICE_OK);
+    topology_finish(&topo);
+}
+
+static void test_strict_wants_ports_outside_to_isolate(void **state)
+{
+    struct node *port;
+
+    (void)state;
+    begin(SLUICE_PROTECTION_STRICT, true);
+    port = topology_bridge(&topo, NULL, NODE_ROOT_PORT, 1, 0);
+    topology_build(&topo);
+    assert_int_equal(sluice_port_set_external(topo.scene.sluice, 0, node_rid(port), true),
+                     SLUICE_OK);
+    assert_int_equal(sluice_start(topo.scene.sluice), SLUICE_ERR_UNSUPPORTED);
+    assert_int_equal(told.count[SLUICE_OBSTACLE_EXTERNAL_PORT], 1);
+    assert_int_equal(told.rid[SLUICE_OBSTACLE_EXTERNAL_PORT], node_rid(port));
+    assert_int_equal(sluice_protection_set(topo.scene.sluice, SLUICE_PROTECTION_STANDARD),
+                     SLUICE_OK);
+    assert_int_equal(sluice_start(topo.scene.sluice), SLUICE_OK);
+    topology_finish(&topo);
+}
+
+/* Its device says that the cache is on, and does not listen. */
+static void test_ats_that_does_not_turn_off(void **state)
+{
+    static const uint8_t ats_on[4] = {0x20, 0, 0, 0x80};
+    const struct sluice_device_config config = {.rid = SLUICE_RID(0, 3, 0), .untrusted = true};
+    struct sluice_device *device;
+    struct node *a;
+    uint16_t at;
+
+    (void)state;
+    begin(SLUICE_PROTECTION_DEFAULT, false);
+    a = topology_add(&topo, NULL, NODE_INTEGRATED, 3, 0);
+    topology_build(&topo);
+    at = model_pci_add_extended(a->in_host, 0x0f, ats_on, sizeof(ats_on));
+    model_pci_fix_bits(a->in_host, (uint16_t)(at + 6u), 0x8000);
+    assert_int_equal(sluice_start(topo.scene.sluice), SLUICE_OK);
+    assert_int_equal(sluice_device_add(topo.scene.sluice, &config, &device), SLUICE_ERR_HARDWARE);
+    assert_true(logged("does not turn off"));
+    topology_finish(&topo);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_strict_is_a_domain_of_its_own),
+        cmocka_unit_test(test_a_group_of_two),
+        cmocka_unit_test(test_alone_among_bridges),
+        cmocka_unit_test(test_unmanaged_is_said_loudly),
+        cmocka_unit_test(test_reserved_memory_is_not_for_users),
+        cmocka_unit_test(test_absurd_assignments),
+        cmocka_unit_test(test_a_level_that_cannot_be_given),
+        cmocka_unit_test(test_remapping_is_turned_on_by_start),
+        cmocka_unit_test(test_strict_wants_every_function_covered),
+        cmocka_unit_test(test_strict_and_what_is_in_use),
+        cmocka_unit_test(test_disabled_and_back),
+        cmocka_unit_test(test_level_of_nothing),
+        cmocka_unit_test(test_below_a_port_that_leads_outside),
+        cmocka_unit_test(test_reserved_memory_is_not_for_strangers),
+        cmocka_unit_test(test_distrust_comes_late),
+        cmocka_unit_test(test_strict_wants_ports_outside_to_isolate),
+        cmocka_unit_test(test_ats_that_does_not_turn_off),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
