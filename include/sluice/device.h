@@ -34,7 +34,9 @@ struct sluice_device_config {
     sluice_phys_t registers; /**< SLUICE_BUS_PLATFORM: physical address of its registers; or 0 */
     /**
      * It could be anybody's: plugged in from outside, or firmware says so. Its unmaps are never
-     * lazy, and its buffers never share a page with other data (see sluice/dma.h).
+     * lazy, its buffers never share a page with other data (see sluice/dma.h), and its translation
+     * cache (ATS) is turned off. Devices below a port that leads outside are untrusted anyway (see
+     * sluice/protection.h).
      */
     bool untrusted;
     const char *name; /**< for the log; copied, up to 31 characters; may be NULL */
@@ -48,7 +50,8 @@ struct sluice_device_config {
  * @param out      owned by the instance; give it back with sluice_device_remove
  * Returns: OK; STATE (not started); EXISTS (added before); NOT_FOUND (no unit covers it, or one of
  * its requester IDs: its DMA is not protected, and the log says so); UNSUPPORTED (it is behind more
- * than one unit); INVALID; NO_MEMORY; NO_SPACE (more than SLUICE_DEVICE_IDS_MAX IDs).
+ * than one unit); INVALID; NO_MEMORY; NO_SPACE (more than SLUICE_DEVICE_IDS_MAX IDs);
+ * HARDWARE (untrusted, and its translation cache does not turn off).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_device_add(struct sluice *sluice, const struct sluice_device_config *config,

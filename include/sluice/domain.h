@@ -61,7 +61,8 @@ struct sluice_mapping {
 
 /**
  * Creates a domain with nothing mapped and no device attached.
- * Returns: OK; STATE (not started); UNSUPPORTED (units disagree, or none can give `iova_bits`;
+ * Returns: OK; STATE (not started); DENIED (the protection level forbids it, sluice/protection.h);
+ * UNSUPPORTED (units disagree, or none can give `iova_bits`;
  * name a device); NO_MEMORY; INVALID.
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
@@ -70,8 +71,8 @@ sluice_domain_create(struct sluice *sluice, const struct sluice_domain_config *c
 
 /**
  * Destroys a domain and frees its tables.
- * Returns: OK; BUSY (a device is attached, or the DMA API open); STATE (the instance is being
- * started or stopped).
+ * Returns: OK; BUSY (a device is attached or assigned, or the DMA API open); STATE (the instance is
+ * being started or stopped).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_domain_destroy(struct sluice_domain *domain);
 
@@ -85,7 +86,9 @@ SLUICE_API void sluice_domain_info(struct sluice_domain *domain, struct sluice_d
  *
  * Reserved regions that firmware demands are mapped one to one into the domain first.
  * Returns: OK (also when it is attached here already); BUSY (its DMA API is open elsewhere); DENIED
- * (shares its requester ID with a device of another domain); EXISTS (a reserved region collides
+ * (shares its requester ID with a device of another domain; a device of its group is in another
+ * domain, and the log says what ties them; the domain or the device was assigned, or the protection
+ * level forbids it, see sluice/protection.h); EXISTS (a reserved region collides
  * with a mapping); UNSUPPORTED (the device's unit cannot walk this domain's tables); NO_SPACE (no
  * domain ID left); NO_MEMORY; TIMEOUT; HARDWARE.
  */
