@@ -111,6 +111,7 @@ static void run_guarded(void)
         return;
     run_scenarios(scenarios_access);
     run_scenarios(scenarios_domain);
+    run_scenarios(scenarios_group);
     run_scenarios(scenarios_shape);
     run_scenarios(scenarios_device);
     run_scenarios(scenarios_dma);
