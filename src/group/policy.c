@@ -17,11 +17,43 @@ static enum sluice_status look_again(struct sluice_device *device)
     return group_scan(sluice);
 }
 
+/** Whether two devices are of one group, as far as anybody knows. */
+static bool are_together(struct group_map *map, const struct sluice_device *a,
+                         const struct sluice_device *b)
+{
+    uint32_t at = group_find_device(map, a);
+    uint32_t there = group_find_device(map, b);
+
+    return at != GROUP_NONE && there != GROUP_NONE &&
+           group_leader(map, at) == group_leader(map, there);
+}
+
+/** Who was given away as the only one of its group is that no more. */
+static void tell_of_company(struct sluice_device *device)
+{
+    struct sluice *sluice = device->sluice;
+
+    list_for_each(node, &sluice->devices)
+    {
+        const struct sluice_device *other = container_of(node, struct sluice_device, node);
+
+        if (other == device || other->assigned == NULL || other->assigned->is_shared ||
+            sluice->groups->blind || !are_together(sluice->groups, device, other))
+            continue;
+        log_warning(sluice, "%s '%s' joins the group of %s '%s', which is in a domain of its own:",
+                    device->label, device->name, other->label, other->name);
+        group_log_reasons(sluice, SLUICE_LOG_WARNING,
+                          group_leader(sluice->groups, group_find_device(sluice->groups, device)));
+    }
+}
+
 static enum sluice_status device_added(struct sluice_device *device)
 {
     struct sluice *sluice = device->sluice;
     enum sluice_status status = look_again(device);
 
+    if (status == SLUICE_OK)
+        tell_of_company(device);
     if (status != SLUICE_OK || !device->untrusted || device->bus != SLUICE_BUS_PCI)
         return status;
     /* Its entry does not let translated requests through; it need not try. */
@@ -59,20 +91,14 @@ static enum sluice_status allow_domain(struct sluice *sluice,
 static struct sluice_device *other_owner(struct sluice_domain *domain,
                                          const struct sluice_device *device)
 {
-    struct group_map *map = domain->sluice->groups;
-    uint32_t at = group_find_device(map, device);
-
     list_for_each(node, &domain->sluice->devices)
     {
         struct sluice_device *other = container_of(node, struct sluice_device, node);
-        uint32_t there;
 
         if (other == device || other->domain == NULL || other->domain == domain ||
             other->domain->kind == SLUICE_DOMAIN_BLOCKING)
             continue;
-        there = group_find_device(map, other);
-        if (at != GROUP_NONE && there != GROUP_NONE &&
-            group_leader(map, at) == group_leader(map, there))
+        if (are_together(domain->sluice->groups, device, other))
             return other;
     }
     return NULL;

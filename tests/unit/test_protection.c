@@ -216,6 +216,34 @@ static void test_alone_among_bridges(void **state)
     topology_finish(&topo);
 }
 
+/* What is plugged in beside a device that was alone stays blocked, and is told of. */
+static void test_company_comes_later(void **state)
+{
+    struct sluice_domain *domain, *other;
+    struct sluice_device *device, *late;
+    struct node *bridge, *a, *b;
+
+    (void)state;
+    begin(SLUICE_PROTECTION_DEFAULT, false);
+    bridge = topology_bridge(&topo, NULL, NODE_ROOT_PORT, 1, 0);
+    a = topology_add(&topo, bridge, NODE_ENDPOINT, 0, 0);
+    b = topology_add(&topo, bridge, NODE_ENDPOINT, 0, 1);
+    b->absent = true;
+    topology_start(&topo);
+    device = node_device(&topo, a);
+    assert_int_equal(assign(device, SLUICE_ISOLATION_STRICT, true, &domain), SLUICE_OK);
+    model_pci_plug(b->in_host);
+    late = node_device(&topo, b);
+    assert_true(logged("joins the group of 0000:01:00.0"));
+    assert_int_equal(sluice_domain_attach(domain, late), SLUICE_ERR_DENIED);
+    other = scene_domain(&topo.scene, SLUICE_DOMAIN_DMA);
+    assert_int_equal(sluice_domain_attach(other, late), SLUICE_ERR_DENIED);
+    assert_int_equal(sluice_domain_destroy(other), SLUICE_OK);
+    assert_int_equal(sluice_device_remove(late), SLUICE_OK);
+    assert_int_equal(sluice_device_remove(device), SLUICE_OK);
+    topology_finish(&topo);
+}
+
 static void test_unmanaged_is_said_loudly(void **state)
 {
     const struct sluice_device_config stranger = {.rid = SLUICE_RID(0, 4, 0), .untrusted = true};
@@ -647,6 +675,7 @@ int main(void)
         cmocka_unit_test(test_strict_is_a_domain_of_its_own),
         cmocka_unit_test(test_a_group_of_two),
         cmocka_unit_test(test_alone_among_bridges),
+        cmocka_unit_test(test_company_comes_later),
         cmocka_unit_test(test_unmanaged_is_said_loudly),
         cmocka_unit_test(test_reserved_memory_is_not_for_users),
         cmocka_unit_test(test_absurd_assignments),
