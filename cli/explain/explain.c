@@ -2,6 +2,7 @@
 // `sluice explain`: the command line, the reading of the input, and following the kernel's log.
 #include "../cli.h"
 #include "engine.h"
+#include "follow.h"
 #include "knowledge.h"
 #include "report.h"
 #include "reserved.h"
@@ -9,14 +10,12 @@
 #include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum {
     READ_BYTES = 64 * 1024, // a block; a line longer than this is taken in pieces
-    KMSG_BYTES = 8192 + 1,  // the kernel's largest record (CONSOLE_EXT_LOG_MAX) fits
     MOST_EXPLANATIONS_BYTES = 4 * 1024 * 1024,
     OPTION_COLOUR = 0x100,
     OPTION_JSON,
@@ -31,12 +30,13 @@ struct options {
     const char *explanations;
     enum cli_colour colour;
     bool json;
-    bool follow;
+    const char *follow; // NULL: the whole input first
     bool brief;
 };
 
 static const struct argp_option argp_options[] = {
-    {"follow", 'f', NULL, 0, "Read the kernel's own log and go on with what comes", 0},
+    {"follow", 'f', "FILE", OPTION_ARG_OPTIONAL,
+     "Go on with what comes in the kernel's own log, or in FILE, a pipe (- is standard input)", 0},
     {"json", OPTION_JSON, NULL, 0, "Print JSON for programs", 0},
     {"brief", OPTION_BRIEF, NULL, 0, "Leave out causes and advice", 0},
     {"acpi", OPTION_ACPI, "DIR", 0,
@@ -53,7 +53,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
     switch (key) {
     case 'f':
-        options->follow = true;
+        options->follow = arg != NULL ? arg : FOLLOW_KERNEL;
         return 0;
     case OPTION_JSON:
         options->json = true;
@@ -77,8 +77,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         options->file = arg;
         return 0;
     case ARGP_KEY_END:
-        if (options->follow && (options->json || options->file != NULL))
-            argp_error(state, "--follow goes with neither FILE nor --json");
+        if (options->follow != NULL && (options->json || options->file != NULL))
+            argp_error(state, "--follow goes with neither a log file nor --json");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -160,70 +160,6 @@ static bool read_input(struct engine *engine, const struct options *options)
     return good;
 }
 
-// Binary input has no lines to speak of; a log without any IOMMU line is fine.
-static volatile sig_atomic_t stopped;
-
-static void stop(int signal_number)
-{
-    (void)signal_number;
-    stopped = 1;
-}
-
-// New entries are shown in full, known ones when their count doubled.
-static void show_news(const struct report *report, const struct cli_out *out, uint64_t *shown)
-{
-    const struct problems *problems = &report->engine->problems;
-
-    for (unsigned int i = 0; i < problems->count; i++) {
-        const struct problem *problem = &problems->entries[i];
-        struct report once = *report;
-
-        if (problem->count < 2 * shown[i] || problem->count == shown[i])
-            continue;
-        once.brief = report->brief || shown[i] > 0;
-        report_entry(&once, out, problem, i + 1);
-        shown[i] = problem->count;
-    }
-    (void)fflush(out->stream);
-}
-
-static bool follow(struct engine *engine, const struct report *report, const struct cli_out *out)
-{
-    static const struct sigaction action = {.sa_handler = stop};
-    uint64_t *shown = calloc(PROBLEMS_MOST, sizeof(*shown));
-    char *record = malloc(KMSG_BYTES);
-    int fd = open("/dev/kmsg", O_RDONLY | O_CLOEXEC);
-    bool good = fd >= 0 && shown != NULL && record != NULL;
-
-    if (fd < 0)
-        cli_error("/dev/kmsg",
-                  "%s; this file takes root. `dmesg -w | sluice explain` or a log "
-                  "file work without",
-                  strerror(errno));
-    if (good) {
-        (void)sigaction(SIGINT, &action, NULL);
-        (void)sigaction(SIGTERM, &action, NULL);
-    }
-    while (good && stopped == 0) {
-        ssize_t got = read(fd, record, KMSG_BYTES); // one record a read
-
-        if (got < 0 && (errno == EPIPE || errno == EINTR))
-            continue; // EPIPE: records were overwritten before they were read
-        if (got <= 0)
-            break;
-        engine_feed(engine, record, (size_t)got);
-        show_news(report, out, shown);
-    }
-    if (fd >= 0)
-        (void)close(fd);
-    engine_finish(engine);
-    if (good)
-        show_news(report, out, shown);
-    free(shown);
-    free(record);
-    return good;
-}
-
 static char *read_file(const char *name, size_t *out_bytes)
 {
     FILE *stream = fopen(name, "re");
@@ -296,8 +232,8 @@ static enum cli_exit run(struct engine *engine, const struct options *options,
     bool good;
 
     cli_out_init(&out, stdout, options->colour);
-    if (options->follow) {
-        good = follow(engine, report, &out);
+    if (options->follow != NULL) {
+        good = follow(engine, report, &out, options->follow);
     } else {
         if (!read_input(engine, options))
             return CLI_EXIT_UNUSABLE;
@@ -308,6 +244,13 @@ static enum cli_exit run(struct engine *engine, const struct options *options,
     if (!good)
         return CLI_EXIT_UNUSABLE;
     return engine->problems.count > 0 ? CLI_EXIT_FINDINGS : CLI_EXIT_CLEAN;
+}
+
+static const char *source_name(const struct options *options)
+{
+    const char *file = options->follow != NULL ? options->follow : options->file;
+
+    return file == NULL || strcmp(file, "-") == 0 ? "standard input" : file;
 }
 
 static int explain_main(int argc, char **argv)
@@ -324,7 +267,7 @@ static int explain_main(int argc, char **argv)
     if (!load_knowledge(&knowledge, &options))
         return CLI_EXIT_UNUSABLE;
     engine = engine_create();
-    names = pci_names_create(options.follow);
+    names = pci_names_create(options.follow != NULL);
     if (engine == NULL || names == NULL) {
         cli_error(NULL, "out of memory");
     } else {
@@ -332,9 +275,7 @@ static int explain_main(int argc, char **argv)
             .engine = engine,
             .knowledge = &knowledge,
             .names = names,
-            .source = options.follow         ? "/dev/kmsg"
-                      : options.file == NULL ? "standard input"
-                                             : options.file,
+            .source = source_name(&options),
             .brief = options.brief,
         };
 

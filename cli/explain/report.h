@@ -29,6 +29,9 @@ double report_rate(const struct problem *problem);
 bool report_text(const struct report *report, const struct cli_out *out);
 bool report_json(const struct report *report, FILE *stream);
 
+// What was read and found, and the machine it is about; begins the text and ends --follow.
+void report_summary(const struct report *report, const struct cli_out *out);
+
 // The entry of one problem alone, for --follow.
 void report_entry(const struct report *report, const struct cli_out *out,
                   const struct problem *problem, unsigned int number);

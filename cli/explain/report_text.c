@@ -200,7 +200,7 @@ static void put_boot_facts(const struct report *report, const struct cli_out *ou
     }
 }
 
-static void put_summary(const struct report *report, const struct cli_out *out)
+void report_summary(const struct report *report, const struct cli_out *out)
 {
     const struct engine *engine = report->engine;
 
@@ -221,7 +221,7 @@ bool report_text(const struct report *report, const struct cli_out *out)
 
     if (order == NULL)
         return false;
-    put_summary(report, out);
+    report_summary(report, out);
     report_order(report, order);
     for (unsigned int i = 0; i < engine->problems.count; i++)
         report_entry(report, out, &engine->problems.entries[order[i]], i + 1);
