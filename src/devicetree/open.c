@@ -20,11 +20,13 @@ static enum sluice_status check(const void *fdt, size_t bytes, struct sluice_dev
         return dt_error(error, "", NULL, "it is larger than 2 GiB");
     if (fdt_magic(fdt) != FDT_MAGIC)
         return dt_error(error, "", NULL, "it does not begin as a devicetree does");
+    /* Before libfdt looks: its check (1.6.1) follows a null pointer where the root of an older tree
+     * has no slash in its name. */
+    if (fdt_version(fdt) < VERSION_FIRST)
+        return dt_error(error, "", NULL, "its version is older than 16");
     result = fdt_check_full(fdt, bytes);
     if (result != 0)
         return dt_error(error, "", NULL, fdt_strerror(result));
-    if (fdt_version(fdt) < VERSION_FIRST)
-        return dt_error(error, "", NULL, "its version is older than 16");
     tree->fdt = fdt;
     tree->bytes = fdt_totalsize(fdt);
     tree->version = fdt_version(fdt);

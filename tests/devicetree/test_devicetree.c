@@ -97,6 +97,19 @@ static void blob_is_checked(void **state)
     assert_string_equal(error.what, "it does not begin as a devicetree does");
 }
 
+/** Found by fuzzing: libfdt 1.6.1 itself falls over this one. */
+static void old_versions_are_refused(void **state)
+{
+    (void)state;
+    fdt_set_version(tree.blob, 15);
+    fdt_set_last_comp_version(tree.blob, 2);
+    assert_int_equal(sluice_devicetree_open(tree.blob, tree.bytes, &dt, &error),
+                     SLUICE_ERR_FIRMWARE);
+    assert_string_equal(error.what, "its version is older than 16");
+    fdt_set_version(tree.blob, 16);
+    assert_int_equal(sluice_devicetree_open(tree.blob, tree.bytes, &dt, &error), SLUICE_OK);
+}
+
 static void nesting_has_an_end(void **state)
 {
     char path[512] = "/soc";
@@ -789,6 +802,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup(name, begin_board)
     const struct CMUnitTest tests[] = {
         TEST(blob_is_checked),
+        TEST(old_versions_are_refused),
         TEST(nesting_has_an_end),
         TEST(paths_have_an_end),
         TEST(smmu_v3),
