@@ -159,6 +159,8 @@ void viommu_capability_publish(struct viommu *viommu)
         .pass_through = viommu_has(viommu, VIOMMU_F_BYPASS_CONFIG),
         .queued = true,
         .flush_on_map = true,
+        /* But in regions for them, which a device tells of where it has some. */
+        .translates_messages = true,
     };
     if (capability->input_first != 0)
         viommu->unit.caps.special_last = capability->input_first - 1;

@@ -24,7 +24,7 @@ static uint8_t *slot_memory(struct viommu *viommu, unsigned slot)
 
 static unsigned slot_of(const struct viommu *viommu, uint64_t number)
 {
-    return (unsigned)(number % viommu->capability.slots);
+    return (unsigned)number & (viommu->capability.slots - 1); /* a power of two */
 }
 
 /* Where the device writes the tail. */
