@@ -43,8 +43,8 @@ static enum sluice_status check_addresses(struct sluice *sluice)
 
 static void undo_start(struct sluice *sluice)
 {
-    if (units_stop(sluice) != SLUICE_OK)
-        log_error(sluice, "start failed, and not every unit could be turned off again");
+    if (units_revert(sluice) != SLUICE_OK)
+        log_error(sluice, "start failed, and not every unit could be put back");
     units_clear(sluice);
 }
 

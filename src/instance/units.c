@@ -99,6 +99,24 @@ enum sluice_status units_stop(struct sluice *sluice)
     return result;
 }
 
+enum sluice_status units_revert(struct sluice *sluice)
+{
+    enum sluice_status result = SLUICE_OK;
+
+    for (struct list_node *node = sluice->units.prev; node != &sluice->units; node = node->prev) {
+        struct unit *unit = container_of(node, struct unit, node);
+        enum sluice_status status = SLUICE_OK;
+
+        if (unit->started)
+            status = unit->ops->revert(unit);
+        if (status != SLUICE_OK) {
+            log_error(sluice, "%s: not put back: %s", unit->name, sluice_status_text(status));
+            result = result == SLUICE_OK ? status : result;
+        }
+    }
+    return result;
+}
+
 /** A start that failed may leave a unit walking tables: they are not freed then. */
 static void withhold_exposed(struct sluice *sluice)
 {

@@ -52,6 +52,8 @@ SLUICE_MUST_CHECK enum sluice_status units_probe(struct sluice *sluice);
 
 /** Stops every started unit, the last one first; returns the first error and goes on. */
 SLUICE_MUST_CHECK enum sluice_status units_stop(struct sluice *sluice);
+/** Puts units that started back to how firmware left them: another one did not start. */
+SLUICE_MUST_CHECK enum sluice_status units_revert(struct sluice *sluice);
 
 /**
  * Frees devices, domains, sources and units. Tables that a unit which did not turn off may still

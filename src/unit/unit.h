@@ -192,6 +192,11 @@ struct unit_ops {
     enum sluice_status (*start)(struct unit *unit);
     /** Turns translation off and waits for it. On an error memory it may reach stays withheld. */
     enum sluice_status (*stop)(struct unit *unit);
+    /**
+     * Instead of stop, when another unit failed to start: back to how start found this one, or
+     * blocking where that cannot be had, as after an error of its own start; never more open.
+     */
+    enum sluice_status (*revert)(struct unit *unit);
     /** Before power is lost: quiesce; after it came back: program everything again. */
     enum sluice_status (*suspend)(struct unit *unit);
     enum sluice_status (*resume)(struct unit *unit);

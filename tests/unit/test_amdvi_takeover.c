@@ -205,6 +205,33 @@ static void restored(void **state)
     world_finish(&world); /* nothing withheld, nothing done against the specification */
 }
 
+/* Another unit does not start: from a start that worked, back to what firmware left. */
+static void reverted(void **state)
+{
+    struct world_config config = world_defaults();
+    struct world world;
+    struct firmware firmware;
+
+    (void)state;
+    config.host.no_events = true;
+    world_init(&world, &config);
+    firmware_on(&world, &firmware, true);
+    firmware_set(&world, 0x20, 0x7000);
+    world_probe(&world);
+    assert_int_equal(world_attach(&world, 0, &world.domains[0]), SLUICE_OK);
+    assert_int_equal(world.unit->ops->start(world.unit), SLUICE_OK);
+    assert_int_equal(world_reaches(&world, 0), 0);
+    assert_int_equal(world.unit->ops->revert(world.unit), SLUICE_OK);
+    assert_false(world.unit->started);
+    assert_false(world.unit->exposed);
+    assert_true(amdvi_model_translating(world.model));
+    assert_int_equal(world_reaches(&world, 0), 2);
+    amdvi_model_evict(world.model);
+    assert_int_equal(world_reaches(&world, 0), 2);
+    assert_int_equal(firmware_get(&world, 0x20), 0x7000);
+    world_finish(&world); /* nothing withheld, nothing done against the specification */
+}
+
 /* When it cannot be confirmed that our tables are let go of, they are kept. */
 static void not_restored(void **state)
 {
@@ -404,6 +431,7 @@ int main(void)
         cmocka_unit_test(control_bits),
         cmocka_unit_test(table_fixed),
         cmocka_unit_test(restored),
+        cmocka_unit_test(reverted),
         cmocka_unit_test(not_restored),
         cmocka_unit_test(switch_without_a_gap),
         cmocka_unit_test(blocked_entries_are_forgotten),

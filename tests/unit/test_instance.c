@@ -227,6 +227,47 @@ static void test_all_units_or_none(void **state)
     scene_finish(&scene);
 }
 
+/* The second unit does not start: the first uses firmware's table again, which lets nothing pass.
+ */
+static void test_first_unit_is_firmwares_again(void **state)
+{
+    struct scene_config config = scene_defaults();
+    sluice_phys_t registers = config.machine.units[0].base;
+    struct model_host *host;
+    struct sluice_pages root;
+    struct scene scene;
+
+    (void)state;
+    config.machine.unit_count = 2;
+    config.machine.units[1] = vtd_model_defaults();
+    config.machine.units[1].base += 0x10000;
+    scene_init(&scene, &config);
+    host = scene.machine->host;
+    root = model_host_buffer(host, 0, false);
+    memset(root.virt, 0, SLUICE_PAGE_BYTES);
+    model_host_buffer_writes(host);
+    model_host_mmio_write(host, registers + 0x20, 8, root.phys); /* [VT-d 11.4.5] */
+    model_host_mmio_write(host, registers + 0x18, 4, 1u << 30);
+    while ((model_host_mmio_read(host, registers + 0x1c, 4) & 1u << 30) == 0)
+        ;
+    model_host_mmio_write(host, registers + 0x18, 4, 1u << 31);
+    while ((model_host_mmio_read(host, registers + 0x1c, 4) & 1u << 31) == 0)
+        ;
+    model_host_violations_clear(host); /* firmware did not invalidate */
+    vtd_model_inject(
+        scene.machine->units[1],
+        &(struct vtd_model_injection){.iotlb_never_done = true, .wait_never_written = true});
+    assert_int_equal(sluice_start(scene.sluice), SLUICE_ERR_TIMEOUT);
+    assert_true(vtd_model_translating(scene.machine->units[0]));
+    assert_int_equal(model_host_mmio_read(host, registers + 0x20, 8), root.phys);
+    assert_int_equal(scene_reads(&scene, MACHINE_DEV_A, root.phys), -1);
+    assert_false(vtd_model_translating(scene.machine->units[1]));
+    vtd_model_inject(scene.machine->units[1], &(struct vtd_model_injection){0});
+    assert_int_equal(sluice_start(scene.sluice), SLUICE_OK);
+    model_host_buffer_free(host, root, 0);
+    scene_finish(&scene);
+}
+
 /* A unit that does not turn off: nothing is freed, nothing else works, stop can be tried again. */
 static void test_stop_is_repeated(void **state)
 {
@@ -348,11 +389,17 @@ static void test_fault_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_create_needs_hooks),  cmocka_unit_test(test_states),
-        cmocka_unit_test(test_nothing_described),   cmocka_unit_test(test_blocked_from_start),
-        cmocka_unit_test(test_start_out_of_memory), cmocka_unit_test(test_all_units_or_none),
-        cmocka_unit_test(test_stop_is_repeated),    cmocka_unit_test(test_report),
-        cmocka_unit_test(test_two_instances),       cmocka_unit_test(test_fault_words),
+        cmocka_unit_test(test_create_needs_hooks),
+        cmocka_unit_test(test_states),
+        cmocka_unit_test(test_nothing_described),
+        cmocka_unit_test(test_blocked_from_start),
+        cmocka_unit_test(test_start_out_of_memory),
+        cmocka_unit_test(test_all_units_or_none),
+        cmocka_unit_test(test_first_unit_is_firmwares_again),
+        cmocka_unit_test(test_stop_is_repeated),
+        cmocka_unit_test(test_report),
+        cmocka_unit_test(test_two_instances),
+        cmocka_unit_test(test_fault_words),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -254,6 +254,12 @@ static void takeover(void **state)
     assert_int_equal(world.unit->ops->start(world.unit), SLUICE_OK);
     assert_true(model_host_logged(world.host, "firmware left translation on"));
     assert_int_equal(world_reaches(&world, 0), 0);
+    /* Another unit does not start: firmware's table does not come back, and nothing is open. */
+    assert_int_equal(world.unit->ops->revert(world.unit), SLUICE_OK);
+    assert_false(world.unit->started);
+    assert_false(world.unit->exposed);
+    assert_int_equal(model_host_mmio_read(world.host, world.desc.base + 0x24, 4) & 1u, 0);
+    assert_int_equal(world_reaches(&world, 0), -1);
     assert_false(watch.outside);
     model_host_set_mmio_hook(world.host, NULL, NULL);
     world_finish(&world);

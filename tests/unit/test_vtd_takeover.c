@@ -197,6 +197,64 @@ static void restored_by_root_alone(void **state)
     restored(config, false);
 }
 
+/* Another unit does not start: from a start that worked, back to what firmware left. */
+static void reverted(struct world_config config)
+{
+    struct world world;
+    struct firmware firmware;
+
+    config.host.no_events = true;
+    world_init(&world, &config);
+    firmware_on(&world, &firmware, true);
+    world_probe(&world);
+    assert_int_equal(world_attach(&world, 0, &world.domains[0]), SLUICE_OK);
+    assert_int_equal(world.unit->ops->start(world.unit), SLUICE_OK);
+    assert_int_equal(world_reaches(&world, 0), 0);
+    assert_int_equal(world.unit->ops->revert(world.unit), SLUICE_OK);
+    assert_false(world.unit->started);
+    assert_false(world.unit->exposed);
+    assert_true(vtd_model_translating(world.model));
+    assert_int_equal(world_reaches(&world, 0), 2);
+    vtd_model_evict(world.model);
+    assert_int_equal(world_reaches(&world, 0), 2);
+    world_finish(&world); /* nothing withheld, nothing done against the specification */
+}
+
+static void reverted_to_firmware(void **state)
+{
+    struct world_config config = world_defaults();
+
+    (void)state;
+    reverted(config);
+    config.model.enhanced_srtp = true;
+    config.model.version = 0x60;
+    reverted(config);
+}
+
+/* Translation was off, but memory was protected: it is again before translation goes off. */
+static void reverted_to_protected_memory(void **state)
+{
+    struct world_config config = world_defaults();
+    struct world world;
+
+    (void)state;
+    config.model.plmr = true;
+    config.host.no_events = true;
+    world_init(&world, &config);
+    world_probe(&world);
+    firmware_set(&world, 0x68, 4, 0);
+    firmware_set(&world, 0x6c, 4, 0xffffffffu);
+    firmware_set(&world, 0x64, 4, 1u << 31);
+    assert_int_equal(world_attach(&world, 0, &world.domains[0]), SLUICE_OK);
+    assert_int_equal(world.unit->ops->start(world.unit), SLUICE_OK);
+    assert_int_equal(firmware_get(&world, 0x64, 4) & 1u, 0);
+    assert_int_equal(world.unit->ops->revert(world.unit), SLUICE_OK);
+    assert_false(vtd_model_translating(world.model));
+    assert_int_equal(firmware_get(&world, 0x64, 4) & 1u, 1);
+    assert_int_equal(world_reaches(&world, 0), -1);
+    world_finish(&world);
+}
+
 /* When it cannot be confirmed that our tables are let go of, they are kept. */
 static void not_restored(struct world_config config, struct vtd_model_injection injection)
 {
@@ -292,6 +350,8 @@ int main(void)
         cmocka_unit_test(scalable_unit),
         cmocka_unit_test(version_6),
         cmocka_unit_test(restored_by_registers),
+        cmocka_unit_test(reverted_to_firmware),
+        cmocka_unit_test(reverted_to_protected_memory),
         cmocka_unit_test(restored_by_root_alone),
         cmocka_unit_test(exposed),
         cmocka_unit_test(resume_fails),

@@ -85,6 +85,14 @@ struct amdvi_interrupt_table {
     struct unit_index index;
 };
 
+/** What start found, to go back to. */
+struct amdvi_before {
+    uint64_t control;
+    uint64_t table;
+    uint64_t exclusion_base;
+    uint64_t exclusion_limit;
+};
+
 struct amdvi {
     struct unit unit; /**< first */
     void *registers;
@@ -107,6 +115,7 @@ struct amdvi {
     bool has_event;
     void *event;
     struct sluice_msi msi;
+    struct amdvi_before before; /**< of the last start */
 };
 
 static inline struct amdvi *amdvi_of(struct unit *unit)
@@ -286,6 +295,7 @@ void amdvi_event_off(struct amdvi *amdvi, bool remove);
 /* start.c */
 enum sluice_status amdvi_start(struct unit *unit);
 enum sluice_status amdvi_stop(struct unit *unit);
+enum sluice_status amdvi_revert(struct unit *unit);
 enum sluice_status amdvi_suspend(struct unit *unit);
 enum sluice_status amdvi_resume(struct unit *unit);
 

@@ -186,6 +186,7 @@ const struct unit_ops amdvi_unit_ops = {
     .release = amdvi_release,
     .start = amdvi_start,
     .stop = amdvi_stop,
+    .revert = amdvi_revert,
     .suspend = amdvi_suspend,
     .resume = amdvi_resume,
     .geometry = amdvi_geometry,

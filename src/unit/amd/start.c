@@ -25,14 +25,6 @@
 /** 1 s for a device to answer an invalidation of its TLB [AMD 3.4, InvTimeOut]. */
 #define DEVICE_TIMEOUT 4u
 
-/** What was found, to go back to. */
-struct before {
-    uint64_t control;
-    uint64_t table;
-    uint64_t exclusion_base;
-    uint64_t exclusion_limit;
-};
-
 /** Bits of CONTROL that this driver decides about; what else firmware set there stays. */
 static uint64_t own_bits(void)
 {
@@ -62,7 +54,7 @@ static uint64_t wanted_bits(const struct platform_ivhd *ivhd)
     return want;
 }
 
-static enum sluice_status look(struct amdvi *amdvi, struct before *out)
+static enum sluice_status look(struct amdvi *amdvi, struct amdvi_before *out)
 {
     out->control = amdvi_read(amdvi, AMDVI_REG_CONTROL);
     out->table = amdvi_read(amdvi, AMDVI_REG_DEVTAB);
@@ -77,7 +69,7 @@ static enum sluice_status look(struct amdvi *amdvi, struct before *out)
     return SLUICE_OK;
 }
 
-static bool was_on(const struct before *before)
+static bool was_on(const struct amdvi_before *before)
 {
     return (before->control & AMDVI_MASK(CONTROL_EN)) != 0;
 }
@@ -170,7 +162,7 @@ static enum sluice_status bring_up(struct amdvi *amdvi)
 }
 
 /* The format that was there; our device table, in which nothing is remapped yet, is still used. */
-static void put_format_back(struct amdvi *amdvi, const struct before *before)
+static void put_format_back(struct amdvi *amdvi, const struct amdvi_before *before)
 {
     if (amdvi->unit.sluice->remaps_interrupts)
         amdvi_control(amdvi, amdvi_interrupt_format_mask(),
@@ -181,7 +173,7 @@ static void put_format_back(struct amdvi *amdvi, const struct before *before)
  * Back to what firmware left: its table, or off. Firmware's rings stay off: nothing of it runs that
  * would use them. Our memory counts as exposed until the unit confirmed that it let go.
  */
-static void take_down(struct amdvi *amdvi, const struct before *before)
+static void take_down(struct amdvi *amdvi, const struct amdvi_before *before)
 {
     enum sluice_status status = SLUICE_OK;
 
@@ -214,20 +206,20 @@ static void take_down(struct amdvi *amdvi, const struct before *before)
 enum sluice_status amdvi_start(struct unit *unit)
 {
     struct amdvi *amdvi = amdvi_of(unit);
-    struct before before;
-    enum sluice_status status = look(amdvi, &before);
+    struct amdvi_before *before = &amdvi->before;
+    enum sluice_status status = look(amdvi, before);
 
     if (status != SLUICE_OK)
         return status;
-    if (was_on(&before))
+    if (was_on(before))
         log_info(unit->sluice, "%s: firmware left translation on; taking over", unit->name);
-    if (was_on(&before) && !unit->sluice->remaps_interrupts)
+    if (was_on(before) && !unit->sluice->remaps_interrupts)
         log_warning(unit->sluice,
                     "%s: interrupts that firmware may have remapped pass as they are from now on",
                     unit->name);
     status = bring_up(amdvi);
     if (status != SLUICE_OK) {
-        take_down(amdvi, &before);
+        take_down(amdvi, before);
         return status;
     }
     unit->started = true;
@@ -261,6 +253,16 @@ enum sluice_status amdvi_stop(struct unit *unit)
     return SLUICE_OK;
 }
 
+enum sluice_status amdvi_revert(struct unit *unit)
+{
+    struct amdvi *amdvi = amdvi_of(unit);
+
+    amdvi_event_off(amdvi, true);
+    take_down(amdvi, &amdvi->before);
+    unit->started = false;
+    return unit->exposed ? SLUICE_ERR_HARDWARE : SLUICE_OK;
+}
+
 /*
  * Translation stays on: turning it off would open memory until power is lost. All that has to be
  * so is that nothing is in flight.
@@ -283,7 +285,7 @@ enum sluice_status amdvi_suspend(struct unit *unit)
 enum sluice_status amdvi_resume(struct unit *unit)
 {
     struct amdvi *amdvi = amdvi_of(unit);
-    struct before before;
+    struct amdvi_before before;
     enum sluice_status status = look(amdvi, &before);
 
     if (status == SLUICE_OK)

@@ -110,3 +110,19 @@ enum sluice_status vtd_protected_memory_off(struct vtd *vtd)
     vtd_write32(vtd, VTD_REG_PMEN, value & ~REG_PMEN_ON);
     return vtd_wait32(vtd, VTD_REG_PMEN, VTD_MASK32(PMEN_PRS), 0, "protected memory off");
 }
+
+uint32_t vtd_protected_memory(struct vtd *vtd)
+{
+    if ((vtd->capability.cap & (VTD_MASK(CAP_PLMR) | VTD_MASK(CAP_PHMR))) == 0)
+        return 0;
+    return vtd_read32(vtd, VTD_REG_PMEN);
+}
+
+enum sluice_status vtd_protected_memory_put_back(struct vtd *vtd, uint32_t was)
+{
+    if ((was & REG_PMEN_ON) == 0 || (vtd_protected_memory(vtd) & REG_PMEN_ON) != 0)
+        return SLUICE_OK;
+    vtd_write32(vtd, VTD_REG_PMEN, was | REG_PMEN_ON);
+    return vtd_wait32(vtd, VTD_REG_PMEN, VTD_MASK32(PMEN_PRS), VTD_MASK32(PMEN_PRS),
+                      "protected memory on");
+}

@@ -191,6 +191,7 @@ const struct unit_ops vtd_unit_ops = {
     .release = vtd_release,
     .start = vtd_start,
     .stop = vtd_stop,
+    .revert = vtd_revert,
     .suspend = vtd_suspend,
     .resume = vtd_resume,
     .geometry = vtd_geometry,

@@ -18,17 +18,11 @@
  */
 #include "unit/intel/vtd.h"
 
-/* What was found, to go back to. */
-struct vtd_before {
-    uint32_t status;
-    uint64_t root;
-    uint64_t interrupts;
-};
-
 static enum sluice_status look(struct vtd *vtd, struct vtd_before *out)
 {
     out->status = vtd_read32(vtd, VTD_REG_GSTS);
     out->root = vtd_read64(vtd, VTD_REG_RTADDR);
+    out->protected_memory = vtd_protected_memory(vtd);
     out->interrupts = vtd->unit.sluice->remaps_interrupts ? vtd_read64(vtd, VTD_REG_IRTA) : 0;
     if (out->status == UINT32_MAX) {
         log_error(vtd->unit.sluice, "%s: GSTS reads all ones: the unit is gone", vtd->unit.name);
@@ -124,11 +118,13 @@ static enum sluice_status forget_all(struct vtd *vtd)
 }
 
 /*
- * Back to what firmware left: its table, or off. Firmware's queue stays off: nothing of it runs
- * that would use it. Our memory counts as exposed until the unit confirmed that it let go.
+ * Back to what firmware left: its table, or off, with its memory protected before that. Firmware's
+ * queue stays off: nothing of it runs that would use it. Our memory counts as exposed until the
+ * unit confirmed that it let go.
  */
 static void take_down(struct vtd *vtd, const struct vtd_before *before)
 {
+    enum sluice_status guarded = vtd_protected_memory_put_back(vtd, before->protected_memory);
     enum sluice_status status;
 
     if (was_on(before)) {
@@ -136,7 +132,10 @@ static void take_down(struct vtd *vtd, const struct vtd_before *before)
         if (status == SLUICE_OK && VTD_GET(CAP_ESRTPS, vtd->capability.cap) == 0)
             status = forget_all(vtd);
     } else {
-        status = vtd_command_lasting(vtd, VTD_MASK32(GSTS_TES), false, "translation off");
+        /* Memory that firmware protects must be: else translation stays on, and blocks. */
+        status = guarded;
+        if (status == SLUICE_OK)
+            status = vtd_command_lasting(vtd, VTD_MASK32(GSTS_TES), false, "translation off");
     }
     if (vtd->unit.sluice->remaps_interrupts &&
         vtd_interrupts_put_back(vtd, before->status, before->interrupts) != SLUICE_OK)
@@ -151,18 +150,18 @@ static void take_down(struct vtd *vtd, const struct vtd_before *before)
 enum sluice_status vtd_start(struct unit *unit)
 {
     struct vtd *vtd = vtd_of(unit);
-    struct vtd_before before;
-    enum sluice_status status = look(vtd, &before);
+    struct vtd_before *before = &vtd->before;
+    enum sluice_status status = look(vtd, before);
 
     if (status == SLUICE_OK)
-        status = check_mode(vtd, &before); /* before anything is written */
+        status = check_mode(vtd, before); /* before anything is written */
     if (status != SLUICE_OK)
         return status;
-    if (was_on(&before))
+    if (was_on(before))
         log_info(unit->sluice, "%s: firmware left translation on; taking over", unit->name);
-    status = bring_up(vtd, &before);
+    status = bring_up(vtd, before);
     if (status != SLUICE_OK) {
-        take_down(vtd, &before);
+        take_down(vtd, before);
         return status;
     }
     unit->started = true;
@@ -190,6 +189,16 @@ enum sluice_status vtd_stop(struct unit *unit)
     }
     unit->started = false;
     return SLUICE_OK;
+}
+
+enum sluice_status vtd_revert(struct unit *unit)
+{
+    struct vtd *vtd = vtd_of(unit);
+
+    vtd_fault_event_off(vtd, true);
+    take_down(vtd, &vtd->before);
+    unit->started = false;
+    return unit->exposed ? SLUICE_ERR_HARDWARE : SLUICE_OK;
 }
 
 /*

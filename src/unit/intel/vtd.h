@@ -95,6 +95,14 @@ struct vtd_interrupts {
     struct unit_index index; /**< which entries are given out */
 };
 
+/** What start found, to go back to. */
+struct vtd_before {
+    uint32_t status;
+    uint32_t protected_memory;
+    uint64_t root;
+    uint64_t interrupts;
+};
+
 struct vtd {
     struct unit unit; /**< first */
     void *registers;
@@ -106,6 +114,7 @@ struct vtd {
     struct sluice_spinlock fault_lock;
     struct vtd_queue queue;
     bool use_queue;
+    struct vtd_before before; /**< of the last start */
     struct list_node ats;
 
     struct sluice_pages root; /**< root table */
@@ -189,6 +198,10 @@ enum sluice_status vtd_command_set_interrupt_table(struct vtd *vtd, uint64_t irt
 /** WBF where the unit needs it [VT-d 6.8]. Context: any. */
 enum sluice_status vtd_command_flush_writes(struct vtd *vtd);
 enum sluice_status vtd_protected_memory_off(struct vtd *vtd);
+/** What vtd_protected_memory gave: whether firmware protects memory. */
+uint32_t vtd_protected_memory(struct vtd *vtd);
+/** As it was found; the regions themselves are as firmware set them. */
+enum sluice_status vtd_protected_memory_put_back(struct vtd *vtd, uint32_t was);
 /**
  * Waits until (register & mask) == want. Returns OK; TIMEOUT; HARDWARE (reads all ones).
  * Logged; the caller decides what it means.
@@ -315,6 +328,7 @@ void vtd_interrupt_count(struct unit *unit, struct sluice_interrupt_info *info);
 /* start.c */
 enum sluice_status vtd_start(struct unit *unit);
 enum sluice_status vtd_stop(struct unit *unit);
+enum sluice_status vtd_revert(struct unit *unit);
 enum sluice_status vtd_suspend(struct unit *unit);
 enum sluice_status vtd_resume(struct unit *unit);
 

@@ -171,6 +171,7 @@ const struct unit_ops riommu_unit_ops = {
     .release = riommu_release,
     .start = riommu_start,
     .stop = riommu_stop,
+    .revert = riommu_stop, /* blocks where firmware translated */
     .suspend = riommu_suspend,
     .resume = riommu_resume,
     .geometry = riommu_geometry,

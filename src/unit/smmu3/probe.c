@@ -153,6 +153,7 @@ const struct unit_ops smmu3_unit_ops = {
     .release = smmu3_release,
     .start = smmu3_start,
     .stop = smmu3_stop,
+    .revert = smmu3_revert,
     .suspend = smmu3_suspend,
     .resume = smmu3_resume,
     .geometry = smmu3_geometry,

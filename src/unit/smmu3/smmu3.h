@@ -58,6 +58,12 @@ struct smmu3_ats {
     uint32_t sid;
 };
 
+/** What start found, to go back to. */
+struct smmu3_before {
+    uint32_t cr0;
+    uint32_t gbpa;
+};
+
 struct smmu3 {
     struct unit unit; /**< first */
     void *registers;
@@ -85,6 +91,7 @@ struct smmu3 {
     bool has_event;
     void *event;
     struct sluice_msi msi;
+    struct smmu3_before before; /**< of the last start */
 };
 
 static inline struct smmu3 *smmu3_of(struct unit *unit)
@@ -205,6 +212,7 @@ void smmu3_event_off(struct smmu3 *smmu3, bool remove);
 /* start.c */
 enum sluice_status smmu3_start(struct unit *unit);
 enum sluice_status smmu3_stop(struct unit *unit);
+enum sluice_status smmu3_revert(struct unit *unit);
 enum sluice_status smmu3_suspend(struct unit *unit);
 enum sluice_status smmu3_resume(struct unit *unit);
 

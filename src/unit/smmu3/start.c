@@ -15,18 +15,12 @@
  */
 #include "unit/smmu3/smmu3.h"
 
-/* What was found, to go back to. */
-struct before {
-    uint32_t cr0;
-    uint32_t gbpa;
-};
-
 static uint32_t mask32(uint64_t mask)
 {
     return (uint32_t)mask;
 }
 
-static enum sluice_status look(struct smmu3 *smmu3, struct before *out)
+static enum sluice_status look(struct smmu3 *smmu3, struct smmu3_before *out)
 {
     out->cr0 = smmu3_read32(smmu3, SMMU3_REG_CR0);
     out->gbpa = smmu3_read32(smmu3, SMMU3_REG_GBPA);
@@ -113,7 +107,7 @@ static enum sluice_status turn_off(struct smmu3 *smmu3)
  * Off again. What firmware had on does not come back, and where it had, devices stay blocked; else
  * GBPA is as it was found.
  */
-static void take_down(struct smmu3 *smmu3, const struct before *before)
+static void take_down(struct smmu3 *smmu3, const struct smmu3_before *before)
 {
     enum sluice_status status = turn_off(smmu3);
 
@@ -127,20 +121,20 @@ static void take_down(struct smmu3 *smmu3, const struct before *before)
 enum sluice_status smmu3_start(struct unit *unit)
 {
     struct smmu3 *smmu3 = smmu3_of(unit);
-    struct before before;
-    enum sluice_status status = look(smmu3, &before);
+    struct smmu3_before *before = &smmu3->before;
+    enum sluice_status status = look(smmu3, before);
 
     if (status != SLUICE_OK)
         return status;
-    if ((before.cr0 & SMMU3_MASK(CR0_SMMUEN)) != 0)
+    if ((before->cr0 & SMMU3_MASK(CR0_SMMUEN)) != 0)
         log_info(unit->sluice,
                  "%s: firmware left translation on; its devices are blocked while it is taken over",
                  unit->name);
-    smmu3->gbpa = before.gbpa;
-    smmu3->cr0 = before.cr0;
-    status = bring_up(smmu3, before.gbpa);
+    smmu3->gbpa = before->gbpa;
+    smmu3->cr0 = before->cr0;
+    status = bring_up(smmu3, before->gbpa);
     if (status != SLUICE_OK) {
-        take_down(smmu3, &before);
+        take_down(smmu3, before);
         return status;
     }
     unit->started = true;
@@ -168,6 +162,16 @@ enum sluice_status smmu3_stop(struct unit *unit)
     return SLUICE_OK;
 }
 
+enum sluice_status smmu3_revert(struct unit *unit)
+{
+    struct smmu3 *smmu3 = smmu3_of(unit);
+
+    smmu3_event_off(smmu3, true);
+    take_down(smmu3, &smmu3->before);
+    unit->started = false;
+    return unit->exposed ? SLUICE_ERR_HARDWARE : SLUICE_OK;
+}
+
 /* Translation stays on: turning it off would block devices, or open memory, until power is lost. */
 enum sluice_status smmu3_suspend(struct unit *unit)
 {
@@ -187,7 +191,7 @@ enum sluice_status smmu3_suspend(struct unit *unit)
 enum sluice_status smmu3_resume(struct unit *unit)
 {
     struct smmu3 *smmu3 = smmu3_of(unit);
-    struct before before;
+    struct smmu3_before before;
     enum sluice_status status = look(smmu3, &before);
 
     if (status == SLUICE_OK)

@@ -116,6 +116,7 @@ const struct unit_ops viommu_unit_ops = {
     .release = viommu_release,
     .start = viommu_start,
     .stop = viommu_stop,
+    .revert = viommu_stop, /* the bypass that was found */
     .suspend = viommu_suspend,
     .resume = viommu_resume,
     .geometry = viommu_geometry,
