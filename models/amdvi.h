@@ -48,6 +48,7 @@ struct amdvi_model_config {
     bool device_tlb;         /**< IotlbSup */
     bool guest_apic;         /**< EFR.GASUP: interrupt entries of 128 bits can be had */
     bool x2apic;             /**< EFR.XTSUP */
+    bool page_requests;      /**< EFR.PPRSUP: a log of page requests */
     bool many_interrupts;    /**< EFR2: 2048 interrupt entries in a table; else 512 */
     bool no_msi;             /**< its function has no MSI capability */
     bool narrow_msi;         /**< its MSI capability holds 32-bit addresses */
@@ -110,6 +111,26 @@ uint8_t amdvi_model_ioapic(struct amdvi_model *unit, uint16_t rid, uint64_t entr
 /** Cached interrupt entries. */
 unsigned amdvi_model_interrupt_entries(struct amdvi_model *unit);
 
+/* ---- page requests ---- */
+
+struct amdvi_model_page_request {
+    uint16_t rid;
+    uint16_t group; /**< 9 bits */
+    uint64_t address;
+    bool read, write, last;
+    bool has_pasid;
+    uint32_t pasid;
+};
+
+/** A device asks for a page. False: the unit refused it itself [AMD 2.5.10], and logged an event.
+ */
+bool amdvi_model_page_request(struct amdvi_model *unit,
+                              const struct amdvi_model_page_request *request);
+/** An entry of the page request log as hardware might write it, whatever it says. */
+void amdvi_model_log_request(struct amdvi_model *unit, uint64_t low, uint64_t high);
+/** Groups that wait for an answer. */
+unsigned amdvi_model_requests_owed(struct amdvi_model *unit);
+
 /* ---- looking ---- */
 
 /** What was done, for tests that count. */
@@ -118,7 +139,9 @@ struct amdvi_model_stats {
     uint64_t doorbells; /**< writes to the command buffer's tail */
     uint64_t commands, waits, entries, pages, pages_everything, device_tlb, interrupts, all;
     uint64_t walks, iotlb_hits, events_logged, events_lost;
-    uint64_t passed; /**< accesses that an entry with V clear let through */
+    uint64_t requests_logged, requests_lost;
+    uint64_t answers, answers_invalid; /**< to groups of page requests */
+    uint64_t passed;                   /**< accesses that an entry with V clear let through */
 };
 
 void amdvi_model_stats(struct amdvi_model *unit, struct amdvi_model_stats *out);
@@ -148,6 +171,7 @@ struct amdvi_model_injection {
     uint64_t gone_at;        /**< registers are all ones from the n-th access on */
     sluice_phys_t bad_fetch; /**< reading this page of tables fails; 0: none */
     unsigned late_event;     /**< an event is in memory so many register reads after its tail */
+    bool late_request;       /**< the same of page requests: late_event says how many */
 };
 
 /** Replaces all injections; counts start now. */

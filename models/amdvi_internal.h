@@ -2,7 +2,8 @@
 /*
  * The inside of the AMD-Vi model: amdvi.c (life, small functions), amdvi_registers.c,
  * amdvi_queue.c (commands), amdvi_cache.c, amdvi_walk.c (translation), amdvi_interrupt.c
- * (messages), amdvi_log.c (events). All of it runs with the unit locked.
+ * (messages), amdvi_log.c (events), amdvi_page.c (page requests). All of it runs with the unit
+ * locked.
  *
  * Section numbers are of the AMD specification, revision 3.08.
  */
@@ -22,12 +23,15 @@ enum {
     A_EXCL_BASE = 0x20,
     A_EXCL_LIMIT = 0x28,
     A_EFR = 0x30,
+    A_PPRLOG = 0x38,
     A_CMD_HEAD = 0x2000,
     A_CMD_TAIL = 0x2008,
     A_EVT_HEAD = 0x2010,
     A_EVT_TAIL = 0x2018,
     A_STATUS = 0x2020,
-    A_REGISTERS = 0x2028,
+    A_PPR_HEAD = 0x2030,
+    A_PPR_TAIL = 0x2038,
+    A_REGISTERS = 0x2040,
 };
 
 #define BIT64(n)              ((uint64_t)1 << (n))
@@ -41,6 +45,9 @@ enum {
 #define C_EVTINT   BIT64(3)
 #define C_COHERENT BIT64(10)
 #define C_CMDBUF   BIT64(12)
+#define C_PPRLOG   BIT64(13)
+#define C_PPRINT   BIT64(14)
+#define C_PPR      BIT64(15)
 #define C_GA       BIT64(17)
 #define C_XT       BIT64(50)
 
@@ -49,6 +56,9 @@ enum {
 #define S_COMWAITINT  BIT64(2)
 #define S_EVTRUN      BIT64(3)
 #define S_CMDRUN      BIT64(4)
+#define S_PPROVERFLOW BIT64(5)
+#define S_PPRINT      BIT64(6)
+#define S_PPRRUN      BIT64(7)
 
 /* Events [2.5]. */
 enum {
@@ -60,11 +70,13 @@ enum {
     E_COMMAND_ERROR = 6,
     E_DEVICE_TIMEOUT = 7,
     E_INVALID_REQUEST = 8,
+    E_INVALID_PAGE_REQUEST = 9,
 };
 
 #define CACHE_BUCKETS 1024u
 #define ENTRIES_MAX   512u
 #define ENDPOINTS_MAX 16u
+#define OWED_MAX      1024u
 /* Cached interrupt entries. */
 #define INTERRUPTS_MAX 4096u
 
@@ -99,6 +111,14 @@ struct amdvi_endpoint {
     struct model_endpoint to;
 };
 
+/* A group of page requests that its device waits for the answer to. */
+struct amdvi_owed {
+    uint16_t rid;
+    uint16_t group;
+    bool has_pasid;
+    uint32_t pasid;
+};
+
 struct amdvi_model {
     struct model_host *host;
     struct amdvi_model_config config;
@@ -124,6 +144,9 @@ struct amdvi_model {
 
     struct amdvi_endpoint endpoints[ENDPOINTS_MAX];
     unsigned endpoint_count;
+
+    struct amdvi_owed owed[OWED_MAX];
+    unsigned owed_count;
 
     bool late; /**< an event is on its way to memory */
     unsigned late_left;
@@ -176,7 +199,13 @@ bool amdvi_interrupt_control(struct amdvi_model *unit, uint64_t before, uint64_t
 struct amdvi_cached_entry amdvi_entry_get(struct amdvi_model *unit, uint16_t rid);
 void amdvi_ats_request(void *unit, uint16_t rid, uint64_t address, struct model_translation *out);
 
+/* amdvi_page.c */
+/** COMPLETE_PPR_REQUEST; false: there is no such command. */
+bool amdvi_page_answer(struct amdvi_model *unit, uint64_t low, uint64_t high);
+
 /* amdvi_log.c */
+/** Sets an interrupt bit of STATUS; the message is sent when it was clear and `enable` is set. */
+void amdvi_raise(struct amdvi_model *unit, uint64_t bit, uint64_t enable);
 void amdvi_put_event(struct amdvi_model *unit, unsigned code, uint64_t low, uint64_t high);
 /** A register is read: an event that was late comes nearer. */
 void amdvi_put_progress(struct amdvi_model *unit);

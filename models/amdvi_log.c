@@ -23,13 +23,13 @@ static void send_msi(struct amdvi_model *unit)
 }
 
 /* The interrupt is raised when its status bit becomes set, and not again until it was cleared. */
-static void raise(struct amdvi_model *unit)
+void amdvi_raise(struct amdvi_model *unit, uint64_t bit, uint64_t enable)
 {
     uint64_t *status = amdvi_reg(unit, A_STATUS);
-    bool was = (*status & S_EVTINT) != 0;
+    bool was = (*status & bit) != 0;
 
-    *status |= S_EVTINT;
-    if (!was && (amdvi_get(unit, A_CONTROL) & C_EVTINT) != 0)
+    *status |= bit;
+    if (!was && (amdvi_get(unit, A_CONTROL) & enable) != 0)
         send_msi(unit);
 }
 
@@ -59,7 +59,7 @@ static void append(struct amdvi_model *unit, const uint64_t event[2])
         if ((unit->inject.stuck_status & S_EVTRUN) == 0)
             *amdvi_reg(unit, A_STATUS) &= ~S_EVTRUN;
         unit->stats.events_lost++;
-        raise(unit);
+        amdvi_raise(unit, S_EVTINT, C_EVTINT);
         return;
     }
     if (unit->inject.late_event != 0 && !unit->late) {
@@ -72,7 +72,7 @@ static void append(struct amdvi_model *unit, const uint64_t event[2])
     }
     *amdvi_reg(unit, A_EVT_TAIL) = next;
     unit->stats.events_logged++;
-    raise(unit);
+    amdvi_raise(unit, S_EVTINT, C_EVTINT);
 }
 
 void amdvi_put_event(struct amdvi_model *unit, unsigned code, uint64_t low, uint64_t high)

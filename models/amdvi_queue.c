@@ -11,6 +11,7 @@ enum {
     O_PAGES = 3,
     O_DEVICE_TLB = 4,
     O_INTERRUPTS = 5,
+    O_PAGE_ANSWER = 7,
     O_ALL = 8,
     O_COUNT,
 };
@@ -22,11 +23,16 @@ static const uint64_t reserved_low[O_COUNT] = {
     [O_PAGES] = MASK64(31, 0) | MASK64(59, 48), /* a PASID means nothing without GN */
     [O_DEVICE_TLB] = MASK64(23, 16) | MASK64(59, 48),
     [O_INTERRUPTS] = MASK64(59, 16),
+    [O_PAGE_ANSWER] = MASK64(31, 16) | MASK64(59, 52),
     [O_ALL] = MASK64(59, 0),
 };
 static const uint64_t reserved_high[O_COUNT] = {
-    [O_ENTRY] = UINT64_MAX,      [O_PAGES] = MASK64(11, 2), [O_DEVICE_TLB] = MASK64(11, 1),
-    [O_INTERRUPTS] = UINT64_MAX, [O_ALL] = UINT64_MAX,
+    [O_ENTRY] = UINT64_MAX,
+    [O_PAGES] = MASK64(11, 2),
+    [O_DEVICE_TLB] = MASK64(11, 1),
+    [O_INTERRUPTS] = UINT64_MAX,
+    [O_ALL] = UINT64_MAX,
+    [O_PAGE_ANSWER] = MASK64(1, 0) | MASK64(31, 3) | MASK64(43, 42) | MASK64(63, 48),
 };
 
 /* S clear: one page. S set: the lowest clear bit from 12 up tells the size [2.4.3]. */
@@ -179,6 +185,7 @@ static bool (*const handlers[O_COUNT])(struct amdvi_model *unit, uint64_t low, u
     [O_PAGES] = do_pages,
     [O_DEVICE_TLB] = do_device_tlb,
     [O_INTERRUPTS] = do_interrupts,
+    [O_PAGE_ANSWER] = amdvi_page_answer,
     [O_ALL] = do_all,
 };
 

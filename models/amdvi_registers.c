@@ -8,7 +8,8 @@
 static uint64_t control_bits(const struct amdvi_model *unit)
 {
     return MASK64(12, 0) | (unit->config.guest_apic ? C_GA : 0) | (unit->config.x2apic ? C_XT : 0) |
-           (unit->config.many_interrupts ? BIT64(43) : 0);
+           (unit->config.many_interrupts ? BIT64(43) : 0) |
+           (unit->config.page_requests ? C_PPRLOG | C_PPRINT | C_PPR : 0);
 }
 
 void amdvi_registers_reset(struct amdvi_model *unit)
@@ -42,12 +43,14 @@ static void follow(struct amdvi_model *unit)
     uint64_t control = amdvi_get(unit, A_CONTROL);
     uint64_t *status = amdvi_reg(unit, A_STATUS);
     uint64_t stuck = unit->inject.stuck_status;
-    uint64_t want = *status & ~(S_CMDRUN | S_EVTRUN);
+    uint64_t want = *status & ~(S_CMDRUN | S_EVTRUN | S_PPRRUN);
 
     if ((control & (C_EN | C_CMDBUF)) == (C_EN | C_CMDBUF) && !unit->halted)
         want |= S_CMDRUN;
     if ((control & (C_EN | C_EVTLOG)) == (C_EN | C_EVTLOG) && (*status & S_EVTOVERFLOW) == 0)
         want |= S_EVTRUN;
+    if ((control & (C_EN | C_PPRLOG)) == (C_EN | C_PPRLOG) && (*status & S_PPROVERFLOW) == 0)
+        want |= S_PPRRUN;
     *status = (want & ~stuck) | (*status & stuck);
     if (unit->config.queue_mode == AMDVI_MODEL_AT_DOORBELL)
         (void)amdvi_queue_run(unit, UINT32_MAX);
@@ -85,6 +88,10 @@ static void control_written(struct amdvi_model *unit, uint64_t value)
         amdvi_violate(unit, "CONTROL: command buffer turned on before it had stopped");
     if ((value & ~before & C_EVTLOG) != 0 && running(unit, S_EVTRUN))
         amdvi_violate(unit, "CONTROL: event log turned on before it had stopped");
+    if ((value & ~before & C_PPRLOG) != 0 && running(unit, S_PPRRUN))
+        amdvi_violate(unit, "CONTROL: page request log turned on before it had stopped");
+    if ((value & C_PPRLOG) != 0 && amdvi_get(unit, A_PPRLOG) == 0)
+        amdvi_violate(unit, "CONTROL: page request log turned on without one");
     *amdvi_reg(unit, A_CONTROL) = value;
     if ((value & C_CMDBUF) == 0)
         unit->halted = false;
@@ -106,11 +113,33 @@ static void devtab_written(struct amdvi_model *unit, uint64_t value)
         owe(unit);
 }
 
+/* The rings in memory: registers, the pointer that is hardware's, and the bit that says it runs. */
+struct ring {
+    unsigned base, head, tail;
+    unsigned own; /* hardware's pointer */
+    uint64_t run;
+};
+
+static const struct ring rings[] = {
+    {A_CMDBUF, A_CMD_HEAD, A_CMD_TAIL, A_CMD_HEAD, S_CMDRUN},
+    {A_EVTLOG, A_EVT_HEAD, A_EVT_TAIL, A_EVT_TAIL, S_EVTRUN},
+    {A_PPRLOG, A_PPR_HEAD, A_PPR_TAIL, A_PPR_TAIL, S_PPRRUN},
+};
+
+static const struct ring *ring_of(unsigned offset)
+{
+    const struct ring *ring = rings;
+
+    while (ring->base != offset && ring->head != offset && ring->tail != offset)
+        ring++;
+    return ring;
+}
+
 static void ring_written(struct amdvi_model *unit, unsigned offset, uint64_t value)
 {
-    bool command = offset == A_CMDBUF;
+    const struct ring *ring = ring_of(offset);
 
-    if (running(unit, command ? S_CMDRUN : S_EVTRUN))
+    if (running(unit, ring->run))
         amdvi_violate(unit, "base of a ring written while it runs");
     if (FIELD64(value, 59, 56) < 8 || (value & (MASK64(11, 0) | MASK64(55, 52) | MASK64(63, 60))))
         amdvi_violate(unit, "ring base %#llx: length below 256 entries, or reserved bits",
@@ -119,22 +148,21 @@ static void ring_written(struct amdvi_model *unit, unsigned offset, uint64_t val
         amdvi_violate(unit, "ring base %#llx is not aligned to its length",
                       (unsigned long long)value);
     *amdvi_reg(unit, offset) = value;
-    *amdvi_reg(unit, command ? A_CMD_HEAD : A_EVT_HEAD) = 0; /* [3.4] */
-    *amdvi_reg(unit, command ? A_CMD_TAIL : A_EVT_TAIL) = 0;
+    *amdvi_reg(unit, ring->head) = 0; /* [3.4] */
+    *amdvi_reg(unit, ring->tail) = 0;
 }
 
 static void pointer_written(struct amdvi_model *unit, unsigned offset, uint64_t value)
 {
-    bool command = offset < A_EVT_HEAD;
-    uint64_t bytes = ring_bytes(amdvi_get(unit, command ? A_CMDBUF : A_EVTLOG));
+    const struct ring *ring = ring_of(offset);
+    uint64_t bytes = ring_bytes(amdvi_get(unit, ring->base));
 
     if ((value & ~MASK64(18, 4)) != 0 || value >= bytes) {
         amdvi_violate(unit, "pointer %#x: %#llx is reserved or beyond the ring", offset,
                       (unsigned long long)value);
         return;
     }
-    if ((offset == A_CMD_HEAD && running(unit, S_CMDRUN)) ||
-        (offset == A_EVT_TAIL && running(unit, S_EVTRUN)))
+    if (offset == ring->own && running(unit, ring->run))
         amdvi_violate(unit, "pointer %#x of hardware's written while the ring runs", offset);
     *amdvi_reg(unit, offset) = value;
     if (offset == A_CMD_TAIL) {
@@ -144,14 +172,27 @@ static void pointer_written(struct amdvi_model *unit, unsigned offset, uint64_t 
     }
 }
 
+static bool known(const struct amdvi_model *unit, unsigned offset)
+{
+    if (offset == A_PPRLOG || offset == A_PPR_HEAD || offset == A_PPR_TAIL)
+        return unit->config.page_requests;
+    return offset <= A_EFR || (offset >= A_CMD_HEAD && offset <= A_STATUS);
+}
+
 static void written(struct amdvi_model *unit, unsigned offset, uint64_t value)
 {
+    if (!known(unit, offset)) {
+        amdvi_violate(unit, "write of %#llx to register %#x, which is not there",
+                      (unsigned long long)value, offset);
+        return;
+    }
     switch (offset) {
     case A_DEVTAB:
         devtab_written(unit, value);
         break;
     case A_CMDBUF:
     case A_EVTLOG:
+    case A_PPRLOG:
         ring_written(unit, offset, value);
         break;
     case A_CONTROL:
@@ -165,10 +206,13 @@ static void written(struct amdvi_model *unit, unsigned offset, uint64_t value)
     case A_CMD_TAIL:
     case A_EVT_HEAD:
     case A_EVT_TAIL:
+    case A_PPR_HEAD:
+    case A_PPR_TAIL:
         pointer_written(unit, offset, value);
         break;
     case A_STATUS: /* write 1 to clear; run bits are read-only */
-        *amdvi_reg(unit, A_STATUS) &= ~(value & (S_EVTOVERFLOW | S_EVTINT | S_COMWAITINT));
+        *amdvi_reg(unit, A_STATUS) &=
+            ~(value & (S_EVTOVERFLOW | S_EVTINT | S_COMWAITINT | S_PPROVERFLOW | S_PPRINT));
         break;
     default:
         amdvi_violate(unit, "write of %#llx to read-only or reserved register %#x",
@@ -184,11 +228,6 @@ static bool present(struct amdvi_model *unit)
     return !unit->gone;
 }
 
-static bool known(unsigned offset)
-{
-    return offset <= A_EFR || (offset >= A_CMD_HEAD && offset <= A_STATUS);
-}
-
 static uint64_t register_read(void *arg, uint64_t at, unsigned width)
 {
     struct amdvi_model *unit = arg;
@@ -199,7 +238,7 @@ static uint64_t register_read(void *arg, uint64_t at, unsigned width)
     unit->stats.register_reads++;
     if (present(unit)) {
         progress(unit);
-        value = known(offset) ? amdvi_get(unit, offset) : 0;
+        value = known(unit, offset) ? amdvi_get(unit, offset) : 0;
         if (width == 4)
             value = (uint32_t)(value >> (at & 4) * 8);
     }
@@ -215,7 +254,7 @@ static void register_write(void *arg, uint64_t at, unsigned width, uint64_t valu
     amdvi_model_lock(unit);
     unit->stats.register_writes++;
     if (present(unit)) {
-        if (width == 4 && known(offset)) { /* halves, each taking effect by itself */
+        if (width == 4 && known(unit, offset)) { /* halves, each taking effect by itself */
             uint64_t old = offset == A_STATUS ? 0 : amdvi_get(unit, offset);
             unsigned shift = (unsigned)(at & 4) * 8;
 

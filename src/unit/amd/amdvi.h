@@ -5,7 +5,8 @@
  * Locks, in order: sluice->lock (held by callers of most operations) > ring.lock.
  *
  *   ring.lock   the command buffer and its records, the CONTROL and STATUS registers, the event
- * log, the list of sources with device TLBs; never held while a fault is delivered
+ * log and that of page requests, the list of sources with device TLBs; never held while a fault is
+ * delivered
  */
 #ifndef SLUICE_UNIT_AMD_AMDVI_H
 #define SLUICE_UNIT_AMD_AMDVI_H
@@ -66,6 +67,17 @@ struct amdvi_log {
     uint64_t seen;
 };
 
+/** The page request log, guarded by ring.lock; without pages where the unit has none. */
+struct amdvi_requests {
+    struct sluice_pages pages;
+    unsigned head; /**< the next entry to take */
+    bool on;
+    uint64_t seen;
+    uint64_t overflows;    /**< times that the log was full, and requests were lost */
+    uint64_t told;         /**< of `seen`, when it was last logged */
+    uint64_t told_last_ns; /**< when that was */
+};
+
 /** A requester that an interrupt table is for. */
 struct amdvi_interrupt_user {
     struct list_node node; /**< in the table's list */
@@ -101,6 +113,7 @@ struct amdvi {
 
     struct unit_ring ring;
     struct amdvi_log log;
+    struct amdvi_requests requests;
     uint64_t control; /**< CONTROL as last written */
     struct list_node ats;
 
@@ -276,6 +289,11 @@ enum sluice_status amdvi_link_open(struct unit *unit, struct domain_link *link);
 enum sluice_status amdvi_link_close(struct unit *unit, struct domain_link *link);
 
 /* log.c */
+/**
+ * An entry of a log in memory, whose first word holds a code in bits 63:60; zeroes in the place of
+ * one that did not come in time. The tail said that it is there.
+ */
+struct amdvi_event amdvi_log_entry(struct amdvi *amdvi, const struct amdvi_event *from);
 /** Programs the log, empty; it runs when CONTROL says so. */
 void amdvi_log_program(struct amdvi *amdvi);
 enum sluice_status amdvi_log_off(struct amdvi *amdvi);
@@ -286,6 +304,19 @@ void amdvi_log_renew_locked(struct amdvi *amdvi);
 unsigned amdvi_faults_drain(struct unit *unit, unit_fault_sink *sink, void *arg);
 /** An event interrupt: drains, bounded. */
 void amdvi_log_event(void *arg);
+
+/* page_request.c */
+/** Whether the unit has a log of page requests. */
+bool amdvi_requests_there(const struct amdvi *amdvi);
+/** Programs the log, empty; it runs when CONTROL says so. */
+void amdvi_requests_program(struct amdvi *amdvi);
+/** Bits of CONTROL that turn it on. */
+uint64_t amdvi_requests_bits(const struct amdvi *amdvi);
+/** After those were written: has the unit refuse requests by itself if its log does not run. */
+void amdvi_requests_check(struct amdvi *amdvi);
+enum sluice_status amdvi_requests_off(struct amdvi *amdvi);
+/** Answers what is in the log with "invalid", bounded. */
+void amdvi_requests_refuse(struct amdvi *amdvi);
 
 /* msi.c */
 /** Programs and enables the unit's own interrupt; installs it first if that was not done. */

@@ -212,6 +212,14 @@ void amdvi_describe(struct unit *unit, sluice_emit *emit, void *arg)
                                            : "caches what is present",
                       (unsigned long long)amdvi->log.seen, (unsigned long long)amdvi->ring.errors);
     emit(arg, line);
+    if (amdvi_requests_there(amdvi)) {
+        (void)format_text(line, sizeof(line),
+                          "  page requests %s, %llu refused, their log was full %llu times",
+                          amdvi->requests.on ? "logged and refused" : "refused by the unit",
+                          (unsigned long long)amdvi->requests.seen,
+                          (unsigned long long)amdvi->requests.overflows);
+        emit(arg, line);
+    }
     describe_interrupts(amdvi, emit, arg);
     describe_fields(emit, arg, "CAP", capability->header);
     describe_fields(emit, arg, "EFR", capability->efr);

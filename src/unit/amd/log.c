@@ -32,9 +32,8 @@ static unsigned code_of(uint64_t low)
  * Some units move the tail before the event is in memory, so an event that looks empty is looked
  * at again (so Linux, iommu_print_event). Consumed events are zeroed for that.
  */
-static struct amdvi_event event_read(struct amdvi *amdvi, unsigned index)
+struct amdvi_event amdvi_log_entry(struct amdvi *amdvi, const struct amdvi_event *from)
 {
-    const struct amdvi_event *from = event_at(amdvi, index);
     struct amdvi_event event = {.low = load(&from->low)};
 
     for (unsigned i = 0; code_of(event.low) == 0 && i < LATE_LOOKS; i++) {
@@ -62,7 +61,7 @@ bool amdvi_log_note_locked(struct amdvi *amdvi)
         return false;
     tail = AMDVI_GET(POINTER_INDEX, tail) % AMDVI_LOG_ENTRIES;
     while (log->noted != tail && log->waiting < AMDVI_LOG_ENTRIES) {
-        struct amdvi_event event = event_read(amdvi, log->noted);
+        struct amdvi_event event = amdvi_log_entry(amdvi, event_at(amdvi, log->noted));
 
         if (concerns_ring(code_of(event.low)))
             amdvi_queue_event_locked(amdvi, code_of(event.low), event.low, event.high);
@@ -189,6 +188,7 @@ unsigned amdvi_faults_drain(struct unit *unit, unit_fault_sink *sink, void *arg)
         if (count < limit)
             break;
     }
+    amdvi_requests_refuse(amdvi);
     return done;
 }
 
@@ -201,7 +201,7 @@ void amdvi_log_event(void *arg)
      * faults without end must not hold the CPU.
      */
     for (unsigned round = 0; round < EVENT_ROUNDS; round++) {
-        amdvi_write(amdvi, AMDVI_REG_STATUS, AMDVI_MASK(STATUS_EVTINT));
+        amdvi_write(amdvi, AMDVI_REG_STATUS, AMDVI_MASK(STATUS_EVTINT) | AMDVI_MASK(STATUS_PPRINT));
         if (amdvi_faults_drain(&amdvi->unit, unit_fault_deliver, &amdvi->unit) == 0)
             return;
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The unit's own interrupt: an MSI of its PCI function [AMD 3.2; PCI 6.8], raised when an event was
- * logged.
+ * The unit's own interrupt: an MSI of its PCI function [AMD 3.2; PCI 6.8], raised when an event or
+ * a page request was logged. With one message enabled, both are that one.
  */
 #include "unit/amd/amdvi.h"
 
@@ -78,7 +78,9 @@ void amdvi_event_on(struct amdvi *amdvi)
                  amdvi->unit.name);
         return;
     }
-    amdvi_control(amdvi, 0, AMDVI_MASK(CONTROL_EVTINT));
+    amdvi_control(amdvi, 0,
+                  AMDVI_MASK(CONTROL_EVTINT) |
+                      (amdvi->requests.on ? AMDVI_MASK(CONTROL_PPRINT) : 0));
 }
 
 void amdvi_event_off(struct amdvi *amdvi, bool remove)
@@ -86,7 +88,7 @@ void amdvi_event_off(struct amdvi *amdvi, bool remove)
     struct sluice *sluice = amdvi->unit.sluice;
     uint16_t at;
 
-    amdvi_control(amdvi, AMDVI_MASK(CONTROL_EVTINT), 0);
+    amdvi_control(amdvi, AMDVI_MASK(CONTROL_EVTINT) | AMDVI_MASK(CONTROL_PPRINT), 0);
     if (!remove || !amdvi->has_event)
         return;
     at = find_msi(amdvi);

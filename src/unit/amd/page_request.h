@@ -2,8 +2,7 @@
 /*
  * Page requests as formats: entries of 128 bits in the peripheral page request log [AMD 2.6], and
  * the command that answers one [AMD 2.4.7; PCIe 10.4]. Pure functions. What is in the log was
- * written by hardware, but devices choose all of it. The driver enables no page requests, so
- * nothing calls these yet but tests.
+ * written by hardware, but devices choose all of it.
  */
 #ifndef SLUICE_UNIT_AMD_PAGE_REQUEST_H
 #define SLUICE_UNIT_AMD_PAGE_REQUEST_H
@@ -64,6 +63,15 @@ static inline bool amdvi_page_request_decode(const struct amdvi_page_request_ent
         .address = entry->high & AMDVI_MASK(PPR1_ADDRESS),
     };
     return AMDVI_GET(PPR0_CODE, low) == AMDVI_PAGE_SERVICE_REQUEST && AMDVI_GET(PPR0_RZ, low) == 0;
+}
+
+/**
+ * Whether a request's group is owed an answer: once, with the last of it, and not where that only
+ * marks the end of a PASID's requests [PCIe 10.4.1.2.1, 10.4.2.1].
+ */
+static inline bool amdvi_page_request_is_owed(const struct amdvi_page_request *request)
+{
+    return request->last && (request->read || request->write || request->pasid == SLUICE_NO_PASID);
 }
 
 /** Answers a request's group [AMD 2.4.7]. */

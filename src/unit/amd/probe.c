@@ -93,6 +93,8 @@ static bool allocate(struct amdvi *amdvi)
     if (amdvi->domains == NULL || !unit_ring_init(&amdvi->ring, &amdvi->unit, &amdvi_ring_ops) ||
         !host_pages_alloc(sluice, 0, -1, &amdvi->log.pages) || !allocate_table(amdvi))
         return false;
+    if (amdvi_requests_there(amdvi) && !host_pages_alloc(sluice, 0, -1, &amdvi->requests.pages))
+        return false;
     amdvi_table_fill(amdvi);
     return true;
 }
@@ -127,6 +129,7 @@ static void amdvi_release(struct unit *unit)
     amdvi_pages_give_back(amdvi, &amdvi->ring.pages, 0);
     amdvi_pages_give_back(amdvi, &amdvi->ring.status, 0);
     amdvi_pages_give_back(amdvi, &amdvi->log.pages, 0);
+    amdvi_pages_give_back(amdvi, &amdvi->requests.pages, 0);
     amdvi_pages_give_back(amdvi, &amdvi->table, amdvi->table_order);
     if (amdvi->domains != NULL)
         host_free(sluice, amdvi->domains, domain_bytes(amdvi));

@@ -21,18 +21,21 @@
     R(EXCL_BASE, 0x0020, 8, "3.4", "exclusion range base")                                       \
     R(EXCL_LIMIT, 0x0028, 8, "3.4", "exclusion range limit")                                     \
     R(EFR, 0x0030, 8, "3.4", "extended features")                                                \
+    R(PPRLOG, 0x0038, 8, "3.4", "page request log base")                                         \
     R(CMDBUF_HEAD, 0x2000, 8, "3.4", "command buffer head")                                     \
     R(CMDBUF_TAIL, 0x2008, 8, "3.4", "command buffer tail")                                     \
     R(EVTLOG_HEAD, 0x2010, 8, "3.4", "event log head")                                          \
     R(EVTLOG_TAIL, 0x2018, 8, "3.4", "event log tail")                                          \
     R(STATUS, 0x2020, 8, "3.4", "status")                                                       \
+    R(PPRLOG_HEAD, 0x2030, 8, "3.4", "page request log head")                                   \
+    R(PPRLOG_TAIL, 0x2038, 8, "3.4", "page request log tail")                                   \
     R(EFR2, 0x01a0, 8, "3.4", "extended features 2")
 
 /* F(where, name, high bit, low bit, words) */
 #define AMDVI_FIELDS(F)                                                                            \
     F(DEVTAB, SIZE, 8, 0, "4 KiB pages, minus 1")                                                  \
     F(DEVTAB, BASE, 51, 12, "4 KiB units")                                                         \
-    F(RING, BASE, 51, 12, "command buffer or event log, 4 KiB units")                              \
+    F(RING, BASE, 51, 12, "command buffer or log, 4 KiB units")                                    \
     F(RING, LEN, 59, 56, "log2 of its entries")                                                    \
     F(CONTROL, EN, 0, 0, "translation and event logging of devices on")                            \
     F(CONTROL, HTTUN, 1, 1, "HyperTransport tunnel translation")                                   \
@@ -84,6 +87,9 @@
     F(STATUS, COMWAITINT, 2, 2, "a completion wait was done")                                      \
     F(STATUS, EVTRUN, 3, 3, "event log runs")                                                      \
     F(STATUS, CMDRUN, 4, 4, "command buffer runs")                                                 \
+    F(STATUS, PPROVERFLOW, 5, 5, "page requests were lost")                                        \
+    F(STATUS, PPRINT, 6, 6, "a page request was logged")                                           \
+    F(STATUS, PPRRUN, 7, 7, "page request log runs")                                               \
     F(POINTER, INDEX, 18, 4, "head or tail of a ring, 16-byte units")                               \
     F(DTE0, V, 0, 0, "words 0 and 1 are valid; clear: devices pass untranslated")                  \
     F(DTE0, TV, 1, 1, "translation fields are valid")                                              \

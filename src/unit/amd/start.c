@@ -3,9 +3,9 @@
  * Turning translation on and off [AMD 3.4].
  *
  * Order of a start, whether firmware left translation off or on:
- *   1. event interrupt off; the command buffer and the event log that were there are turned off
+ *   1. event interrupt off; the command buffer and the logs that were there are turned off
  *   2. the exclusion range is cleared: it would let devices past their tables
- *   3. our command buffer and event log are programmed
+ *   3. our command buffer and logs are programmed
  *   4. where interrupts are remapped, the format of their entries is set
  *   5. the device table base is set. Every entry in it is valid by then: blocked, or what its
  *      device is attached to; interrupts refused, or led to a table. With translation on this is a
@@ -101,8 +101,10 @@ static enum sluice_status set_table(struct amdvi *amdvi, uint64_t table)
 
 static enum sluice_status rings_off(struct amdvi *amdvi)
 {
-    enum sluice_status status = amdvi_log_off(amdvi);
+    enum sluice_status status = amdvi_requests_off(amdvi);
 
+    if (status == SLUICE_OK)
+        status = amdvi_log_off(amdvi);
     return status != SLUICE_OK ? status : amdvi_queue_off(amdvi);
 }
 
@@ -114,7 +116,7 @@ static enum sluice_status turn_on(struct amdvi *amdvi)
     sluice_irqstate_t irq;
 
     amdvi_control(amdvi, own_bits() & ~AMDVI_MASK(CONTROL_EN),
-                  wanted_bits(&amdvi->unit.desc->ivhd));
+                  wanted_bits(&amdvi->unit.desc->ivhd) | amdvi_requests_bits(amdvi));
     status = amdvi_wait_status(amdvi, running, running, "command buffer and event log on");
     if (status != SLUICE_OK)
         return status;
@@ -150,6 +152,7 @@ static enum sluice_status bring_up(struct amdvi *amdvi)
     exclusion_set(amdvi, 0, 0);
     amdvi_queue_program(amdvi);
     amdvi_log_program(amdvi);
+    amdvi_requests_program(amdvi);
     amdvi_interrupt_tables_hold(amdvi, live);
     if (remaps && !live)
         amdvi_interrupt_format_set(amdvi);
@@ -158,6 +161,8 @@ static enum sluice_status bring_up(struct amdvi *amdvi)
         status = turn_on(amdvi);
     if (status == SLUICE_OK && live)
         status = change_live_format(amdvi);
+    if (status == SLUICE_OK)
+        amdvi_requests_check(amdvi);
     return status;
 }
 
@@ -196,7 +201,8 @@ static void take_down(struct amdvi *amdvi, const struct amdvi_before *before)
         amdvi_control(amdvi, own_bits(),
                       before->control &
                           ~(AMDVI_MASK(CONTROL_CMDBUF) | AMDVI_MASK(CONTROL_EVTLOG) |
-                            AMDVI_MASK(CONTROL_EVTINT)) &
+                            AMDVI_MASK(CONTROL_EVTINT) | AMDVI_MASK(CONTROL_PPRLOG) |
+                            AMDVI_MASK(CONTROL_PPRINT) | AMDVI_MASK(CONTROL_PPR)) &
                           own_bits());
     amdvi->unit.exposed = status != SLUICE_OK;
     if (amdvi->unit.exposed)
