@@ -41,7 +41,8 @@ static void errors_locked(struct riommu *riommu, struct riommu_queue *queue,
         return;
     queue->lost = true;
     if ((errors & LOG_MEMORY_FAULT) != 0)
-        unit_degrade(&riommu->unit, "faults were lost: a queue could not be written");
+        log_warning(riommu->unit.sluice, "%s: a queue could not be written: records were lost",
+                    riommu->unit.name);
     riommu_write32(riommu, place->csr, queue->csr | errors);
 }
 
