@@ -168,8 +168,8 @@ struct sluice_host_ops {
      * Doorbells: where interrupt messages of devices go, as pages of an ITS's GITS_TRANSLATER or of
      * IMSIC interrupt files; the index-th range, [*out_first, *out_last]; false past the last.
      * Units that translate messages as they do any write (SMMUv3, RISC-V, virtio) get them mapped
-     * one to one, for writing, into every domain that a device is attached to: program devices with the
-     * physical address. Ranges are whole pages. NULL: behind such units devices raise no
+     * one to one, for writing, into every domain that a device is attached to: program devices with
+     * the physical address. Ranges are whole pages. NULL: behind such units devices raise no
      * interrupts.
      */
     bool (*doorbell_extent)(void *ctx, unsigned index, sluice_phys_t *out_first,
