@@ -39,7 +39,10 @@ struct sluice_device_config {
      * sluice/protection.h).
      */
     bool untrusted;
-    const char *name; /**< for the log; copied, up to 31 characters; may be NULL */
+    /** Faults in a window that are too many; 0: as the instance (sluice/quarantine.h). */
+    uint32_t max_faults;
+    uint64_t fault_window_ns; /**< 0: as the instance */
+    const char *name;         /**< for the log; copied, up to 31 characters; may be NULL */
 };
 
 /**
@@ -59,8 +62,8 @@ sluice_device_add(struct sluice *sluice, const struct sluice_device_config *conf
 
 /**
  * Forgets a device; it is detached first if need be and stays blocked.
- * Returns: OK; STATE (not started, or suspended); BUSY (its DMA API is open, or it has
- * interrupt entries); TIMEOUT or HARDWARE
+ * Returns: OK; STATE (not started, or suspended); BUSY (its DMA API is open, it has
+ * interrupt entries, or it is being reset); TIMEOUT or HARDWARE
  * (the unit did not confirm; the device is in no domain, and is kept and can be removed again).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_device_remove(struct sluice_device *device);

@@ -85,7 +85,8 @@ SLUICE_API void sluice_domain_info(struct sluice_domain *domain, struct sluice_d
  * when the hardware no longer answers, blocked and in no domain.
  *
  * Reserved regions that firmware demands are mapped one to one into the domain first.
- * Returns: OK (also when it is attached here already); BUSY (its DMA API is open elsewhere); DENIED
+ * Returns: OK (also when it is attached here already); BUSY (its DMA API is open elsewhere); STATE
+ * (not started, or it is in quarantine); DENIED
  * (shares its requester ID with a device of another domain; a device of its group is in another
  * domain, and the log says what ties them; the domain or the device was assigned, or the protection
  * level forbids it, see sluice/protection.h); EXISTS (a reserved region collides

@@ -73,6 +73,55 @@ typedef void sluice_fault_handler(void *arg, const struct sluice_fault *fault);
  */
 SLUICE_API unsigned sluice_fault_poll(struct sluice *sluice);
 
+/** What is known of a fault's address, beyond what the hardware says. */
+enum sluice_address_history {
+    SLUICE_ADDRESS_UNKNOWN = 0, /**< nobody kept a record, or the address is not valid */
+    SLUICE_ADDRESS_NOT_MAPPED,  /**< nothing is mapped there now */
+    SLUICE_ADDRESS_MAPPED,      /**< mapped now, in the domain of the device */
+    SLUICE_ADDRESS_UNMAPPED,    /**< was mapped, and ended (the checking mode knows when) */
+};
+
+/** A fault with what the library knows of it; texts are copies. */
+struct sluice_fault_record {
+    uint64_t number; /**< counts without gaps over the instance, from 0 */
+    struct sluice_fault fault;
+    char device[64]; /**< "0000:01:00.0 'nic'"; empty: nobody told of a device with this ID */
+    char domain[32]; /**< of the device now; empty: none */
+    enum sluice_address_history history;
+    uint64_t unmapped_ago_ns; /**< UNMAPPED: how long ago */
+};
+
+/**
+ * A subscriber: called once a fault, in order, never two at a time.
+ * @param lost   records that came between the last call and this one and were overwritten before
+ *               they could be told
+ * Context: that of who works on faults: the host's `defer`, or sluice_fault_poll. No lock of the
+ * instance is held; it may sleep if those may, but then later faults wait.
+ */
+typedef void sluice_fault_subscriber(void *arg, const struct sluice_fault_record *record,
+                                     uint64_t lost);
+
+struct sluice_fault_subscription;
+
+/** Subscribes from now on. Returns: OK; INVALID; NO_MEMORY. */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status
+sluice_fault_subscribe(struct sluice *sluice, sluice_fault_subscriber *subscriber, void *arg,
+                       struct sluice_fault_subscription **out);
+/**
+ * Ends a subscription; when this returns the subscriber is not running and never will.
+ * Context: not from a subscriber.
+ */
+SLUICE_API void sluice_fault_unsubscribe(struct sluice_fault_subscription *subscription);
+
+struct sluice_fault_counts {
+    uint64_t faults;      /**< delivered by the units, in all */
+    uint64_t overwritten; /**< of them, never in the log: another writer held their place */
+    uint64_t quarantines; /**< devices cut off */
+    uint64_t recoveries;  /**< and brought back */
+};
+
+SLUICE_API void sluice_fault_counts(struct sluice *sluice, struct sluice_fault_counts *out);
+
 #ifdef __cplusplus
 }
 #endif

@@ -198,7 +198,16 @@ struct sluice_host_ops {
      */
     void (*dma_poll_at)(void *ctx, uint64_t time_ns);
 
-    /** Calls work(arg) soon, outside interrupt context. NULL: done in place. */
+    /**
+     * Resets a PCI function and waits until it can be used again; false when it cannot be. NULL: a
+     * function level reset by the library, where the function has one. May sleep.
+     */
+    bool (*device_reset)(void *ctx, uint16_t segment, uint16_t rid);
+
+    /**
+     * Calls work(arg) soon, once, outside interrupt context and with no lock of Sluice held. NULL
+     * or false: faults are acted on at the next sluice_fault_poll().
+     */
     bool (*defer)(void *ctx, void (*work)(void *arg), void *arg);
 };
 

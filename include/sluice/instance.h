@@ -19,6 +19,7 @@
 #include <sluice/host.h>
 #include <sluice/interrupt.h>
 #include <sluice/protection.h>
+#include <sluice/quarantine.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -42,6 +43,13 @@ struct sluice_config {
     /** Called for every fault that is drained, from the draining context; may be NULL. */
     sluice_fault_handler *on_fault;
     void *on_fault_arg;
+
+    /** Faults of a device within the window that are too many; 0 is 10 (sluice/quarantine.h). */
+    uint32_t max_faults;
+    uint64_t fault_window_ns;   /**< 0 is ten seconds */
+    uint32_t fault_log_records; /**< that readers may be behind; rounded up to 2^n; 0 is 256 */
+    sluice_quarantine_handler *on_quarantine; /**< may be NULL */
+    void *on_quarantine_arg;
 
     /** Longest wait for one answer of the hardware; 0 is one second. */
     uint64_t hardware_timeout_ns;
@@ -96,8 +104,8 @@ SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_create(const struct sluic
 
 /**
  * Frees a stopped instance.
- * Returns: OK; BUSY (it is started, or the DMA API is open for a device without an IOMMU: stop it
- * and close that first; nothing was freed).
+ * Returns: OK; BUSY (it is started, the DMA API is open for a device without an IOMMU, somebody is
+ * subscribed to faults, or the host's `defer` still owes a call: nothing was freed).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_destroy(struct sluice *sluice);
 

@@ -18,6 +18,7 @@
 #include <sluice/lint.h>
 #include <sluice/platform.h>
 #include <sluice/protection.h>
+#include <sluice/quarantine.h>
 #include <sluice/status.h>
 #include <sluice/types.h>
 

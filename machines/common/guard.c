@@ -88,6 +88,7 @@ enum sluice_status lab_create(struct lab *lab)
         .linear_map = !option_given("hooked-memory"),
         .linear_base = (uintptr_t)arch_phys_to_virt(0),
         .on_fault = on_fault,
+        .max_faults = SLUICE_FAULTS_UNLIMITED, /* scenarios make devices fault on purpose */
         .on_fault_arg = lab,
         .on_dma_misuse = on_misuse,
         .on_dma_misuse_arg = lab,

@@ -31,6 +31,7 @@ enum instance_state {
 
 struct dma_context;
 struct domain_policy;
+struct fault_center;
 struct group_map;
 struct sluice;
 typedef void instance_fault_observer(struct sluice *sluice, const struct sluice_fault *fault);
@@ -79,6 +80,10 @@ struct sluice {
     _Atomic(struct dma_context *) dma;
     /** Sees every delivered fault before the host does; set once, with release. */
     _Atomic(instance_fault_observer *) fault_observer;
+    /** Counts, logs and acts on them; owned by src/fault. Both set once, by create. */
+    instance_fault_observer *fault_sink;
+    struct fault_center *faults;
+    const struct domain_policy *fault_policy; /**< of device_added alone */
 
     /** Pages that a unit might still reach: never freed, only counted (invariant 1). */
     atomic_uint_fast64_t withheld_pages;

@@ -28,6 +28,8 @@ enum sluice_status source_switch_locked(struct source *source, struct domain_lin
     struct domain_link *from = source->link;
     enum sluice_status status;
 
+    if (source->cut_off != 0)
+        to = NULL;
     if (from == to)
         return SLUICE_OK;
     count_device_tlb(source, to, true);
@@ -213,6 +215,8 @@ enum sluice_status domain_attach_locked(struct sluice_domain *domain, struct slu
     struct domain_link *link = NULL;
     enum sluice_status status;
 
+    if (device->quarantined)
+        return SLUICE_ERR_STATE;
     if (device->domain == domain)
         return SLUICE_OK;
     status = judge(domain, device);
@@ -229,6 +233,60 @@ enum sluice_status domain_attach_locked(struct sluice_domain *domain, struct slu
     warn_manager(domain, device);
     status = move_device(device, domain, link);
 out:
+    if (link != NULL)
+        domain_link_put_locked(link);
+    return status;
+}
+
+/** Adds or takes away one from the count that keeps each source blocked. */
+static void count_cut(struct sluice_device *device, bool cut)
+{
+    for (unsigned i = 0; i < device->source_count; i++)
+        device->sources[i]->cut_off += cut ? 1u : -1u;
+    device->quarantined = cut;
+}
+
+static enum sluice_status switch_sources(struct sluice_device *device, struct domain_link *link)
+{
+    enum sluice_status result = SLUICE_OK;
+
+    for (unsigned i = 0; i < device->source_count; i++) {
+        struct source *source = device->sources[i];
+        enum sluice_status status;
+
+        source->old = source->link;
+        status = source_switch_locked(source, link != NULL ? link : source->idle);
+        result = result == SLUICE_OK ? status : result;
+    }
+    settle_links(device);
+    return result;
+}
+
+enum sluice_status device_cut_off_locked(struct sluice_device *device)
+{
+    count_cut(device, true);
+    return switch_sources(device, NULL);
+}
+
+enum sluice_status device_restore_locked(struct sluice_device *device)
+{
+    bool walks = device->domain != NULL && device->domain->kind != SLUICE_DOMAIN_BLOCKING;
+    struct domain_link *link = NULL;
+    enum sluice_status status = SLUICE_OK;
+
+    if (walks)
+        status = domain_link_get_locked(device->domain, device->unit, &link);
+    if (status != SLUICE_OK)
+        return status;
+    count_cut(device, false);
+    /* Out of any domain it goes back to what firmware keeps for it; blocking domains block. */
+    if (walks || device->domain == NULL)
+        status = switch_sources(device, link);
+    if (status != SLUICE_OK) {
+        count_cut(device, true);
+        /* What this returns adds nothing: an entry that is not confirmed is blocked already. */
+        (void)!switch_sources(device, NULL);
+    }
     if (link != NULL)
         domain_link_put_locked(link);
     return status;

@@ -77,6 +77,7 @@ void device_free_locked(struct sluice_device *device)
 
     for (unsigned i = 0; i < device->source_count; i++) {
         device->sources[i]->users--;
+        device->sources[i]->cut_off -= device->quarantined ? 1u : 0u;
         source_put(sluice, device->sources[i]);
     }
     list_remove(&device->node);
@@ -124,6 +125,8 @@ enum sluice_status device_make_locked(struct sluice *sluice, struct unit *unit,
     device->unit = unit;
     device->bus = config->bus;
     device->untrusted = config->untrusted;
+    device->max_faults = config->max_faults;
+    device->fault_window_ns = config->fault_window_ns;
     device->source_capacity = sources;
     format_text(device->name, sizeof(device->name), "%s", config->name != NULL ? config->name : "");
     device->sources = host_alloc(sluice, sizeof(struct source *) * sources);
@@ -140,8 +143,11 @@ enum sluice_status device_make_locked(struct sluice *sluice, struct unit *unit,
 static enum sluice_status welcome_locked(struct sluice_device *device)
 {
     const struct domain_policy *policy = device->sluice->policy;
+    const struct domain_policy *faults = device->sluice->fault_policy;
     enum sluice_status status = policy != NULL ? policy->device_added(device) : SLUICE_OK;
 
+    if (status == SLUICE_OK && faults != NULL)
+        status = faults->device_added(device);
     if (status != SLUICE_OK)
         device_free_locked(device);
     return status;
@@ -184,7 +190,7 @@ enum sluice_status sluice_device_remove(struct sluice_device *device)
     irq = sluice_spin_lock(&sluice->lock);
     if (sluice->state != INSTANCE_STARTED)
         status = SLUICE_ERR_STATE;
-    else if (device->dma_open || device->interrupts > 0)
+    else if (device->dma_open || device->interrupts > 0 || device->held > 0)
         status = SLUICE_ERR_BUSY;
     else
         status = device_detach_locked(device);

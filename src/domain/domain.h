@@ -114,8 +114,16 @@ struct sluice_device {
     bool untrusted;
     struct sluice_domain *assigned; /**< by sluice_device_assign; NULL: to none */
     bool relaxed;                   /**< its domain leaves out what firmware reserved for it */
-    unsigned interrupts;            /**< blocks of interrupt entries; guarded by sluice->lock */
-    bool dma_open;         /**< the DMA API holds it in its domain; guarded by sluice->lock */
+    unsigned interrupts;      /**< blocks of interrupt entries; guarded by sluice->lock */
+    bool dma_open;            /**< the DMA API holds it in its domain; guarded by sluice->lock */
+    uint32_t max_faults;      /**< as configured */
+    uint64_t fault_window_ns; /**< as configured */
+    bool quarantined;         /**< its sources are cut off; guarded by sluice->lock */
+    unsigned held;            /**< calls that use it without the lock, a reset or a notice */
+    bool cut_confirmed;       /**< quarantined: the unit confirmed */
+    bool bus_master_off;      /**< quarantined: turned off by us */
+    unsigned cut_interrupts;  /**< quarantined: entries made to refuse */
+    uint64_t quarantined_ns;
     unsigned address_bits; /**< firmware: widest address on the way to the unit; 0: no limit */
     enum sluice_coherence coherence;    /**< firmware: whether its DMA snoops CPU caches */
     const struct platform_scope *scope; /**< platform: the first that names it */
@@ -230,6 +238,14 @@ SLUICE_MUST_CHECK enum sluice_status device_detach_locked(struct sluice_device *
 /** As sluice_domain_attach, without its log line. */
 SLUICE_MUST_CHECK enum sluice_status domain_attach_locked(struct sluice_domain *domain,
                                                           struct sluice_device *device);
+
+/**
+ * Blocks every source of a device, whatever domain it is in, until device_restore_locked; it stays
+ * in its domain. Returns: OK; TIMEOUT or HARDWARE (blocked, but not confirmed).
+ */
+SLUICE_MUST_CHECK enum sluice_status device_cut_off_locked(struct sluice_device *device);
+/** Puts it back. Returns: OK; of attach (it is blocked, and still counts as cut off). */
+SLUICE_MUST_CHECK enum sluice_status device_restore_locked(struct sluice_device *device);
 
 /* ---- device.c ---- */
 

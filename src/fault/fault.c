@@ -2,9 +2,7 @@
 /*
  * Faults of every unit in one form: the words for them, and draining by polling.
  */
-#include "unit/unit.h"
-
-#include <sluice/fault.h>
+#include "fault/fault.h"
 
 const char *sluice_fault_reason_text(enum sluice_fault_reason reason)
 {
@@ -53,5 +51,6 @@ unsigned sluice_fault_poll(struct sluice *sluice)
     }
     /* Release: this poll is through with the units; pairs with instance_change_begin's acquire. */
     atomic_fetch_sub_explicit(&sluice->pollers, 1, memory_order_release);
+    fault_work(sluice);
     return drained;
 }

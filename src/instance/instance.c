@@ -3,6 +3,7 @@
  * The instance: created with a host, fed with tables, destroyed.
  */
 #include "dma/dma.h"
+#include "fault/fault.h"
 #include "group/group.h"
 #include "instance/units.h"
 
@@ -46,6 +47,7 @@ static void init_lists(struct sluice *sluice)
 enum sluice_status sluice_create(const struct sluice_config *config, struct sluice **out)
 {
     const struct sluice_host_ops *ops;
+    enum sluice_status status;
     struct sluice *sluice;
 
     if (config == NULL || out == NULL || config->ops == NULL ||
@@ -69,6 +71,11 @@ enum sluice_status sluice_create(const struct sluice_config *config, struct slui
     if (sluice->cpu_count == 0)
         sluice->cpu_count = 1;
     init_lists(sluice);
+    status = fault_center_make(sluice);
+    if (status != SLUICE_OK) {
+        host_free(sluice, sluice, sizeof(*sluice));
+        return status;
+    }
     *out = sluice;
     return SLUICE_OK;
 }
@@ -85,10 +92,11 @@ enum sluice_status sluice_destroy(struct sluice *sluice)
     sluice_spin_unlock(&sluice->lock, irq);
     if (state != INSTANCE_STOPPED)
         return SLUICE_ERR_BUSY;
-    if (dma_context_is_used(sluice))
+    if (dma_context_is_used(sluice) || fault_center_is_used(sluice))
         return SLUICE_ERR_BUSY;
     dma_context_free(sluice);
     external_ports_clear(sluice);
+    fault_center_free(sluice);
     platform_clear(sluice, &sluice->platform);
     host_free(sluice, sluice, sizeof(*sluice));
     return SLUICE_OK;

@@ -31,11 +31,15 @@ static enum sluice_status check_addresses(struct sluice *sluice)
 
         for (struct list_node *other = node->next; other != &sluice->platform.units;
              other = other->next) {
-            if (container_of(other, struct platform_unit, node)->base == unit->base) {
+            if (!platform_same_unit(unit, container_of(other, struct platform_unit, node)))
+                continue;
+            if (unit->on_pci)
+                log_error(sluice, "firmware describes two units as function " LOG_RID,
+                          LOG_RID_ARGS(unit->segment, unit->rid));
+            else
                 log_error(sluice, "firmware describes two units with registers at %#llx",
                           (unsigned long long)unit->base);
-                return SLUICE_ERR_FIRMWARE;
-            }
+            return SLUICE_ERR_FIRMWARE;
         }
     }
     return SLUICE_OK;

@@ -10,6 +10,11 @@ static bool any_attached(struct sluice *sluice)
     {
         const struct sluice_device *device = container_of(node, struct sluice_device, node);
 
+        if (device->held > 0) {
+            log_error(sluice, "%s '%s' is being reset or told of: not stopped", device->label,
+                      device->name);
+            return true;
+        }
         if (device->domain != NULL) {
             log_error(sluice, "%s '%s' is still attached to domain '%s': not stopped",
                       device->label, device->name, device->domain->name);

@@ -3,6 +3,7 @@
  * State changes of an instance, and its units as a list.
  */
 #include "instance/units.h"
+#include "fault/fault.h"
 #include "group/group.h"
 
 enum sluice_status instance_change_begin(struct sluice *sluice, enum instance_state from,
@@ -146,4 +147,5 @@ void units_clear(struct sluice *sluice)
         list_remove(node);
         unit->ops->release(unit);
     }
+    fault_center_forget(sluice);
 }

@@ -33,6 +33,8 @@ static enum sluice_status write_entry(struct sluice_interrupt *interrupt, unsign
     if (sluice->state == INSTANCE_STARTED) {
         if (route != NULL && !route_is_possible(interrupt, route)) {
             status = SLUICE_ERR_INVALID;
+        } else if (route != NULL && interrupt->device != NULL && interrupt->device->quarantined) {
+            status = SLUICE_ERR_STATE;
         } else {
             status = block->unit->ops->interrupt_write(block->unit, block, index, route);
             interrupt->routed = route != NULL;

@@ -15,6 +15,8 @@ void unit_fault_deliver(void *arg, const struct sluice_fault *fault)
 
     if (observer != NULL)
         observer(unit->sluice, fault);
+    if (unit->sluice->fault_sink != NULL)
+        unit->sluice->fault_sink(unit->sluice, fault);
     if (config->on_fault != NULL)
         config->on_fault(config->on_fault_arg, fault);
 }

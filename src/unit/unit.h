@@ -117,6 +117,7 @@ struct source {
     struct domain_link *link; /**< what its entry points at now; NULL: blocked */
     struct domain_link *idle; /**< what it falls back to when it is in no domain; NULL: blocked */
     struct domain_link *old;  /**< where it was before the move that is going on */
+    unsigned cut_off;         /**< devices that use it and are quarantined: it stays blocked */
 };
 
 /**

@@ -78,6 +78,8 @@ void scene_init(struct scene *scene, const struct scene_config *config)
     model_host_configure(scene->machine->host, &sluice_config);
     sluice_config.hardware_timeout_ns = 1000000;
     sluice_config.avoid_queues = config->avoid_queues;
+    /* These devices keep no rules, and are to be watched doing so. */
+    sluice_config.max_faults = SLUICE_FAULTS_UNLIMITED;
     sluice_config.on_fault = on_fault;
     sluice_config.on_fault_arg = scene;
     if (config->configure != NULL)
@@ -110,6 +112,7 @@ void scene_finish_withheld(struct scene *scene, uint64_t withheld)
 {
     if (sluice_unit_count(scene->sluice) != 0)
         assert_int_equal(sluice_stop(scene->sluice), SLUICE_OK);
+    (void)model_host_run_events(scene->machine->host);
     assert_int_equal(sluice_destroy(scene->sluice), SLUICE_OK);
     assert_int_equal(model_host_violations_print(scene->machine->host), 0);
     assert_int_equal(machine_destroy(scene->machine), withheld);

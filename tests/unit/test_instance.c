@@ -55,6 +55,7 @@ static void test_create_needs_hooks(void **state)
         {offsetof(struct sluice_host_ops, event_install), false},
         {offsetof(struct sluice_host_ops, event_remove), true},
         {offsetof(struct sluice_host_ops, dma_poll_at), false},
+        {offsetof(struct sluice_host_ops, device_reset), false},
         {offsetof(struct sluice_host_ops, defer), false},
     };
 

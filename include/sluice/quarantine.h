@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Devices that fault: how many faults are too many, what is done then, and the way back.
+ *
+ * A device that faults `max_faults` times within the window is cut off by itself: every ID under
+ * which the unit sees it is blocked, its device TLB is emptied, its interrupts are refused, and its
+ * bus mastering is turned off. It stays a member of its domain, whose mappings stay as they are, so
+ * that sluice_device_recover() can bring it back after a reset. Other devices notice nothing, but
+ * for those that share a requester ID with it: the unit cannot tell them apart, and they are cut
+ * off too.
+ *
+ * Context of everything here: as in the head of sluice/instance.h, unless a function says more.
+ */
+#ifndef SLUICE_QUARANTINE_H
+#define SLUICE_QUARANTINE_H
+
+#include <sluice/device.h>
+#include <sluice/fault.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** sluice_config.max_faults and of a device: never cut off, whatever it does. */
+#define SLUICE_FAULTS_UNLIMITED UINT32_MAX
+/** Highest threshold; what is above it counts as it. */
+#define SLUICE_FAULTS_MOST 64u
+
+enum sluice_device_state {
+    SLUICE_DEVICE_OPERATIONAL = 0,
+    SLUICE_DEVICE_DEGRADED,    /**< it faulted within the window, or its unit is degraded */
+    SLUICE_DEVICE_QUARANTINED, /**< cut off */
+};
+
+struct sluice_device_health {
+    enum sluice_device_state state;
+    uint64_t fault_count; /**< since it was added or recovered, as far as the hardware told */
+    unsigned recent;      /**< of them, within the window */
+    uint32_t max_faults;  /**< threshold; SLUICE_FAULTS_UNLIMITED: none */
+    uint64_t window_ns;   /**< length of the window */
+    bool confirmed;       /**< quarantined: the unit confirmed that it let go of it */
+    bool bus_master_off;  /**< quarantined: and its bus mastering was turned off */
+    unsigned interrupts;  /**< quarantined: entries of it that refuse */
+    uint64_t since_ns;    /**< quarantined: host clock */
+};
+
+/** Called when a device was cut off, or came back. Context: as a fault subscriber. */
+typedef void sluice_quarantine_handler(void *arg, struct sluice_device *device,
+                                       enum sluice_device_state state);
+
+/** Whether it may do DMA and is not known to be in trouble. Context: any thread. */
+SLUICE_API bool sluice_device_is_operational(struct sluice_device *device);
+/** Returns: OK; INVALID. */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status
+sluice_device_health(struct sluice_device *device, struct sluice_device_health *out);
+
+/**
+ * Cuts a device off by hand.
+ * Returns: OK (also when it is already); STATE (not started); TIMEOUT or HARDWARE (its entries are
+ * blocked, but the unit did not confirm that it let go of the old ones).
+ */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status
+sluice_device_quarantine(struct sluice_device *device);
+
+/**
+ * Resets a device and brings it back into its domain. The reset is the host's `device_reset`, or a
+ * function level reset where the function has one [PCIe 6.6.2]; its configuration header and its
+ * MSI and MSI-X registers are put back, its bus mastering stays off for its driver to turn on. Its
+ * interrupt entries refuse until they are routed again.
+ * Context: may take a second; not from a fault subscriber or a quarantine handler.
+ * Returns: OK; STATE (it is not quarantined, somebody recovers it already or is being told of it,
+ * or the instance is not started); UNSUPPORTED (there is no
+ * way to reset it: it stays cut off); TIMEOUT (it did not come back from the reset, or the unit
+ * does not answer); HARDWARE; NO_MEMORY; NO_SPACE.
+ */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_device_recover(struct sluice_device *device);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The instance's part: made and freed with it; subscriptions, counts, watches of new devices.
+ */
+#include "fault/work.h"
+
+#define DEFAULT_RECORDS   256u
+#define RECORDS_MOST      65536u
+#define DEFAULT_MOST      10u
+#define DEFAULT_WINDOW_NS ((uint64_t)10000000000)
+
+static uint64_t records_wanted(const struct sluice_config *config)
+{
+    uint64_t wanted = config->fault_log_records != 0 ? config->fault_log_records : DEFAULT_RECORDS;
+    uint64_t records = 2;
+
+    while (records < wanted && records < RECORDS_MOST)
+        records *= 2;
+    return records;
+}
+
+enum sluice_status fault_center_make(struct sluice *sluice)
+{
+    struct fault_center *center = host_alloc(sluice, sizeof(*center));
+    enum sluice_status status;
+
+    if (center == NULL)
+        return SLUICE_ERR_NO_MEMORY;
+    center->sluice = sluice;
+    list_init(&center->subscribers);
+    status = fault_log_init(sluice, &center->log, records_wanted(&sluice->config));
+    if (status != SLUICE_OK) {
+        host_free(sluice, center, sizeof(*center));
+        return status;
+    }
+    sluice->faults = center;
+    sluice->fault_sink = fault_observe;
+    sluice->fault_policy = &fault_policy;
+    return SLUICE_OK;
+}
+
+bool fault_center_is_used(struct sluice *sluice)
+{
+    struct fault_center *center = sluice->faults;
+
+    /* Acquire: what the deferred call did is done; pairs with the release at its end. */
+    return atomic_load_explicit(&center->deferred, memory_order_acquire) != 0 ||
+           !list_empty(&center->subscribers);
+}
+
+void fault_center_forget(struct sluice *sluice)
+{
+    watches_clear(sluice, &sluice->faults->watches);
+}
+
+void fault_center_free(struct sluice *sluice)
+{
+    struct fault_center *center = sluice->faults;
+
+    watches_clear(sluice, &center->watches);
+    fault_log_clear(sluice, &center->log);
+    host_free(sluice, center, sizeof(*center));
+    sluice->faults = NULL;
+}
+
+/* ---- watches ---- */
+
+static unsigned most_of(const struct sluice_device *device)
+{
+    uint32_t most =
+        device->max_faults != 0 ? device->max_faults : device->sluice->config.max_faults;
+
+    if (most == SLUICE_FAULTS_UNLIMITED)
+        return 0;
+    return most != 0 ? most : DEFAULT_MOST;
+}
+
+static uint64_t window_of(const struct sluice_device *device)
+{
+    uint64_t window = device->fault_window_ns != 0 ? device->fault_window_ns
+                                                   : device->sluice->config.fault_window_ns;
+
+    return window != 0 ? window : DEFAULT_WINDOW_NS;
+}
+
+static enum sluice_status device_added(struct sluice_device *device)
+{
+    struct fault_center *center = device->sluice->faults;
+    enum sluice_status status = SLUICE_OK;
+
+    for (unsigned i = 0; i < device->source_count && status == SLUICE_OK; i++)
+        status = watch_get_locked(device->sluice, &center->watches, device->unit,
+                                  device->sources[i]->id, most_of(device), window_of(device));
+    return status;
+}
+
+const struct domain_policy fault_policy = {.device_added = device_added};
+
+struct watch *fault_watch_of(const struct sluice_device *device, unsigned index)
+{
+    if (index >= device->source_count)
+        return NULL;
+    return watch_find(&device->sluice->faults->watches, device->unit->name,
+                      device->sources[index]->id);
+}
+
+/* ---- subscriptions ---- */
+
+enum sluice_status sluice_fault_subscribe(struct sluice *sluice,
+                                          sluice_fault_subscriber *subscriber, void *arg,
+                                          struct sluice_fault_subscription **out)
+{
+    struct sluice_fault_subscription *subscription;
+    struct fault_center *center;
+    sluice_irqstate_t irq;
+
+    if (sluice == NULL || subscriber == NULL || out == NULL)
+        return SLUICE_ERR_INVALID;
+    subscription = host_alloc(sluice, sizeof(*subscription));
+    if (subscription == NULL)
+        return SLUICE_ERR_NO_MEMORY;
+    center = sluice->faults;
+    subscription->center = center;
+    subscription->subscriber = subscriber;
+    subscription->arg = arg;
+    subscription->cursor = fault_log_end(&center->log);
+    irq = sluice_spin_lock(&center->lock);
+    list_append(&center->subscribers, &subscription->node);
+    sluice_spin_unlock(&center->lock, irq);
+    *out = subscription;
+    return SLUICE_OK;
+}
+
+void sluice_fault_unsubscribe(struct sluice_fault_subscription *subscription)
+{
+    struct fault_center *center;
+    sluice_irqstate_t irq;
+
+    if (subscription == NULL)
+        return;
+    center = subscription->center;
+    irq = sluice_spin_lock(&center->lock);
+    list_remove(&subscription->node);
+    sluice_spin_unlock(&center->lock, irq);
+    /* Acquire: the call it may be in is over; pairs with the release in subscriber_let_go. */
+    while (atomic_load_explicit(&subscription->calls, memory_order_acquire) != 0)
+        sluice_cpu_pause();
+    host_free(center->sluice, subscription, sizeof(*subscription));
+}
+
+void sluice_fault_counts(struct sluice *sluice, struct sluice_fault_counts *out)
+{
+    struct fault_center *center;
+
+    if (sluice == NULL || out == NULL)
+        return;
+    center = sluice->faults;
+    *out = (struct sluice_fault_counts){
+        .faults = fault_log_end(&center->log),
+        .overwritten = atomic_load_explicit(&center->log.overtaken, memory_order_relaxed),
+        .quarantines = atomic_load_explicit(&center->quarantines, memory_order_relaxed),
+        .recoveries = atomic_load_explicit(&center->recoveries, memory_order_relaxed),
+    };
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Faults inside: from a unit's log to whoever has to act.
+ *
+ *   fault.c       words, polling                log.c    the last records, for many readers
+ *   center.c      what the instance has of it
+ *   watch.c       who faults how often          work.c   what is done about it, and who is told
+ *   quarantine.c  cutting a device off          reset.c  and resetting it
+ *
+ * A fault is counted and logged where it is drained, mostly in an interrupt, without a lock. All
+ * the rest (looking up devices, telling subscribers, cutting off) is work: it is done outside
+ * interrupts, by the host's `defer` or at the end of a poll, one at a time.
+ */
+#ifndef SLUICE_FAULT_FAULT_H
+#define SLUICE_FAULT_FAULT_H
+
+#include "fault/log.h"
+#include "fault/watch.h"
+
+#include <sluice/quarantine.h>
+
+/** The instance's part of it all; made by create, freed by destroy. */
+struct fault_center {
+    struct sluice *sluice;
+    struct fault_log log;
+    struct watches watches;
+    atomic_uint deferred; /**< 1: the host was asked to call back, and has not yet */
+    atomic_uint working;  /**< 1: somebody does the work now */
+    atomic_uint due;      /**< raised when there is something to do */
+    /** Guards the list; not held while a subscriber is called. */
+    struct sluice_spinlock lock;
+    struct list_node subscribers; /**< struct sluice_fault_subscription.node */
+    atomic_uint_fast64_t quarantines, recoveries;
+};
+
+/** Returns: OK; NO_MEMORY. */
+SLUICE_MUST_CHECK enum sluice_status fault_center_make(struct sluice *sluice);
+/** Whether the host still owes a call, or somebody is subscribed. */
+bool fault_center_is_used(struct sluice *sluice);
+void fault_center_free(struct sluice *sluice);
+/** The units are gone, and with them everybody to watch. */
+void fault_center_forget(struct sluice *sluice);
+
+/** Takes every fault that a unit delivers. An instance_fault_observer. */
+void fault_observe(struct sluice *sluice, const struct sluice_fault *fault);
+/** Does what is due, unless somebody else is at it. Context: no interrupt, no lock held. */
+void fault_work(struct sluice *sluice);
+
+/** What the domain layer tells of devices. */
+extern const struct domain_policy fault_policy;
+
+/** The watch of a device's index-th source; NULL: none. */
+struct watch *fault_watch_of(const struct sluice_device *device, unsigned index);
+
+/** Cuts a device off that is not; `why` is for the log. Under sluice->lock. */
+void quarantine_locked(struct sluice_device *device, const char *why);
+
+/**
+ * Resets a function and waits until it answers again.
+ * Context: may take a second; sluice->lock is not held.
+ * Returns: OK; UNSUPPORTED (it has no way to be); TIMEOUT.
+ */
+SLUICE_MUST_CHECK enum sluice_status reset_function(struct sluice *sluice, uint16_t segment,
+                                                    uint16_t rid);
+
+#endif

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Watches. See watch.h.
+ */
+#include "fault/watch.h"
+
+static _Atomic(struct watch *) *bucket_of(struct watches *watches, const char *unit, uint32_t id)
+{
+    uint64_t key = ((uintptr_t)unit >> 6) * 31u + id;
+
+    return &watches->buckets[(key ^ (key >> 8)) % WATCH_BUCKETS];
+}
+
+struct watch *watch_find(struct watches *watches, const char *unit, uint32_t id)
+{
+    /* Acquire: what it holds was written before; pairs with the release in watch_get_locked. */
+    struct watch *watch = atomic_load_explicit(bucket_of(watches, unit, id), memory_order_acquire);
+
+    while (watch != NULL && (watch->unit != unit || watch->id != id))
+        watch = watch->next;
+    return watch;
+}
+
+enum sluice_status watch_get_locked(struct sluice *sluice, struct watches *watches,
+                                    const struct unit *unit, uint32_t id, unsigned most,
+                                    uint64_t window_ns)
+{
+    _Atomic(struct watch *) *bucket = bucket_of(watches, unit->name, id);
+    struct watch *watch = watch_find(watches, unit->name, id);
+    bool made = watch == NULL;
+
+    if (made) {
+        watch = host_alloc(sluice, sizeof(*watch));
+        if (watch == NULL)
+            return SLUICE_ERR_NO_MEMORY;
+        watch->unit = unit->name;
+        watch->id = id;
+    }
+    watch_reset(watch);
+    atomic_store_explicit(&watch->window_ns, window_ns, memory_order_relaxed);
+    atomic_store_explicit(&watch->most, most < WATCH_MOST ? most : WATCH_MOST,
+                          memory_order_relaxed);
+    if (made) {
+        watch->next = atomic_load_explicit(bucket, memory_order_relaxed);
+        atomic_store_explicit(bucket, watch, memory_order_release);
+    }
+    return SLUICE_OK;
+}
+
+void watch_reset(struct watch *watch)
+{
+    atomic_store_explicit(&watch->faults, 0, memory_order_relaxed);
+    for (unsigned i = 0; i < WATCH_MOST; i++)
+        atomic_store_explicit(&watch->times[i], 0, memory_order_relaxed);
+    atomic_store_explicit(&watch->tripped, 0, memory_order_release);
+}
+
+bool watch_count(struct watch *watch, uint64_t now_ns)
+{
+    unsigned most = atomic_load_explicit(&watch->most, memory_order_relaxed);
+    uint64_t window_ns = atomic_load_explicit(&watch->window_ns, memory_order_relaxed);
+    unsigned turn;
+    uint64_t first;
+
+    atomic_fetch_add_explicit(&watch->faults, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&watch->total, 1, memory_order_relaxed);
+    atomic_store_explicit(&watch->last_ns, now_ns, memory_order_relaxed);
+    if (most == 0)
+        return false;
+    /* The first of the last `most` is where this one goes in the next round: one slot further. */
+    turn = atomic_fetch_add_explicit(&watch->turn, 1, memory_order_relaxed);
+    /* 0 stands for none, so that a clock that begins there loses a nanosecond. */
+    atomic_store_explicit(&watch->times[turn % most], now_ns != 0 ? now_ns : 1,
+                          memory_order_relaxed);
+    first = atomic_load_explicit(&watch->times[(turn + 1) % most], memory_order_relaxed);
+    return first != 0 && now_ns - first <= window_ns &&
+           atomic_exchange_explicit(&watch->tripped, 1, memory_order_acq_rel) == 0;
+}
+
+unsigned watch_recent(struct watch *watch, uint64_t now_ns)
+{
+    uint64_t window_ns = atomic_load_explicit(&watch->window_ns, memory_order_relaxed);
+    unsigned most = atomic_load_explicit(&watch->most, memory_order_relaxed);
+    unsigned recent = 0;
+
+    for (unsigned i = 0; i < most; i++) {
+        uint64_t time = atomic_load_explicit(&watch->times[i], memory_order_relaxed);
+
+        recent += time != 0 && now_ns - time <= window_ns;
+    }
+    return recent;
+}
+
+void watches_clear(struct sluice *sluice, struct watches *watches)
+{
+    for (unsigned i = 0; i < WATCH_BUCKETS; i++) {
+        struct watch *watch = atomic_load_explicit(&watches->buckets[i], memory_order_relaxed);
+
+        atomic_store_explicit(&watches->buckets[i], NULL, memory_order_relaxed);
+        while (watch != NULL) {
+            struct watch *next = watch->next;
+
+            host_free(sluice, watch, sizeof(*watch));
+            watch = next;
+        }
+    }
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Who faults how often: one watch a source of a device, found from interrupts without a lock.
+ *
+ * A watch is made when its device is added and stays until the instance stops, so that a look-up
+ * needs nothing but loads. A source that is no device's has none: it is blocked anyway.
+ */
+#ifndef SLUICE_FAULT_WATCH_H
+#define SLUICE_FAULT_WATCH_H
+
+#include "domain/domain.h"
+
+#include <sluice/fault.h>
+
+#define WATCH_BUCKETS 64u
+#define WATCH_MOST    64u /**< highest threshold */
+
+struct watch {
+    struct watch *next; /**< in its bucket; never changes once it can be found */
+    const char *unit;   /**< unit->name: the text itself is the unit */
+    uint32_t id;
+    atomic_uint_fast64_t faults; /**< since the device was added, or recovered */
+    atomic_uint_fast64_t total;  /**< ever */
+    atomic_uint most;            /**< faults in the window that are too many; 0: none ever are */
+    atomic_uint_fast64_t window_ns;
+    atomic_uint_fast64_t last_ns; /**< when the last one came */
+    atomic_uint tripped;          /**< 1: they were too many, and nobody acted on it yet */
+    atomic_uint turn;             /**< into times, modulo most */
+    atomic_uint_fast64_t times[WATCH_MOST]; /**< when the last `most` came; 0: none */
+};
+
+struct watches {
+    _Atomic(struct watch *) buckets[WATCH_BUCKETS];
+};
+
+/** Makes or revives the watch of a source. Under sluice->lock. Returns: OK; NO_MEMORY. */
+SLUICE_MUST_CHECK enum sluice_status watch_get_locked(struct sluice *sluice,
+                                                      struct watches *watches,
+                                                      const struct unit *unit, uint32_t id,
+                                                      unsigned most, uint64_t window_ns);
+/** NULL: not watched. Context: any. */
+struct watch *watch_find(struct watches *watches, const char *unit, uint32_t id);
+/** Counts a fault; true when it is the one that makes them too many. Context: any. */
+bool watch_count(struct watch *watch, uint64_t now_ns);
+/** Faults that lie in the window at `now`. */
+unsigned watch_recent(struct watch *watch, uint64_t now_ns);
+/** Begins anew: nothing has come yet. */
+void watch_reset(struct watch *watch);
+/** No units are left that could report. */
+void watches_clear(struct sluice *sluice, struct watches *watches);
+
+#endif

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What is done about faults, outside interrupts: devices with too many are cut off, subscribers are
+ * told.
+ */
+#include "fault/work.h"
+
+/* ---- from interrupts ---- */
+
+static void deferred_work(void *arg)
+{
+    struct sluice *sluice = arg;
+    struct fault_center *center = sluice->faults;
+
+    /* Before the work: what becomes due during it asks for a call of its own. */
+    atomic_store_explicit(&center->deferred, 2, memory_order_seq_cst);
+    fault_work(sluice);
+    /* Release: nothing of the instance is touched any more; pairs with fault_center_is_used. A
+     * call that was asked for meanwhile keeps its 1. */
+    unsigned expected = 2;
+    (void)atomic_compare_exchange_strong_explicit(&center->deferred, &expected, 0,
+                                                  memory_order_release, memory_order_relaxed);
+}
+
+/** Asks the host for a call, unless one is on its way. */
+static void ask_for_call(struct sluice *sluice)
+{
+    struct fault_center *center = sluice->faults;
+
+    if (sluice->ops->defer == NULL ||
+        atomic_exchange_explicit(&center->deferred, 1, memory_order_seq_cst) == 1)
+        return;
+    if (!sluice->ops->defer(sluice->config.ctx, deferred_work, sluice))
+        atomic_store_explicit(&center->deferred, 0, memory_order_relaxed);
+}
+
+void fault_observe(struct sluice *sluice, const struct sluice_fault *fault)
+{
+    struct fault_center *center = sluice->faults;
+    struct watch *watch = watch_find(&center->watches, fault->unit, fault->source);
+
+    fault_log_put(&center->log, fault);
+    if (watch != NULL)
+        (void)watch_count(watch, fault->time_ns);
+    if (atomic_exchange_explicit(&center->due, 1, memory_order_seq_cst) == 0)
+        ask_for_call(sluice);
+}
+
+/* ---- devices with too many ---- */
+
+static bool device_tripped(const struct sluice_device *device)
+{
+    bool tripped = false;
+
+    for (unsigned i = 0; i < device->source_count; i++) {
+        struct watch *watch = fault_watch_of(device, i);
+
+        tripped = tripped || (watch != NULL &&
+                              atomic_load_explicit(&watch->tripped, memory_order_acquire) != 0);
+    }
+    return tripped;
+}
+
+/** The first device that has to be cut off; cuts it off. */
+static struct sluice_device *cut_one_off(struct sluice *sluice)
+{
+    struct sluice_device *found = NULL;
+    sluice_irqstate_t irq = sluice_spin_lock(&sluice->lock);
+
+    if (sluice->state == INSTANCE_STARTED) {
+        list_for_each(node, &sluice->devices)
+        {
+            struct sluice_device *device = container_of(node, struct sluice_device, node);
+
+            if (found == NULL && !device->quarantined && device_tripped(device))
+                found = device;
+        }
+        if (found != NULL) {
+            quarantine_locked(found, "too many faults");
+            found->held++; /* until its owner was told */
+        }
+    }
+    sluice_spin_unlock(&sluice->lock, irq);
+    return found;
+}
+
+static void cut_off(struct sluice *sluice)
+{
+    const struct sluice_config *config = &sluice->config;
+    struct sluice_device *device;
+    sluice_irqstate_t irq;
+
+    while ((device = cut_one_off(sluice)) != NULL) {
+        if (config->on_quarantine != NULL)
+            config->on_quarantine(config->on_quarantine_arg, device, SLUICE_DEVICE_QUARANTINED);
+        irq = sluice_spin_lock(&sluice->lock);
+        device->held--;
+        sluice_spin_unlock(&sluice->lock, irq);
+    }
+}
+
+/* ---- telling ---- */
+
+static const struct sluice_device *sender_of(struct sluice *sluice,
+                                             const struct sluice_fault *fault)
+{
+    list_for_each(node, &sluice->devices)
+    {
+        const struct sluice_device *device = container_of(node, struct sluice_device, node);
+
+        for (unsigned i = 0; i < device->source_count; i++) {
+            if (device->unit->name == fault->unit && device->sources[i]->id == fault->source)
+                return device;
+        }
+    }
+    return NULL;
+}
+
+static enum sluice_address_history history_of(struct sluice_domain *domain,
+                                              const struct sluice_fault *fault)
+{
+    struct sluice_mapping mapping;
+
+    if (domain == NULL || !domain->has_tables || !fault->address_valid ||
+        fault->address > domain->pt.last)
+        return SLUICE_ADDRESS_UNKNOWN;
+    return domain_lookup(domain, fault->address, &mapping) == SLUICE_OK ? SLUICE_ADDRESS_MAPPED
+                                                                        : SLUICE_ADDRESS_NOT_MAPPED;
+}
+
+static void describe(struct sluice *sluice, struct sluice_fault_record *record)
+{
+    struct sluice_dma_misuse misuse;
+    const struct sluice_device *device;
+    sluice_irqstate_t irq = sluice_spin_lock(&sluice->lock);
+
+    device = sluice->state == INSTANCE_STARTED ? sender_of(sluice, &record->fault) : NULL;
+    if (device != NULL) {
+        format_text(record->device, sizeof(record->device), "%s '%s'", device->label, device->name);
+        if (device->domain != NULL)
+            format_text(record->domain, sizeof(record->domain), "%s", device->domain->name);
+        record->history = history_of(device->domain, &record->fault);
+    }
+    sluice_spin_unlock(&sluice->lock, irq);
+    if (record->history == SLUICE_ADDRESS_NOT_MAPPED &&
+        sluice_dma_explain_fault(sluice, &record->fault, &misuse) == SLUICE_OK &&
+        misuse.kind == SLUICE_DMA_USE_AFTER_UNMAP) {
+        record->history = SLUICE_ADDRESS_UNMAPPED;
+        record->unmapped_ago_ns = misuse.age_ns;
+    }
+}
+
+/** Holds the first subscription behind `after` in the list; NULL: there is none. */
+static struct sluice_fault_subscription *
+subscriber_hold_next(struct fault_center *center, struct sluice_fault_subscription *after)
+{
+    struct sluice_fault_subscription *next = NULL;
+    sluice_irqstate_t irq = sluice_spin_lock(&center->lock);
+    struct list_node *node = after != NULL ? after->node.next : center->subscribers.next;
+
+    if (node != &center->subscribers) {
+        next = container_of(node, struct sluice_fault_subscription, node);
+        atomic_fetch_add_explicit(&next->calls, 1, memory_order_relaxed);
+    }
+    sluice_spin_unlock(&center->lock, irq);
+    return next;
+}
+
+/** Release: the subscriber is not running; pairs with sluice_fault_unsubscribe. */
+static void subscriber_let_go(struct sluice_fault_subscription *subscription)
+{
+    atomic_fetch_sub_explicit(&subscription->calls, 1, memory_order_release);
+}
+
+static void tell(struct sluice *sluice, struct sluice_fault_subscription *subscription)
+{
+    struct fault_log *log = &sluice->faults->log;
+    uint64_t end = fault_log_end(log);
+    struct sluice_fault_record record;
+
+    /* No further than what there is now: a storm must not keep one subscriber for ever. */
+    while (subscription->cursor < end) {
+        record = (struct sluice_fault_record){0};
+        if (!fault_log_get(log, &subscription->cursor, &record.fault, &subscription->lost))
+            break;
+        record.number = subscription->cursor - 1;
+        describe(sluice, &record);
+        subscription->subscriber(subscription->arg, &record, subscription->lost);
+        subscription->lost = 0;
+    }
+}
+
+static void tell_all(struct sluice *sluice)
+{
+    struct fault_center *center = sluice->faults;
+    struct sluice_fault_subscription *at = subscriber_hold_next(center, NULL);
+
+    while (at != NULL) {
+        struct sluice_fault_subscription *next;
+
+        tell(sluice, at);
+        next = subscriber_hold_next(center, at);
+        subscriber_let_go(at);
+        at = next;
+    }
+}
+
+/* ---- one at a time ---- */
+
+void fault_work(struct sluice *sluice)
+{
+    struct fault_center *center = sluice->faults;
+
+    /* Whoever finds somebody at it leaves it to them: they look at `due` again before they go. */
+    while (atomic_load_explicit(&center->due, memory_order_seq_cst) != 0 &&
+           atomic_exchange_explicit(&center->working, 1, memory_order_seq_cst) == 0) {
+        atomic_store_explicit(&center->due, 0, memory_order_seq_cst);
+        cut_off(sluice);
+        tell_all(sluice);
+        atomic_store_explicit(&center->working, 0, memory_order_seq_cst);
+    }
+}
