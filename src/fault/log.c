@@ -27,8 +27,9 @@ static void store_words(struct fault_slot *slot, const struct sluice_fault *faul
     } copy = {.words = {0}};
 
     copy.fault = *fault;
+    /* Release: whoever reads one of these sees the odd turn before it; pairs with load_words. */
     for (unsigned i = 0; i < FAULT_WORDS; i++)
-        atomic_store_explicit(&slot->words[i], copy.words[i], memory_order_relaxed);
+        atomic_store_explicit(&slot->words[i], copy.words[i], memory_order_release);
 }
 
 static void load_words(struct fault_slot *slot, struct sluice_fault *out)
@@ -38,8 +39,9 @@ static void load_words(struct fault_slot *slot, struct sluice_fault *out)
         uint64_t words[FAULT_WORDS];
     } copy;
 
+    /* Acquire: the look at the turn that follows is not older; pairs with store_words. */
     for (unsigned i = 0; i < FAULT_WORDS; i++)
-        copy.words[i] = atomic_load_explicit(&slot->words[i], memory_order_relaxed);
+        copy.words[i] = atomic_load_explicit(&slot->words[i], memory_order_acquire);
     *out = copy.fault;
 }
 
@@ -59,8 +61,6 @@ void fault_log_put(struct fault_log *log, const struct sluice_fault *fault)
         atomic_fetch_add_explicit(&log->overtaken, 1, memory_order_relaxed);
         return;
     }
-    /* Release: the odd turn comes before the words; pairs with the reader's fence. */
-    atomic_thread_fence(memory_order_release);
     store_words(slot, fault);
     /* Release: the words come before the even turn; pairs with the reader's first load. */
     atomic_store_explicit(&slot->turn, 2 * number + 2, memory_order_release);
@@ -77,8 +77,6 @@ static bool read_slot(struct fault_log *log, uint64_t number, struct sluice_faul
     if (before != 2 * number + 2)
         return false;
     load_words(slot, out);
-    /* Acquire: the words come before the second look; pairs with the writer's fence. */
-    atomic_thread_fence(memory_order_acquire);
     *out_late = atomic_load_explicit(&slot->turn, memory_order_relaxed) != before;
     return !*out_late;
 }
