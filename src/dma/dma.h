@@ -273,6 +273,12 @@ void dma_invalidate(const struct sluice_dma *dma, sluice_phys_t phys, uint64_t b
 void dma_sync_one(struct sluice_dma *dma, sluice_iova_t address, uint64_t bytes, uint32_t flags,
                   bool to_device);
 
+/* ---- info.c ---- */
+
+/** sluice_dma_domain_info with sluice->lock held. */
+SLUICE_MUST_CHECK enum sluice_status dma_domain_info_locked(struct sluice_domain *domain,
+                                                            struct sluice_dma_domain_info *out);
+
 /* ---- count.c ---- */
 
 SLUICE_MUST_CHECK enum sluice_status counters_init(struct sluice *sluice,

@@ -45,21 +45,27 @@ static void fill_domain_info(struct dma_space *space, struct sluice_dma_domain_i
     space_usage(space, &out->usage);
 }
 
+enum sluice_status dma_domain_info_locked(struct sluice_domain *domain,
+                                          struct sluice_dma_domain_info *out)
+{
+    struct domain_manager *manager = atomic_load_explicit(&domain->manager, memory_order_relaxed);
+
+    if (manager == NULL)
+        return SLUICE_ERR_NOT_FOUND;
+    fill_domain_info(container_of(manager, struct dma_space, manager), out);
+    return SLUICE_OK;
+}
+
 enum sluice_status sluice_dma_domain_info(struct sluice_domain *domain,
                                           struct sluice_dma_domain_info *out)
 {
-    struct domain_manager *manager;
-    enum sluice_status status = SLUICE_ERR_NOT_FOUND;
+    enum sluice_status status;
     sluice_irqstate_t irq;
 
     if (domain == NULL || out == NULL)
         return SLUICE_ERR_INVALID;
     irq = sluice_spin_lock(&domain->sluice->lock);
-    manager = atomic_load_explicit(&domain->manager, memory_order_relaxed);
-    if (manager != NULL) {
-        fill_domain_info(container_of(manager, struct dma_space, manager), out);
-        status = SLUICE_OK;
-    }
+    status = dma_domain_info_locked(domain, out);
     sluice_spin_unlock(&domain->sluice->lock, irq);
     return status;
 }

@@ -55,6 +55,9 @@ struct watch *fault_watch_of(const struct sluice_device *device, unsigned index)
 /** Cuts a device off that is not; `why` is for the log. Under sluice->lock. */
 void quarantine_locked(struct sluice_device *device, const char *why);
 
+/** sluice_device_health with sluice->lock held. */
+void fault_health_locked(const struct sluice_device *device, struct sluice_device_health *out);
+
 /**
  * Resets a function and waits until it answers again.
  * Context: may take a second; sluice->lock is not held.

@@ -214,16 +214,10 @@ static enum sluice_device_state state_of(const struct sluice_device *device, uns
     return SLUICE_DEVICE_OPERATIONAL;
 }
 
-enum sluice_status sluice_device_health(struct sluice_device *device,
-                                        struct sluice_device_health *out)
+void fault_health_locked(const struct sluice_device *device, struct sluice_device_health *out)
 {
-    struct watch *watch;
-    sluice_irqstate_t irq;
+    struct watch *watch = fault_watch_of(device, 0);
 
-    if (device == NULL || out == NULL)
-        return SLUICE_ERR_INVALID;
-    irq = sluice_spin_lock(&device->sluice->lock);
-    watch = fault_watch_of(device, 0);
     *out = (struct sluice_device_health){.fault_count = faults_of(device),
                                          .recent = recent_of(device),
                                          .max_faults = SLUICE_FAULTS_UNLIMITED};
@@ -240,6 +234,17 @@ enum sluice_status sluice_device_health(struct sluice_device *device,
         out->interrupts = device->cut_interrupts;
         out->since_ns = device->quarantined_ns;
     }
+}
+
+enum sluice_status sluice_device_health(struct sluice_device *device,
+                                        struct sluice_device_health *out)
+{
+    sluice_irqstate_t irq;
+
+    if (device == NULL || out == NULL)
+        return SLUICE_ERR_INVALID;
+    irq = sluice_spin_lock(&device->sluice->lock);
+    fault_health_locked(device, out);
     sluice_spin_unlock(&device->sluice->lock, irq);
     return SLUICE_OK;
 }

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The whole picture, gathered.
+ */
+#include "instance/overview.h"
+
+#include "dma/dma.h"
+#include "fault/fault.h"
+
+bool overview_is_listed(const struct sluice *sluice)
+{
+    return sluice->state != INSTANCE_STOPPED && sluice->state != INSTANCE_CHANGING;
+}
+
+enum sluice_device_state overview_state_of(struct sluice_device *device, uint64_t *out_faults)
+{
+    struct sluice_device_health health;
+
+    fault_health_locked(device, &health);
+    *out_faults = health.fault_count;
+    return health.state;
+}
+
+static void gather_devices(struct sluice *sluice, struct sluice_overview *out)
+{
+    list_for_each(node, &sluice->devices)
+    {
+        struct sluice_device *device = container_of(node, struct sluice_device, node);
+        uint64_t faults;
+        enum sluice_device_state state = overview_state_of(device, &faults);
+
+        out->devices++;
+        out->attached += device->domain != NULL;
+        out->untrusted += device->untrusted;
+        out->troubled += state == SLUICE_DEVICE_DEGRADED && faults != 0;
+        out->quarantined += state == SLUICE_DEVICE_QUARANTINED;
+    }
+}
+
+static void gather_domains(struct sluice *sluice, struct sluice_overview *out)
+{
+    list_for_each(node, &sluice->domains)
+    {
+        struct sluice_domain *domain = container_of(node, struct sluice_domain, node);
+        struct sluice_dma_domain_info dma;
+        struct sluice_domain_info info;
+
+        sluice_domain_info(domain, &info);
+        out->domains += !domain->internal;
+        out->table_bytes += info.table_bytes;
+        if (dma_domain_info_locked(domain, &dma) != SLUICE_OK)
+            continue;
+        out->mappings += dma.usage.live;
+        out->mapped_bytes += dma.usage.bytes;
+        out->strict_flushes += dma.strict_flushes;
+        out->lazy_flushes += dma.lazy_flushes;
+        out->queued += dma.queued;
+    }
+}
+
+void overview_gather_locked(struct sluice *sluice, struct sluice_overview *out)
+{
+    out->withheld_pages = atomic_load_explicit(&sluice->withheld_pages, memory_order_relaxed);
+    if (!overview_is_listed(sluice))
+        return;
+    list_for_each(node, &sluice->units)
+    {
+        struct unit *unit = container_of(node, struct unit, node);
+
+        out->units += unit->started;
+        out->degraded += atomic_load_explicit(&unit->degraded, memory_order_relaxed) != 0;
+    }
+    out->enabled = sluice->state == INSTANCE_STARTED;
+    gather_devices(sluice, out);
+    gather_domains(sluice, out);
+}
+
+void overview_gather(struct sluice *sluice, struct sluice_overview *out)
+{
+    sluice_fault_counts(sluice, &out->faults);
+    sluice_interrupt_info(sluice, &out->interrupts);
+    sluice_dma_bounce_info(sluice, &out->bounce);
+    out->groups = sluice_group_count(sluice);
+}
+
+enum sluice_status sluice_overview(struct sluice *sluice, struct sluice_overview *out)
+{
+    sluice_irqstate_t irq;
+
+    if (sluice == NULL || out == NULL)
+        return SLUICE_ERR_INVALID;
+    *out = (struct sluice_overview){0};
+    overview_gather(sluice, out);
+    irq = sluice_spin_lock(&sluice->lock);
+    overview_gather_locked(sluice, out);
+    sluice_spin_unlock(&sluice->lock, irq);
+    return SLUICE_OK;
+}
