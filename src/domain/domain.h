@@ -114,7 +114,7 @@ struct sluice_device {
     bool untrusted;
     struct sluice_domain *assigned; /**< by sluice_device_assign; NULL: to none */
     bool relaxed;                   /**< its domain leaves out what firmware reserved for it */
-    unsigned interrupts;      /**< blocks of interrupt entries; guarded by sluice->lock */
+    unsigned interrupts;            /**< blocks of interrupt entries; guarded by sluice->lock */
     bool dma_open;            /**< the DMA API holds it in its domain; guarded by sluice->lock */
     uint32_t max_faults;      /**< as configured */
     uint64_t fault_window_ns; /**< as configured */

@@ -83,6 +83,10 @@ unsigned watch_recent(struct watch *watch, uint64_t now_ns)
     unsigned most = atomic_load_explicit(&watch->most, memory_order_relaxed);
     unsigned recent = 0;
 
+    /* Without a threshold only the last one's time is kept. */
+    if (most == 0)
+        return atomic_load_explicit(&watch->faults, memory_order_relaxed) != 0 &&
+               now_ns - atomic_load_explicit(&watch->last_ns, memory_order_relaxed) <= window_ns;
     for (unsigned i = 0; i < most; i++) {
         uint64_t time = atomic_load_explicit(&watch->times[i], memory_order_relaxed);
 

@@ -42,7 +42,7 @@ SLUICE_MUST_CHECK enum sluice_status watch_get_locked(struct sluice *sluice,
 struct watch *watch_find(struct watches *watches, const char *unit, uint32_t id);
 /** Counts a fault; true when it is the one that makes them too many. Context: any. */
 bool watch_count(struct watch *watch, uint64_t now_ns);
-/** Faults that lie in the window at `now`. */
+/** Faults that lie in the window at `now`; without a threshold 1 stands for any number. */
 unsigned watch_recent(struct watch *watch, uint64_t now_ns);
 /** Begins anew: nothing has come yet. */
 void watch_reset(struct watch *watch);
