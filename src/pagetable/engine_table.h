@@ -124,13 +124,15 @@ static bool engine_config_possible(const struct pt_config *config)
 /** log2 of the root in 4 KiB pages: at least one table, more where roots may be wider. */
 static unsigned engine_root_order(const struct pt_config *config)
 {
+#ifdef PTF_ROOT_WHOLE
+    (void)config;
+    return PTF_GRANULE_LG2 - SLUICE_PAGE_LG2 + PTF_ROOT_EXTRA_BITS;
+#else
     unsigned width = engine_shift(config->levels);
     unsigned extra = config->iova_bits > width ? config->iova_bits - width : 0;
 
-#ifdef PTF_ROOT_WHOLE
-    extra = PTF_ROOT_EXTRA_BITS;
-#endif
     return PTF_GRANULE_LG2 - SLUICE_PAGE_LG2 + extra;
+#endif
 }
 
 static enum sluice_status engine_create(struct sluice *sluice, const struct pt_config *config,
