@@ -42,8 +42,8 @@ struct amdvi_model_config amdvi_model_defaults(void)
 uint64_t amdvi_model_efr(const struct amdvi_model_config *config)
 {
     return (uint64_t)config->x2apic << 2 | (uint64_t)config->invalidate_all << 6 |
-           (uint64_t)config->page_requests << 1 | (uint64_t)config->guest_apic << 7 |
-           (uint64_t)(config->levels - 4) << 10;
+           (uint64_t)config->page_requests << 1 | (uint64_t)config->dual_events << 29 |
+           (uint64_t)config->guest_apic << 7 | (uint64_t)(config->levels - 4) << 10;
 }
 
 uint64_t amdvi_model_efr2(const struct amdvi_model_config *config)

@@ -48,6 +48,7 @@ struct amdvi_model_config {
     bool device_tlb;         /**< IotlbSup */
     bool guest_apic;         /**< EFR.GASUP: interrupt entries of 128 bits can be had */
     bool x2apic;             /**< EFR.XTSUP */
+    bool dual_events;        /**< EFR.DUALEVT 2: goes on in a second event log by itself */
     bool page_requests;      /**< EFR.PPRSUP: a log of page requests */
     bool many_interrupts;    /**< EFR2: 2048 interrupt entries in a table; else 512 */
     bool no_msi;             /**< its function has no MSI capability */
@@ -139,6 +140,7 @@ struct amdvi_model_stats {
     uint64_t doorbells; /**< writes to the command buffer's tail */
     uint64_t commands, waits, entries, pages, pages_everything, device_tlb, interrupts, all;
     uint64_t walks, iotlb_hits, events_logged, events_lost;
+    uint64_t log_changes; /**< from one event log to the other */
     uint64_t requests_logged, requests_lost;
     uint64_t answers, answers_invalid; /**< to groups of page requests */
     uint64_t passed;                   /**< accesses that an entry with V clear let through */
@@ -171,6 +173,7 @@ struct amdvi_model_injection {
     uint64_t gone_at;        /**< registers are all ones from the n-th access on */
     sluice_phys_t bad_fetch; /**< reading this page of tables fails; 0: none */
     unsigned late_event;     /**< an event is in memory so many register reads after its tail */
+    bool untold_change;      /**< changes over to the other event log without an overflow bit */
     bool late_request;       /**< the same of page requests: late_event says how many */
 };
 

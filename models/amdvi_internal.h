@@ -24,6 +24,7 @@ enum {
     A_EXCL_LIMIT = 0x28,
     A_EFR = 0x30,
     A_PPRLOG = 0x38,
+    A_EVTLOG_B = 0xf8,
     A_CMD_HEAD = 0x2000,
     A_CMD_TAIL = 0x2008,
     A_EVT_HEAD = 0x2010,
@@ -31,7 +32,9 @@ enum {
     A_STATUS = 0x2020,
     A_PPR_HEAD = 0x2030,
     A_PPR_TAIL = 0x2038,
-    A_REGISTERS = 0x2040,
+    A_EVTB_HEAD = 0x2070,
+    A_EVTB_TAIL = 0x2078,
+    A_REGISTERS = 0x2080,
 };
 
 #define BIT64(n)              ((uint64_t)1 << (n))
@@ -49,6 +52,7 @@ enum {
 #define C_PPRINT   BIT64(14)
 #define C_PPR      BIT64(15)
 #define C_GA       BIT64(17)
+#define C_DUALEVT  MASK64(33, 32) /* 2: goes on in the other log by itself */
 #define C_XT       BIT64(50)
 
 #define S_EVTOVERFLOW BIT64(0)
@@ -59,6 +63,8 @@ enum {
 #define S_PPROVERFLOW BIT64(5)
 #define S_PPRINT      BIT64(6)
 #define S_PPRRUN      BIT64(7)
+#define S_EVTOVERB    BIT64(15)
+#define S_EVTACTIVE   BIT64(16) /* events go to log B */
 
 /* Events [2.5]. */
 enum {
@@ -204,6 +210,8 @@ void amdvi_ats_request(void *unit, uint16_t rid, uint64_t address, struct model_
 bool amdvi_page_answer(struct amdvi_model *unit, uint64_t low, uint64_t high);
 
 /* amdvi_log.c */
+/** Whether the event log that is written now has overflowed. */
+bool amdvi_log_overflowed(const struct amdvi_model *unit);
 /** Sets an interrupt bit of STATUS; the message is sent when it was clear and `enable` is set. */
 void amdvi_raise(struct amdvi_model *unit, uint64_t bit, uint64_t enable);
 void amdvi_put_event(struct amdvi_model *unit, unsigned code, uint64_t low, uint64_t high);

@@ -47,21 +47,68 @@ void amdvi_put_progress(struct amdvi_model *unit)
     store(unit, unit->late_at, unit->late_event);
 }
 
+/* The two logs; a unit with one has only the first. */
+static const struct {
+    unsigned base, head, tail;
+    uint64_t overflow;
+} logs[2] = {
+    {A_EVTLOG, A_EVT_HEAD, A_EVT_TAIL, S_EVTOVERFLOW},
+    {A_EVTLOG_B, A_EVTB_HEAD, A_EVTB_TAIL, S_EVTOVERB},
+};
+
+static unsigned active(const struct amdvi_model *unit)
+{
+    return (amdvi_get(unit, A_STATUS) & S_EVTACTIVE) != 0 ? 1 : 0;
+}
+
+bool amdvi_log_overflowed(const struct amdvi_model *unit)
+{
+    return (amdvi_get(unit, A_STATUS) & logs[active(unit)].overflow) != 0;
+}
+
+static bool is_full(const struct amdvi_model *unit, unsigned log)
+{
+    uint64_t bytes = BIT64(FIELD64(amdvi_get(unit, logs[log].base), 59, 56)) * 16;
+
+    return (amdvi_get(unit, logs[log].tail) + 16) % bytes == amdvi_get(unit, logs[log].head);
+}
+
+/*
+ * The log that is written is full: it says so, and the unit goes on in the other, where there are
+ * two and that one was given back [3.4, DualEventLogEn 10b]. False: the event is lost, and no more
+ * are logged.
+ */
+static bool change_over(struct amdvi_model *unit)
+{
+    unsigned from = active(unit);
+    uint64_t *status = amdvi_reg(unit, A_STATUS);
+    bool dual = FIELD64(amdvi_get(unit, A_CONTROL), 33, 32) == 2;
+
+    amdvi_raise(unit, S_EVTINT, C_EVTINT);
+    if (!dual || (*status & logs[1 - from].overflow) != 0 || is_full(unit, 1 - from)) {
+        *status |= logs[from].overflow;
+        if ((unit->inject.stuck_status & S_EVTRUN) == 0)
+            *status &= ~S_EVTRUN;
+        unit->stats.events_lost++;
+        return false;
+    }
+    if (!unit->inject.untold_change)
+        *status |= logs[from].overflow;
+    *status ^= S_EVTACTIVE;
+    unit->stats.log_changes++;
+    return true;
+}
+
 static void append(struct amdvi_model *unit, const uint64_t event[2])
 {
-    uint64_t base = amdvi_get(unit, A_EVTLOG);
-    uint64_t bytes = BIT64(FIELD64(base, 59, 56)) * 16;
-    uint64_t tail = amdvi_get(unit, A_EVT_TAIL);
-    uint64_t next = (tail + 16) % bytes;
+    unsigned log;
+    uint64_t base, tail;
 
-    if (next == amdvi_get(unit, A_EVT_HEAD)) {
-        *amdvi_reg(unit, A_STATUS) |= S_EVTOVERFLOW;
-        if ((unit->inject.stuck_status & S_EVTRUN) == 0)
-            *amdvi_reg(unit, A_STATUS) &= ~S_EVTRUN;
-        unit->stats.events_lost++;
-        amdvi_raise(unit, S_EVTINT, C_EVTINT);
+    if (is_full(unit, active(unit)) && !change_over(unit))
         return;
-    }
+    log = active(unit);
+    base = amdvi_get(unit, logs[log].base);
+    tail = amdvi_get(unit, logs[log].tail);
     if (unit->inject.late_event != 0 && !unit->late) {
         unit->late = true;
         unit->late_left = unit->inject.late_event;
@@ -70,7 +117,7 @@ static void append(struct amdvi_model *unit, const uint64_t event[2])
     } else {
         store(unit, (base & ADDRESS) + tail, event);
     }
-    *amdvi_reg(unit, A_EVT_TAIL) = next;
+    *amdvi_reg(unit, logs[log].tail) = (tail + 16) % (BIT64(FIELD64(base, 59, 56)) * 16);
     unit->stats.events_logged++;
     amdvi_raise(unit, S_EVTINT, C_EVTINT);
 }
@@ -79,7 +126,7 @@ void amdvi_put_event(struct amdvi_model *unit, unsigned code, uint64_t low, uint
 {
     const uint64_t event[2] = {(uint64_t)code << 60 | low, high};
 
-    if ((amdvi_get(unit, A_STATUS) & (S_EVTRUN | S_EVTOVERFLOW)) != S_EVTRUN) {
+    if ((amdvi_get(unit, A_STATUS) & S_EVTRUN) == 0 || amdvi_log_overflowed(unit)) {
         unit->stats.events_lost++;
         return;
     }

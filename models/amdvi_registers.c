@@ -9,7 +9,8 @@ static uint64_t control_bits(const struct amdvi_model *unit)
 {
     return MASK64(12, 0) | (unit->config.guest_apic ? C_GA : 0) | (unit->config.x2apic ? C_XT : 0) |
            (unit->config.many_interrupts ? BIT64(43) : 0) |
-           (unit->config.page_requests ? C_PPRLOG | C_PPRINT | C_PPR : 0);
+           (unit->config.page_requests ? C_PPRLOG | C_PPRINT | C_PPR : 0) |
+           (unit->config.dual_events ? C_DUALEVT : 0);
 }
 
 void amdvi_registers_reset(struct amdvi_model *unit)
@@ -47,7 +48,7 @@ static void follow(struct amdvi_model *unit)
 
     if ((control & (C_EN | C_CMDBUF)) == (C_EN | C_CMDBUF) && !unit->halted)
         want |= S_CMDRUN;
-    if ((control & (C_EN | C_EVTLOG)) == (C_EN | C_EVTLOG) && (*status & S_EVTOVERFLOW) == 0)
+    if ((control & (C_EN | C_EVTLOG)) == (C_EN | C_EVTLOG) && !amdvi_log_overflowed(unit))
         want |= S_EVTRUN;
     if ((control & (C_EN | C_PPRLOG)) == (C_EN | C_PPRLOG) && (*status & S_PPROVERFLOW) == 0)
         want |= S_PPRRUN;
@@ -90,6 +91,14 @@ static void control_written(struct amdvi_model *unit, uint64_t value)
         amdvi_violate(unit, "CONTROL: event log turned on before it had stopped");
     if ((value & ~before & C_PPRLOG) != 0 && running(unit, S_PPRRUN))
         amdvi_violate(unit, "CONTROL: page request log turned on before it had stopped");
+    if (FIELD64(value, 33, 32) == 1 || FIELD64(value, 33, 32) == 3)
+        amdvi_violate(unit, "CONTROL: logs that software changes over are not modelled");
+    if (((value ^ before) & C_DUALEVT) != 0 && running(unit, S_EVTRUN))
+        amdvi_violate(unit, "CONTROL: one log or two changed while it runs");
+    if ((value & C_DUALEVT) != 0 && (value & C_EVTLOG) != 0 && amdvi_get(unit, A_EVTLOG_B) == 0)
+        amdvi_violate(unit, "CONTROL: two event logs without the second");
+    if ((value & ~before & C_EVTLOG) != 0)
+        *amdvi_reg(unit, A_STATUS) &= ~S_EVTACTIVE;
     if ((value & C_PPRLOG) != 0 && amdvi_get(unit, A_PPRLOG) == 0)
         amdvi_violate(unit, "CONTROL: page request log turned on without one");
     *amdvi_reg(unit, A_CONTROL) = value;
@@ -124,6 +133,7 @@ static const struct ring rings[] = {
     {A_CMDBUF, A_CMD_HEAD, A_CMD_TAIL, A_CMD_HEAD, S_CMDRUN},
     {A_EVTLOG, A_EVT_HEAD, A_EVT_TAIL, A_EVT_TAIL, S_EVTRUN},
     {A_PPRLOG, A_PPR_HEAD, A_PPR_TAIL, A_PPR_TAIL, S_PPRRUN},
+    {A_EVTLOG_B, A_EVTB_HEAD, A_EVTB_TAIL, A_EVTB_TAIL, S_EVTRUN},
 };
 
 static const struct ring *ring_of(unsigned offset)
@@ -176,6 +186,8 @@ static bool known(const struct amdvi_model *unit, unsigned offset)
 {
     if (offset == A_PPRLOG || offset == A_PPR_HEAD || offset == A_PPR_TAIL)
         return unit->config.page_requests;
+    if (offset == A_EVTLOG_B || offset == A_EVTB_HEAD || offset == A_EVTB_TAIL)
+        return unit->config.dual_events;
     return offset <= A_EFR || (offset >= A_CMD_HEAD && offset <= A_STATUS);
 }
 
@@ -193,6 +205,7 @@ static void written(struct amdvi_model *unit, unsigned offset, uint64_t value)
     case A_CMDBUF:
     case A_EVTLOG:
     case A_PPRLOG:
+    case A_EVTLOG_B:
         ring_written(unit, offset, value);
         break;
     case A_CONTROL:
@@ -208,11 +221,13 @@ static void written(struct amdvi_model *unit, unsigned offset, uint64_t value)
     case A_EVT_TAIL:
     case A_PPR_HEAD:
     case A_PPR_TAIL:
+    case A_EVTB_HEAD:
+    case A_EVTB_TAIL:
         pointer_written(unit, offset, value);
         break;
     case A_STATUS: /* write 1 to clear; run bits are read-only */
-        *amdvi_reg(unit, A_STATUS) &=
-            ~(value & (S_EVTOVERFLOW | S_EVTINT | S_COMWAITINT | S_PPROVERFLOW | S_PPRINT));
+        *amdvi_reg(unit, A_STATUS) &= ~(value & (S_EVTOVERFLOW | S_EVTINT | S_COMWAITINT |
+                                                 S_PPROVERFLOW | S_PPRINT | S_EVTOVERB));
         break;
     default:
         amdvi_violate(unit, "write of %#llx to read-only or reserved register %#x",

@@ -56,14 +56,22 @@ struct amdvi_ats {
     uint8_t depth;
 };
 
-/** The event log, guarded by ring.lock. */
+/** One buffer of events. */
+struct amdvi_log_part {
+    struct sluice_pages pages; /**< B: none where the unit does not change over by itself */
+    unsigned head;             /**< the next event to deliver */
+    unsigned noted;            /**< the next event to look at, for what concerns the ring */
+    unsigned waiting;          /**< events from head to noted */
+};
+
+/** The event log, or both of them; guarded by ring.lock. */
 struct amdvi_log {
-    struct sluice_pages pages;
-    unsigned head;    /**< the next event to deliver */
-    unsigned noted;   /**< the next event to look at, for what concerns the ring */
-    unsigned waiting; /**< events from head to noted */
-    bool lost;        /**< some were lost, and that was not told with a fault yet */
-    bool full;        /**< the unit stopped logging; it goes on when the log is empty */
+    struct amdvi_log_part parts[2];
+    bool dual;
+    unsigned first; /**< where the oldest events are */
+    bool left;      /**< all of `first` is noted: the unit writes to the other */
+    bool lost;      /**< some were lost, and that was not told with a fault yet */
+    bool full;      /**< the unit stopped logging; it goes on when the log is empty */
     uint64_t seen;
 };
 
@@ -294,6 +302,10 @@ enum sluice_status amdvi_link_close(struct unit *unit, struct domain_link *link)
  * one that did not come in time. The tail said that it is there.
  */
 struct amdvi_event amdvi_log_entry(struct amdvi *amdvi, const struct amdvi_event *from);
+/** The log's memory, or that of both. */
+bool amdvi_log_allocate(struct amdvi *amdvi);
+/** Bits of CONTROL that turn it on. */
+uint64_t amdvi_log_bits(const struct amdvi *amdvi);
 /** Programs the log, empty; it runs when CONTROL says so. */
 void amdvi_log_program(struct amdvi *amdvi);
 enum sluice_status amdvi_log_off(struct amdvi *amdvi);

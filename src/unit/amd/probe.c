@@ -91,7 +91,7 @@ static bool allocate(struct amdvi *amdvi)
 
     amdvi->domains = host_alloc(sluice, domain_bytes(amdvi));
     if (amdvi->domains == NULL || !unit_ring_init(&amdvi->ring, &amdvi->unit, &amdvi_ring_ops) ||
-        !host_pages_alloc(sluice, 0, -1, &amdvi->log.pages) || !allocate_table(amdvi))
+        !amdvi_log_allocate(amdvi) || !allocate_table(amdvi))
         return false;
     if (amdvi_requests_there(amdvi) && !host_pages_alloc(sluice, 0, -1, &amdvi->requests.pages))
         return false;
@@ -128,7 +128,8 @@ static void amdvi_release(struct unit *unit)
     amdvi_interrupt_tables_release(amdvi);
     amdvi_pages_give_back(amdvi, &amdvi->ring.pages, 0);
     amdvi_pages_give_back(amdvi, &amdvi->ring.status, 0);
-    amdvi_pages_give_back(amdvi, &amdvi->log.pages, 0);
+    amdvi_pages_give_back(amdvi, &amdvi->log.parts[0].pages, 0);
+    amdvi_pages_give_back(amdvi, &amdvi->log.parts[1].pages, 0);
     amdvi_pages_give_back(amdvi, &amdvi->requests.pages, 0);
     amdvi_pages_give_back(amdvi, &amdvi->table, amdvi->table_order);
     if (amdvi->domains != NULL)

@@ -22,6 +22,7 @@
     R(EXCL_LIMIT, 0x0028, 8, "3.4", "exclusion range limit")                                     \
     R(EFR, 0x0030, 8, "3.4", "extended features")                                                \
     R(PPRLOG, 0x0038, 8, "3.4", "page request log base")                                         \
+    R(EVTLOG_B, 0x00f8, 8, "3.4", "event log B base")                                            \
     R(CMDBUF_HEAD, 0x2000, 8, "3.4", "command buffer head")                                     \
     R(CMDBUF_TAIL, 0x2008, 8, "3.4", "command buffer tail")                                     \
     R(EVTLOG_HEAD, 0x2010, 8, "3.4", "event log head")                                          \
@@ -29,6 +30,8 @@
     R(STATUS, 0x2020, 8, "3.4", "status")                                                       \
     R(PPRLOG_HEAD, 0x2030, 8, "3.4", "page request log head")                                   \
     R(PPRLOG_TAIL, 0x2038, 8, "3.4", "page request log tail")                                   \
+    R(EVTLOG_B_HEAD, 0x2070, 8, "3.4", "event log B head")                                      \
+    R(EVTLOG_B_TAIL, 0x2078, 8, "3.4", "event log B tail")                                      \
     R(EFR2, 0x01a0, 8, "3.4", "extended features 2")
 
 /* F(where, name, high bit, low bit, words) */
@@ -56,6 +59,7 @@
     F(CONTROL, GAM, 27, 25, "guest virtual APIC mode")                                             \
     F(CONTROL, GALOG, 28, 28, "guest virtual APIC log on")                                         \
     F(CONTROL, GAINT, 29, 29, "guest virtual APIC log interrupt on")                               \
+    F(CONTROL, DUALEVT, 33, 32, "event logs: 0 A, 1 B, 2 goes on in the other when one is full")   \
     F(CONTROL, DEVTABSEG, 36, 34, "log2 of device table segments")                                 \
     F(CONTROL, NUMINT, 44, 43, "interrupt entries a table: 0 512, 1 2048")                         \
     F(CONTROL, XT, 50, 50, "interrupt destinations of 32 bits")                                    \
@@ -79,6 +83,7 @@
     F(EFR, HATS, 11, 10, "host table levels: 4 + n; 3 reserved")                                   \
     F(EFR, GATS, 13, 12, "guest table levels: 4 + n; 3 reserved")                                  \
     F(EFR, GAMSUP, 23, 21, "guest virtual APIC modes")                                             \
+    F(EFR, DUALEVT, 29, 28, "second event log; 2: changed over to by itself")                      \
     F(EFR, PASMAX, 36, 32, "PASID bits, minus 1")                                                  \
     F(EFR, SNPSUP, 63, 63, "secure nested paging")                                                 \
     F(EFR2, NUMINT, 9, 8, "interrupt entries a table: 0 512, 1 2048")                              \
@@ -90,6 +95,8 @@
     F(STATUS, PPROVERFLOW, 5, 5, "page requests were lost")                                        \
     F(STATUS, PPRINT, 6, 6, "a page request was logged")                                           \
     F(STATUS, PPRRUN, 7, 7, "page request log runs")                                               \
+    F(STATUS, EVTOVERFLOWB, 15, 15, "event log B was full")                                        \
+    F(STATUS, EVTACTIVE, 16, 16, "event log B is written")                                         \
     F(POINTER, INDEX, 18, 4, "head or tail of a ring, 16-byte units")                               \
     F(DTE0, V, 0, 0, "words 0 and 1 are valid; clear: devices pass untranslated")                  \
     F(DTE0, TV, 1, 1, "translation fields are valid")                                              \

@@ -33,15 +33,14 @@ static uint64_t own_bits(void)
            AMDVI_MASK(CONTROL_PASSPW) | AMDVI_MASK(CONTROL_RESPASSPW) |
            AMDVI_MASK(CONTROL_COHERENT) | AMDVI_MASK(CONTROL_ISOC) | AMDVI_MASK(CONTROL_CMDBUF) |
            AMDVI_MASK(CONTROL_PPRLOG) | AMDVI_MASK(CONTROL_PPRINT) | AMDVI_MASK(CONTROL_PPR) |
-           AMDVI_MASK(CONTROL_GT) | AMDVI_MASK(CONTROL_DEVTABSEG);
+           AMDVI_MASK(CONTROL_GT) | AMDVI_MASK(CONTROL_DUALEVT) | AMDVI_MASK(CONTROL_DEVTABSEG);
 }
 
 /** What firmware asks for in IVRS, and snooping in any case [AMD 5.2.2]. */
 static uint64_t wanted_bits(const struct platform_ivhd *ivhd)
 {
     uint64_t want = AMDVI_MASK(CONTROL_COHERENT) | AMDVI_PREP(CONTROL_INVTO, DEVICE_TIMEOUT) |
-                    AMDVI_MASK(CONTROL_CMDBUF) | AMDVI_MASK(CONTROL_EVTLOG) |
-                    AMDVI_MASK(CONTROL_EN);
+                    AMDVI_MASK(CONTROL_CMDBUF) | AMDVI_MASK(CONTROL_EN);
 
     if ((ivhd->flags & PLATFORM_IVHD_HT_TUNNEL) != 0)
         want |= AMDVI_MASK(CONTROL_HTTUN);
@@ -116,7 +115,8 @@ static enum sluice_status turn_on(struct amdvi *amdvi)
     sluice_irqstate_t irq;
 
     amdvi_control(amdvi, own_bits() & ~AMDVI_MASK(CONTROL_EN),
-                  wanted_bits(&amdvi->unit.desc->ivhd) | amdvi_requests_bits(amdvi));
+                  wanted_bits(&amdvi->unit.desc->ivhd) | amdvi_log_bits(amdvi) |
+                      amdvi_requests_bits(amdvi));
     status = amdvi_wait_status(amdvi, running, running, "command buffer and event log on");
     if (status != SLUICE_OK)
         return status;
@@ -202,7 +202,8 @@ static void take_down(struct amdvi *amdvi, const struct amdvi_before *before)
                       before->control &
                           ~(AMDVI_MASK(CONTROL_CMDBUF) | AMDVI_MASK(CONTROL_EVTLOG) |
                             AMDVI_MASK(CONTROL_EVTINT) | AMDVI_MASK(CONTROL_PPRLOG) |
-                            AMDVI_MASK(CONTROL_PPRINT) | AMDVI_MASK(CONTROL_PPR)) &
+                            AMDVI_MASK(CONTROL_PPRINT) | AMDVI_MASK(CONTROL_PPR) |
+                            AMDVI_MASK(CONTROL_DUALEVT)) &
                           own_bits());
     amdvi->unit.exposed = status != SLUICE_OK;
     if (amdvi->unit.exposed)
