@@ -43,7 +43,8 @@ uint64_t amdvi_model_efr(const struct amdvi_model_config *config)
 {
     return (uint64_t)config->x2apic << 2 | (uint64_t)config->invalidate_all << 6 |
            (uint64_t)config->page_requests << 1 | (uint64_t)config->dual_events << 29 |
-           (uint64_t)config->guest_apic << 7 | (uint64_t)(config->levels - 4) << 10;
+           (uint64_t)config->segments_lg2 << 38 | (uint64_t)config->guest_apic << 7 |
+           (uint64_t)(config->levels - 4) << 10;
 }
 
 uint64_t amdvi_model_efr2(const struct amdvi_model_config *config)
@@ -85,7 +86,7 @@ struct amdvi_model *amdvi_model_create(struct model_host *host,
     pthread_mutexattr_t recursive;
 
     if (unit == NULL || (config->x2apic && !config->guest_apic) || config->levels < 4 ||
-        config->levels > 7 || config->phys_bits > 52)
+        config->levels > 7 || config->phys_bits > 52 || config->segments_lg2 > 3)
         abort();
     unit->host = host;
     unit->config = *config;

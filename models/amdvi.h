@@ -48,6 +48,7 @@ struct amdvi_model_config {
     bool device_tlb;         /**< IotlbSup */
     bool guest_apic;         /**< EFR.GASUP: interrupt entries of 128 bits can be had */
     bool x2apic;             /**< EFR.XTSUP */
+    unsigned segments_lg2;   /**< EFR.DEVTBLSEG: the device table in up to 2, 4 or 8 pieces; 0 */
     bool dual_events;        /**< EFR.DUALEVT 2: goes on in a second event log by itself */
     bool page_requests;      /**< EFR.PPRSUP: a log of page requests */
     bool many_interrupts;    /**< EFR2: 2048 interrupt entries in a table; else 512 */
@@ -173,6 +174,7 @@ struct amdvi_model_injection {
     uint64_t gone_at;        /**< registers are all ones from the n-th access on */
     sluice_phys_t bad_fetch; /**< reading this page of tables fails; 0: none */
     unsigned late_event;     /**< an event is in memory so many register reads after its tail */
+    bool dead_segments;      /**< registers of segments do not take what is written */
     bool untold_change;      /**< changes over to the other event log without an overflow bit */
     bool late_request;       /**< the same of page requests: late_event says how many */
 };

@@ -25,6 +25,8 @@ enum {
     A_EFR = 0x30,
     A_PPRLOG = 0x38,
     A_EVTLOG_B = 0xf8,
+    A_SEGMENT1 = 0x100, /* to 7, at 0x130 */
+    A_SEGMENT7 = 0x130,
     A_CMD_HEAD = 0x2000,
     A_CMD_TAIL = 0x2008,
     A_EVT_HEAD = 0x2010,
@@ -53,6 +55,7 @@ enum {
 #define C_PPR      BIT64(15)
 #define C_GA       BIT64(17)
 #define C_DUALEVT  MASK64(33, 32) /* 2: goes on in the other log by itself */
+#define C_SEGMENTS MASK64(36, 34) /* log2 of how many */
 #define C_XT       BIT64(50)
 
 #define S_EVTOVERFLOW BIT64(0)

@@ -10,7 +10,8 @@ static uint64_t control_bits(const struct amdvi_model *unit)
     return MASK64(12, 0) | (unit->config.guest_apic ? C_GA : 0) | (unit->config.x2apic ? C_XT : 0) |
            (unit->config.many_interrupts ? BIT64(43) : 0) |
            (unit->config.page_requests ? C_PPRLOG | C_PPRINT | C_PPR : 0) |
-           (unit->config.dual_events ? C_DUALEVT : 0);
+           (unit->config.dual_events ? C_DUALEVT : 0) |
+           (unit->config.segments_lg2 != 0 ? C_SEGMENTS : 0);
 }
 
 void amdvi_registers_reset(struct amdvi_model *unit)
@@ -101,6 +102,14 @@ static void control_written(struct amdvi_model *unit, uint64_t value)
         *amdvi_reg(unit, A_STATUS) &= ~S_EVTACTIVE;
     if ((value & C_PPRLOG) != 0 && amdvi_get(unit, A_PPRLOG) == 0)
         amdvi_violate(unit, "CONTROL: page request log turned on without one");
+    if (FIELD64(value, 36, 34) > unit->config.segments_lg2)
+        amdvi_violate(unit, "CONTROL: more segments of the device table than the unit has");
+    for (unsigned i = 1; (value & C_EN) != 0 && i < BIT64(FIELD64(value, 36, 34)); i++) {
+        if ((amdvi_get(unit, A_SEGMENT1 + (i - 1) * 8) & ADDRESS) == 0)
+            amdvi_violate(unit, "CONTROL: on without segment %u of the device table", i);
+    }
+    if (((value ^ before) & C_SEGMENTS) != 0 && (value & before & C_EN) != 0)
+        owe(unit);
     *amdvi_reg(unit, A_CONTROL) = value;
     if ((value & C_CMDBUF) == 0)
         unit->halted = false;
@@ -109,15 +118,18 @@ static void control_written(struct amdvi_model *unit, uint64_t value)
         follow(unit);
 }
 
-static void devtab_written(struct amdvi_model *unit, uint64_t value)
+/* Segments but the first have 1 MiB at most, which takes a bit less to say [3.4]. */
+static void devtab_written(struct amdvi_model *unit, unsigned offset, uint64_t value)
 {
-    if ((value & (MASK64(11, 9) | MASK64(63, 52))) != 0 ||
+    if ((value & (MASK64(11, offset == A_DEVTAB ? 9 : 8) | MASK64(63, 52))) != 0 ||
         (value & ADDRESS) >> unit->config.phys_bits != 0)
         amdvi_violate(unit, "DEVTAB: %#llx is reserved or beyond the width of addresses",
                       (unsigned long long)value);
     if (enabled(unit) && unit->config.table_fixed)
         return;
-    *amdvi_reg(unit, A_DEVTAB) = value;
+    if (offset != A_DEVTAB && unit->inject.dead_segments)
+        return;
+    *amdvi_reg(unit, offset) = value;
     if (enabled(unit))
         owe(unit);
 }
@@ -182,12 +194,19 @@ static void pointer_written(struct amdvi_model *unit, unsigned offset, uint64_t 
     }
 }
 
+static bool is_segment(unsigned offset)
+{
+    return offset >= A_SEGMENT1 && offset <= A_SEGMENT7;
+}
+
 static bool known(const struct amdvi_model *unit, unsigned offset)
 {
     if (offset == A_PPRLOG || offset == A_PPR_HEAD || offset == A_PPR_TAIL)
         return unit->config.page_requests;
     if (offset == A_EVTLOG_B || offset == A_EVTB_HEAD || offset == A_EVTB_TAIL)
         return unit->config.dual_events;
+    if (is_segment(offset))
+        return (offset - A_SEGMENT1) / 8 + 1 < BIT64(unit->config.segments_lg2);
     return offset <= A_EFR || (offset >= A_CMD_HEAD && offset <= A_STATUS);
 }
 
@@ -198,9 +217,13 @@ static void written(struct amdvi_model *unit, unsigned offset, uint64_t value)
                       (unsigned long long)value, offset);
         return;
     }
+    if (is_segment(offset)) {
+        devtab_written(unit, offset, value);
+        return;
+    }
     switch (offset) {
     case A_DEVTAB:
-        devtab_written(unit, value);
+        devtab_written(unit, offset, value);
         break;
     case A_CMDBUF:
     case A_EVTLOG:

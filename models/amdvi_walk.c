@@ -84,19 +84,33 @@ static bool fetch_entry(struct amdvi_model *unit, sluice_phys_t at, uint64_t wor
            model_host_fetch128(unit->host, at + 16, path, "amdvi: device table", word + 2);
 }
 
+/*
+ * Where a requester's entry is: its highest bits choose the segment, the rest counts within that
+ * [2.2.2, 3.4]. False: behind the end.
+ */
+static bool entry_address(const struct amdvi_model *unit, uint16_t rid, sluice_phys_t *out)
+{
+    unsigned lg2 = (unsigned)FIELD64(amdvi_get(unit, A_CONTROL), 36, 34);
+    unsigned segment = (unsigned)rid >> (16 - lg2);
+    uint64_t base = amdvi_get(unit, segment == 0 ? A_DEVTAB : A_SEGMENT1 + (segment - 1) * 8);
+    uint64_t offset = (rid & (BIT64(16 - lg2) - 1)) * 32;
+
+    *out = (base & ADDRESS) + offset;
+    return offset < (FIELD64(base, 8, 0) + 1) * 4096;
+}
+
 struct amdvi_cached_entry amdvi_entry_get(struct amdvi_model *unit, uint16_t rid)
 {
-    uint64_t base = amdvi_get(unit, A_DEVTAB);
-    uint64_t bytes = (FIELD64(base, 8, 0) + 1) * 4096;
+    sluice_phys_t at;
     const struct amdvi_cached_entry *known = amdvi_entry_find(unit, rid);
     struct amdvi_cached_entry entry = {.rid = rid};
 
     if (known != NULL)
         return *known;
     unit->stats.walks++;
-    if ((uint64_t)rid * 32 >= bytes)
+    if (!entry_address(unit, rid, &at))
         entry.event = E_ILLEGAL_ENTRY;
-    else if (!fetch_entry(unit, (base & ADDRESS) + (uint64_t)rid * 32, entry.word))
+    else if (!fetch_entry(unit, at, entry.word))
         entry.event = E_TABLE_ERROR;
     else if ((entry.word[0] & D_V) != 0)
         entry.event = check_entry(unit, entry.word);
@@ -320,7 +334,7 @@ static void translate(struct amdvi_model *unit, const struct model_dma_request *
     if (outcome.event == 0)
         return;
     if (outcome.event == E_TABLE_ERROR)
-        outcome.high = (amdvi_get(unit, A_DEVTAB) & ADDRESS) + (uint64_t)request->rid * 32;
+        (void)entry_address(unit, request->rid, &outcome.high);
     else if (outcome.event != E_PAGE_TABLE_ERROR)
         outcome.high = request->address;
     amdvi_put_event(unit, outcome.event,

@@ -87,6 +87,8 @@ static void goes_on(void **state)
     assert_false(order.lost);
     assert_true(world_stats(&world).log_changes > 20);
     assert_int_equal(world_stats(&world).events_lost, 0);
+    assert_int_equal(world.unit->ops->stop(world.unit), SLUICE_OK);
+    assert_int_equal(model_host_mmio_read(world.host, world.desc.base + 0x18, 8) >> 32 & 3, 0);
     world_finish(&world);
 }
 

@@ -30,9 +30,7 @@ static struct world_config with_requests(bool events)
 /* Lets device 0 ask, which the driver never does. */
 static void allow(struct world *world)
 {
-    struct amdvi *amdvi = amdvi_of(world->unit);
-
-    ((struct amdvi_device_entry *)amdvi->table.virt)[world->sources[0].id].word[0] |= DTE_PPR;
+    amdvi_entry_at(amdvi_of(world->unit), (uint16_t)world->sources[0].id)->word[0] |= DTE_PPR;
     amdvi_model_evict(world->model);
 }
 

@@ -149,7 +149,7 @@ static void no_config_space(void **state)
 
 static uint64_t word(struct world *world, uint16_t rid, unsigned index)
 {
-    return ((uint64_t *)amdvi_of(world->unit)->table.virt)[(size_t)rid * 4 + index];
+    return amdvi_entry_at(amdvi_of(world->unit), (uint16_t)rid)->word[index];
 }
 
 /* Every entry is valid and blocks, before the unit is ever told of the table. */

@@ -21,7 +21,8 @@
 
 #define AMDVI_DEVICES            0x10000u /**< entries of the table: one a requester ID */
 #define AMDVI_TABLE_BYTES        (AMDVI_DEVICES * (uint64_t)sizeof(struct amdvi_device_entry))
-#define AMDVI_TABLE_ORDER        9u /**< 2 MiB */
+#define AMDVI_TABLE_ORDER        9u /**< 2 MiB, in one piece or in segments */
+#define AMDVI_SEGMENTS_MAX       8u
 #define AMDVI_LOG_ENTRIES        256u
 #define AMDVI_RING_LENGTH        8u /**< log2 of 256 entries, of command buffer and event log */
 #define AMDVI_DOMAINS            0x10000u
@@ -105,10 +106,16 @@ struct amdvi_interrupt_table {
     struct unit_index index;
 };
 
+/** What the registers say that lead the unit to a device table. */
+struct amdvi_table_registers {
+    uint64_t base[AMDVI_SEGMENTS_MAX];
+    unsigned segments_lg2;
+};
+
 /** What start found, to go back to. */
 struct amdvi_before {
     uint64_t control;
-    uint64_t table;
+    struct amdvi_table_registers table;
     uint64_t exclusion_base;
     uint64_t exclusion_limit;
 };
@@ -125,8 +132,9 @@ struct amdvi {
     uint64_t control; /**< CONTROL as last written */
     struct list_node ats;
 
-    struct sluice_pages table; /**< device table */
-    unsigned table_order;
+    struct sluice_pages table[AMDVI_SEGMENTS_MAX]; /**< device table, or its segments */
+    unsigned table_order;                          /**< of each */
+    unsigned segments_lg2;
     uint32_t *domains; /**< bit set: the ID is in use or must not be used */
     uint32_t domain_next;
 
@@ -152,8 +160,18 @@ static inline struct amdvi *amdvi_of_ring(struct unit_ring *ring)
 /** Entries that the device table has; requesters beyond are refused by the unit. */
 static inline uint32_t amdvi_devices(const struct amdvi *amdvi)
 {
-    return (uint32_t)((SLUICE_PAGE_BYTES << amdvi->table_order) /
+    return (uint32_t)((SLUICE_PAGE_BYTES << (amdvi->table_order + amdvi->segments_lg2)) /
                       sizeof(struct amdvi_device_entry));
+}
+
+/** A requester's entry. With segments its highest bits choose one [AMD 2.2.2, 3.4]. */
+static inline struct amdvi_device_entry *amdvi_entry_at(const struct amdvi *amdvi, uint16_t rid)
+{
+    unsigned low_bits = 16 - amdvi->segments_lg2;
+    struct amdvi_device_entry *entries =
+        (struct amdvi_device_entry *)amdvi->table[(uint32_t)rid >> low_bits].virt;
+
+    return entries + (rid & (((uint32_t)1 << low_bits) - 1));
 }
 
 static inline uint64_t amdvi_read(struct amdvi *amdvi, uint32_t offset)
@@ -235,6 +253,19 @@ enum sluice_status amdvi_invalidate_entry(struct amdvi *amdvi,
 enum sluice_status amdvi_invalidate_interrupts(struct amdvi *amdvi,
                                                const struct amdvi_interrupt_table *table,
                                                bool entries);
+
+/* table.c */
+/** Memory for the device table. Returns false without. */
+bool amdvi_table_allocate(struct amdvi *amdvi);
+void amdvi_table_give_back(struct amdvi *amdvi);
+/** As they are; amdvi->control is what CONTROL says. */
+void amdvi_table_look(struct amdvi *amdvi, struct amdvi_table_registers *out);
+/** Leads the unit to our table, from one that it may be using. Returns OK; UNSUPPORTED (logged). */
+enum sluice_status amdvi_table_set(struct amdvi *amdvi);
+/** Leads it back to another. Returns as amdvi_table_set. */
+enum sluice_status amdvi_table_set_to(struct amdvi *amdvi, const struct amdvi_table_registers *to);
+/** Whether the registers say this. */
+bool amdvi_table_is(struct amdvi *amdvi, const struct amdvi_table_registers *table);
 
 /* entry.c */
 /** Fills the table with entries that block, with the settings that firmware gives devices. */

@@ -28,7 +28,7 @@ _Static_assert(sizeof(struct table_entry) == sizeof(struct amdvi_device_entry),
 
 static struct table_entry *entry_of(struct amdvi *amdvi, uint16_t rid)
 {
-    return (struct table_entry *)amdvi->table.virt + rid;
+    return (struct table_entry *)(void *)amdvi_entry_at(amdvi, rid);
 }
 
 static uint64_t word_get(struct table_entry *entry, unsigned index)

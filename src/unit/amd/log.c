@@ -332,6 +332,12 @@ uint64_t amdvi_log_bits(const struct amdvi *amdvi)
 
 enum sluice_status amdvi_log_off(struct amdvi *amdvi)
 {
+    enum sluice_status status;
+
     amdvi_control(amdvi, AMDVI_MASK(CONTROL_EVTLOG) | AMDVI_MASK(CONTROL_EVTINT), 0);
-    return amdvi_wait_status(amdvi, AMDVI_MASK(STATUS_EVTRUN), 0, "event log off");
+    status = amdvi_wait_status(amdvi, AMDVI_MASK(STATUS_EVTRUN), 0, "event log off");
+    /* Whoever turns one log on after us would be given two, and the second is not memory then. */
+    if (status == SLUICE_OK && (amdvi->control & AMDVI_MASK(CONTROL_DUALEVT)) != 0)
+        amdvi_control(amdvi, AMDVI_MASK(CONTROL_DUALEVT), 0);
+    return status;
 }

@@ -39,59 +39,13 @@ static size_t domain_bytes(const struct amdvi *amdvi)
     return amdvi->capability.domain_count / AMDVI_DOMAIN_WORD_BITS * sizeof(uint32_t);
 }
 
-/* The highest requester ID that firmware names behind this unit. */
-static uint32_t highest_rid(const struct platform_unit *desc)
-{
-    uint32_t highest = 0;
-
-    list_for_each(node, &desc->scopes)
-    {
-        const struct platform_scope *scope = container_of(node, struct platform_scope, node);
-        bool range = scope->kind == PLATFORM_SCOPE_PCI_RANGE;
-
-        if (range && scope->last_rid > highest)
-            highest = scope->last_rid;
-        if ((!range || scope->aliased) && scope->source_rid > highest)
-            highest = scope->source_rid;
-    }
-    return highest;
-}
-
-/*
- * An entry for every requester there can be, in 2 MiB without a hole. Where the host has none, for
- * those that firmware names: the unit refuses all others [AMD 2.2.2].
- */
-static bool allocate_table(struct amdvi *amdvi)
-{
-    struct sluice *sluice = amdvi->unit.sluice;
-    const struct platform_unit *desc = amdvi->unit.desc;
-    uint32_t highest = highest_rid(desc);
-
-    amdvi->table_order = AMDVI_TABLE_ORDER;
-    if (host_pages_alloc(sluice, AMDVI_TABLE_ORDER, -1, &amdvi->table))
-        return true;
-    amdvi->table.virt = NULL;
-    if (desc->covers_rest || list_empty(&desc->scopes) ||
-        (amdvi->errata & AMDVI_ERRATUM_TABLE_LENGTH) != 0)
-        return false;
-    amdvi->table_order = 0;
-    while (amdvi_devices(amdvi) <= highest)
-        amdvi->table_order++;
-    if (amdvi->table_order == AMDVI_TABLE_ORDER ||
-        !host_pages_alloc(sluice, amdvi->table_order, -1, &amdvi->table))
-        return false;
-    log_info(sluice, "%s: memory for a device table up to requester %04x only", amdvi->unit.name,
-             (unsigned)amdvi_devices(amdvi) - 1);
-    return true;
-}
-
 static bool allocate(struct amdvi *amdvi)
 {
     struct sluice *sluice = amdvi->unit.sluice;
 
     amdvi->domains = host_alloc(sluice, domain_bytes(amdvi));
     if (amdvi->domains == NULL || !unit_ring_init(&amdvi->ring, &amdvi->unit, &amdvi_ring_ops) ||
-        !amdvi_log_allocate(amdvi) || !allocate_table(amdvi))
+        !amdvi_log_allocate(amdvi) || !amdvi_table_allocate(amdvi))
         return false;
     if (amdvi_requests_there(amdvi) && !host_pages_alloc(sluice, 0, -1, &amdvi->requests.pages))
         return false;
@@ -131,7 +85,7 @@ static void amdvi_release(struct unit *unit)
     amdvi_pages_give_back(amdvi, &amdvi->log.parts[0].pages, 0);
     amdvi_pages_give_back(amdvi, &amdvi->log.parts[1].pages, 0);
     amdvi_pages_give_back(amdvi, &amdvi->requests.pages, 0);
-    amdvi_pages_give_back(amdvi, &amdvi->table, amdvi->table_order);
+    amdvi_table_give_back(amdvi);
     if (amdvi->domains != NULL)
         host_free(sluice, amdvi->domains, domain_bytes(amdvi));
     if (amdvi->registers != NULL)

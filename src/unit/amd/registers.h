@@ -23,6 +23,7 @@
     R(EFR, 0x0030, 8, "3.4", "extended features")                                                \
     R(PPRLOG, 0x0038, 8, "3.4", "page request log base")                                         \
     R(EVTLOG_B, 0x00f8, 8, "3.4", "event log B base")                                            \
+    R(SEGMENT1, 0x0100, 8, "3.4", "device table segment 1 base; to segment 7 at 0130h")          \
     R(CMDBUF_HEAD, 0x2000, 8, "3.4", "command buffer head")                                     \
     R(CMDBUF_TAIL, 0x2008, 8, "3.4", "command buffer tail")                                     \
     R(EVTLOG_HEAD, 0x2010, 8, "3.4", "event log head")                                          \
@@ -85,6 +86,7 @@
     F(EFR, GAMSUP, 23, 21, "guest virtual APIC modes")                                             \
     F(EFR, DUALEVT, 29, 28, "second event log; 2: changed over to by itself")                      \
     F(EFR, PASMAX, 36, 32, "PASID bits, minus 1")                                                  \
+    F(EFR, DEVTBLSEG, 39, 38, "log2 of device table segments")                                     \
     F(EFR, SNPSUP, 63, 63, "secure nested paging")                                                 \
     F(EFR2, NUMINT, 9, 8, "interrupt entries a table: 0 512, 1 2048")                              \
     F(STATUS, EVTOVERFLOW, 0, 0, "events were lost")                                               \

@@ -56,7 +56,6 @@ static uint64_t wanted_bits(const struct platform_ivhd *ivhd)
 static enum sluice_status look(struct amdvi *amdvi, struct amdvi_before *out)
 {
     out->control = amdvi_read(amdvi, AMDVI_REG_CONTROL);
-    out->table = amdvi_read(amdvi, AMDVI_REG_DEVTAB);
     out->exclusion_base = amdvi_read(amdvi, AMDVI_REG_EXCL_BASE);
     out->exclusion_limit = amdvi_read(amdvi, AMDVI_REG_EXCL_LIMIT);
     if (out->control == UINT64_MAX) {
@@ -65,6 +64,7 @@ static enum sluice_status look(struct amdvi *amdvi, struct amdvi_before *out)
         return SLUICE_ERR_HARDWARE;
     }
     amdvi->control = out->control;
+    amdvi_table_look(amdvi, &out->table);
     return SLUICE_OK;
 }
 
@@ -78,24 +78,6 @@ static void exclusion_set(struct amdvi *amdvi, uint64_t base, uint64_t limit)
     amdvi_write(amdvi, AMDVI_REG_EXCL_BASE, 0); /* off while the limit changes */
     amdvi_write(amdvi, AMDVI_REG_EXCL_LIMIT, limit);
     amdvi_write(amdvi, AMDVI_REG_EXCL_BASE, base);
-}
-
-static uint64_t table_register(const struct amdvi *amdvi)
-{
-    return amdvi->table.phys | AMDVI_PREP(DEVTAB_SIZE, (1u << amdvi->table_order) - 1);
-}
-
-/* Some units take a new table only while they are off, which would leave a gap. */
-static enum sluice_status set_table(struct amdvi *amdvi, uint64_t table)
-{
-    /* The fence: entries before the unit is led to them. */
-    sluice_device_fence();
-    amdvi_write(amdvi, AMDVI_REG_DEVTAB, table);
-    if (amdvi_read(amdvi, AMDVI_REG_DEVTAB) == table)
-        return SLUICE_OK;
-    log_error(amdvi->unit.sluice, "%s: does not take a device table at %#llx", amdvi->unit.name,
-              (unsigned long long)(table & AMDVI_MASK(DEVTAB_BASE)));
-    return SLUICE_ERR_UNSUPPORTED;
 }
 
 static enum sluice_status rings_off(struct amdvi *amdvi)
@@ -116,7 +98,8 @@ static enum sluice_status turn_on(struct amdvi *amdvi)
 
     amdvi_control(amdvi, own_bits() & ~AMDVI_MASK(CONTROL_EN),
                   wanted_bits(&amdvi->unit.desc->ivhd) | amdvi_log_bits(amdvi) |
-                      amdvi_requests_bits(amdvi));
+                      amdvi_requests_bits(amdvi) |
+                      AMDVI_PREP(CONTROL_DEVTABSEG, amdvi->segments_lg2));
     status = amdvi_wait_status(amdvi, running, running, "command buffer and event log on");
     if (status != SLUICE_OK)
         return status;
@@ -156,7 +139,7 @@ static enum sluice_status bring_up(struct amdvi *amdvi)
     amdvi_interrupt_tables_hold(amdvi, live);
     if (remaps && !live)
         amdvi_interrupt_format_set(amdvi);
-    status = set_table(amdvi, table_register(amdvi));
+    status = amdvi_table_set(amdvi);
     if (status == SLUICE_OK)
         status = turn_on(amdvi);
     if (status == SLUICE_OK && live)
@@ -185,8 +168,8 @@ static void take_down(struct amdvi *amdvi, const struct amdvi_before *before)
     if (was_on(before)) {
         put_format_back(amdvi, before);
         exclusion_set(amdvi, before->exclusion_base, before->exclusion_limit);
-        if (amdvi_read(amdvi, AMDVI_REG_DEVTAB) != before->table) {
-            status = set_table(amdvi, before->table);
+        if (!amdvi_table_is(amdvi, &before->table)) {
+            status = amdvi_table_set_to(amdvi, &before->table);
             if (status == SLUICE_OK)
                 status =
                     amdvi->ring.enabled ? amdvi_invalidate_everything(amdvi) : SLUICE_ERR_HARDWARE;
@@ -245,7 +228,8 @@ enum sluice_status amdvi_stop(struct unit *unit)
     enum sluice_status status;
 
     amdvi_event_off(amdvi, true);
-    amdvi_control(amdvi, AMDVI_MASK(CONTROL_EN), 0);
+    /* Who comes after us may not know of segments. */
+    amdvi_control(amdvi, AMDVI_MASK(CONTROL_EN) | AMDVI_MASK(CONTROL_DEVTABSEG), 0);
     if (unit->sluice->remaps_interrupts)
         amdvi_control(amdvi, amdvi_interrupt_format_mask(), 0);
     status = rings_off(amdvi);
