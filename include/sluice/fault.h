@@ -67,8 +67,9 @@ typedef void sluice_fault_handler(void *arg, const struct sluice_fault *fault);
 
 /**
  * Drains the fault records of every unit, oldest first, into the instance's on_fault.
- * Bounded: at most as many records a unit as its log holds.
- * Context: any thread; may run beside the event interrupt.
+ * Bounded: at most as many records a unit as its log holds. Then what is due is done: devices with
+ * too many faults are cut off (sluice/quarantine.h), and subscribers are told.
+ * Context: any thread, not an interrupt; may run beside the event interrupt.
  * Returns the number of records drained.
  */
 SLUICE_API unsigned sluice_fault_poll(struct sluice *sluice);
