@@ -85,8 +85,9 @@ static bool pop(struct virtio_model *unit, struct virtio_queue *queue, struct vi
     }
     if (available == queue->seen)
         return false;
-    return take_apart(unit, queue,
-                      ring_get(unit, queue->driver + 4 + 2u * (queue->seen++ % queue->size)), out);
+    return take_apart(
+        unit, queue,
+        ring_get(unit, queue->driver + 4 + (uint64_t)(queue->seen++ % queue->size) * 2), out);
 }
 
 static void push(struct virtio_model *unit, struct virtio_queue *queue, uint32_t id, uint32_t bytes)
