@@ -108,6 +108,7 @@ bool lab_start(struct lab *lab, enum sluice_status *out_status)
         *out_status = sluice_start(lab->sluice);
     if (*out_status == SLUICE_OK)
         return true;
+    machine_host_run_deferred();
     if (sluice_destroy(lab->sluice) != SLUICE_OK)
         machine_die("an instance that never started cannot be destroyed");
     lab->sluice = NULL;
@@ -185,6 +186,7 @@ bool lab_stop(struct lab *lab)
     if (!stopped)
         return false;
     remap_undo(lab);
+    machine_host_run_deferred(); /* what it asked for while faults were polled */
     status = sluice_destroy(lab->sluice);
     lab_abandon(lab);
     return check(status == SLUICE_OK, "the instance is destroyed: %s", sluice_status_text(status));
