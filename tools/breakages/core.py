@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: MIT
+"""What is broken in src/core."""
+
+from lib.breakage import Breakage
+
+ROWS = [
+    Breakage("wait-without-an-end", "6, bounded", "src/core/instance.h",
+             "    return host_now_ns(sluice) + sluice->config.hardware_timeout_ns;",
+             "    return UINT64_MAX - host_now_ns(sluice) % 2;",
+             ["domain-failures"]),
+]

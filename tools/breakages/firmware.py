@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: MIT
+"""What is broken in src/firmware."""
+
+from lib.breakage import Breakage
+
+ROWS = [
+    Breakage("empty-structure-never-passed", "7, hostile", "src/firmware/acpi.c",
+             "    if (bytes < shape->header_bytes)\n",
+             "    if (false)\n",
+             ["acpi"], quick=True),
+    Breakage("scope-reaches-out", "7, hostile", "src/firmware/dmar.c",
+             "    if (bytes > end - at)\n",
+             "    if (false)\n",
+             ["acpi"]),
+    Breakage("old-description-of-a-unit", "7, hostile", "src/firmware/platform_ivrs.c",
+             "    if (unit != NULL && unit->ivhd.type > ivhd->type)",
+             "    if (unit != NULL && unit->ivhd.type < ivhd->type)",
+             ["platform-ivrs"]),
+]

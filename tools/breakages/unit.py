@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: MIT
+"""What is broken in src/unit."""
+
+from lib.breakage import Breakage
+
+ROWS = [
+    Breakage("smmu3-rung-for-is-not-done", "1, fail closed", "src/unit/ring.c",
+             "    return record->end <= ring->consumed;",
+             "    return record->end <= ring->rung;",
+             ["smmu3-errors"]),
+    Breakage("amd-not-waited-for", "1, fail closed", "src/unit/ring.c",
+             "    for (uint64_t at = ticket->value[0]; at != ticket->value[1] && status == "
+             "SLUICE_OK; at++)",
+             "    for (uint64_t at = ticket->value[1]; at != ticket->value[1]; at++)",
+             ["amdvi-errors", "amdvi-library"]),
+    Breakage("amd-device-that-did-not-answer", "1, fail closed", "src/unit/ring.c",
+             "    if (record->remote && ring->ops->look_locked != NULL)",
+             "    if (false)",
+             ["amdvi-errors"]),
+]
