@@ -89,6 +89,17 @@ struct sluice {
     atomic_uint_fast64_t withheld_pages;
 };
 
+/**
+ * Whether units, sources, devices, domains and groups can be looked at: from start until stop, also
+ * while suspended, or after a stop that a unit did not take. Not while one caller changes them
+ * without the lock, and not at level disabled, which has none. With `lock` held.
+ */
+static inline bool instance_is_listed(const struct sluice *sluice)
+{
+    return sluice->state == INSTANCE_STARTED || sluice->state == INSTANCE_SUSPENDED ||
+           sluice->state == INSTANCE_HALF_STOPPED;
+}
+
 static inline void *host_alloc(struct sluice *sluice, size_t bytes)
 {
     return sluice->ops->alloc(sluice->config.ctx, bytes);

@@ -298,8 +298,8 @@ void space_usage(struct dma_space *space, struct sluice_dma_usage *out);
 uint64_t space_flushes(struct dma_space *space);
 
 /**
- * Begins work on this CPU's part of a handle that takes the short way; false: it has none. Either
- * way dma_cpu_leave ends it.
+ * Begins work on this CPU's part of a handle that takes the short way; false: the host counted
+ * fewer CPUs, and *out is NULL. Either way dma_cpu_leave ends it.
  */
 static inline bool dma_cpu_enter(struct sluice_dma *dma, sluice_irqstate_t *out_state,
                                  struct dma_counts **out)
@@ -308,8 +308,8 @@ static inline bool dma_cpu_enter(struct sluice_dma *dma, sluice_irqstate_t *out_
 
 #if SLUICE_CPU_PINNED
     *out_state = sluice_cpu_enter(&index);
-    *out = &dma->counters.of_cpu[index];
-    return index < dma->counters.cpus;
+    *out = index < dma->counters.cpus ? &dma->counters.of_cpu[index] : NULL;
+    return *out != NULL;
 #else
     (void)sluice_cpu_enter(&index);
     *out = &dma->counters.of_cpu[index % dma->counters.cpus];

@@ -28,8 +28,7 @@ const char *sluice_fault_reason_text(enum sluice_fault_reason reason)
 static bool poll_begin(struct sluice *sluice)
 {
     sluice_irqstate_t irq = sluice_spin_lock(&sluice->lock);
-    bool listed = sluice->state != INSTANCE_STOPPED && sluice->state != INSTANCE_CHANGING &&
-                  sluice->state != INSTANCE_DISABLED;
+    bool listed = instance_is_listed(sluice);
 
     if (listed)
         atomic_fetch_add_explicit(&sluice->pollers, 1, memory_order_relaxed);

@@ -18,8 +18,7 @@ static uint64_t group_id(const struct group_map *map, uint32_t leader)
 /** Whether there are groups to look at; under sluice->lock. */
 static bool is_open(const struct sluice *sluice)
 {
-    return (sluice->state == INSTANCE_STARTED || sluice->state == INSTANCE_SUSPENDED) &&
-           sluice->groups != NULL;
+    return instance_is_listed(sluice) && sluice->groups != NULL;
 }
 
 /** The leader of the group with this number, or GROUP_NONE. */

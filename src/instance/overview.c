@@ -7,11 +7,6 @@
 #include "dma/dma.h"
 #include "fault/fault.h"
 
-bool overview_is_listed(const struct sluice *sluice)
-{
-    return sluice->state != INSTANCE_STOPPED && sluice->state != INSTANCE_CHANGING;
-}
-
 enum sluice_device_state overview_state_of(struct sluice_device *device, uint64_t *out_faults)
 {
     struct sluice_device_health health;
@@ -61,7 +56,7 @@ static void gather_domains(struct sluice *sluice, struct sluice_overview *out)
 void overview_gather_locked(struct sluice *sluice, struct sluice_overview *out)
 {
     out->withheld_pages = atomic_load_explicit(&sluice->withheld_pages, memory_order_relaxed);
-    if (!overview_is_listed(sluice))
+    if (!instance_is_listed(sluice))
         return;
     list_for_each(node, &sluice->units)
     {

@@ -13,8 +13,6 @@
 void overview_gather_locked(struct sluice *sluice, struct sluice_overview *out);
 /** Fills in the rest, which takes locks of its own. Without it. */
 void overview_gather(struct sluice *sluice, struct sluice_overview *out);
-/** Whether units, devices and domains can be looked at. With sluice->lock held. */
-bool overview_is_listed(const struct sluice *sluice);
 /** State of a device, with sluice->lock held. */
 enum sluice_device_state overview_state_of(struct sluice_device *device, uint64_t *out_faults);
 

@@ -141,7 +141,7 @@ static void json_units(const struct writer *writer)
     char name[NAME_BYTES];
 
     put(writer, "  \"units\": [");
-    if (overview_is_listed(writer->sluice)) {
+    if (instance_is_listed(writer->sluice)) {
         list_for_each(node, list)
         {
             const struct unit *unit = container_of(node, struct unit, node);
@@ -158,26 +158,28 @@ static void json_units(const struct writer *writer)
     put(writer, "  ],");
 }
 
+static void json_device(const struct writer *writer, struct sluice_device *device, bool last)
+{
+    char label[NAME_BYTES], name[NAME_BYTES];
+    uint64_t faults;
+    enum sluice_device_state state = overview_state_of(device, &faults);
+
+    put(writer, "    {\"device\": \"%s\", \"name\": \"%s\", \"unit\": \"%s\", \"state\": \"%s\",",
+        escaped(device->label, true, label), escaped(device->name, true, name), device->unit->name,
+        state_text(state));
+    put(writer, "     \"domain\": \"%s\", \"untrusted\": %s, \"faults\": %llu}%s",
+        escaped(device->domain != NULL ? device->domain->name : "", true, name),
+        device->untrusted ? "true" : "false", (unsigned long long)faults, last ? "" : ",");
+}
+
 static void json_devices(const struct writer *writer)
 {
     const struct list_node *list = &writer->sluice->devices;
-    char label[NAME_BYTES], name[NAME_BYTES];
 
     put(writer, "  \"devices\": [");
-    list_for_each(node, list)
-    {
-        struct sluice_device *device = container_of(node, struct sluice_device, node);
-        uint64_t faults;
-        enum sluice_device_state state = overview_state_of(device, &faults);
-
-        put(writer,
-            "    {\"device\": \"%s\", \"name\": \"%s\", \"unit\": \"%s\", \"state\": \"%s\",",
-            escaped(device->label, true, label), escaped(device->name, true, name),
-            device->unit->name, state_text(state));
-        put(writer, "     \"domain\": \"%s\", \"untrusted\": %s, \"faults\": %llu}%s",
-            escaped(device->domain != NULL ? device->domain->name : "", true, name),
-            device->untrusted ? "true" : "false", (unsigned long long)faults,
-            last_of(node, list) ? "" : ",");
+    if (instance_is_listed(writer->sluice)) {
+        list_for_each(node, list) json_device(
+            writer, container_of(node, struct sluice_device, node), last_of(node, list));
     }
     put(writer, "  ],");
 }
@@ -218,7 +220,7 @@ static void prometheus_units(const struct writer *writer)
     char name[NAME_BYTES];
 
     head(writer, "unit_translating", "Whether a unit translates", false);
-    if (!overview_is_listed(writer->sluice))
+    if (!instance_is_listed(writer->sluice))
         return;
     list_for_each(node, &writer->sluice->units)
     {
@@ -234,6 +236,8 @@ static void prometheus_devices(const struct writer *writer)
     char label[NAME_BYTES], name[NAME_BYTES];
     uint64_t faults;
 
+    if (!instance_is_listed(writer->sluice))
+        return;
     head(writer, "device_faults", "Faults of a device since it was added or recovered", false);
     list_for_each(node, &writer->sluice->devices)
     {

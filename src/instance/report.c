@@ -8,10 +8,13 @@
 
 #define LINE_BYTES 160u
 
-static bool units_are_listed(const struct sluice *sluice)
+/** Why nothing is listed. */
+static const char *unlisted_text(enum instance_state state)
 {
-    return sluice->state != INSTANCE_STOPPED && sluice->state != INSTANCE_CHANGING &&
-           sluice->state != INSTANCE_DISABLED;
+    if (state == INSTANCE_DISABLED)
+        return "protection level disabled: devices reach all of memory";
+    return state == INSTANCE_CHANGING ? "being started or stopped"
+                                      : "not started: no device's DMA is confined";
 }
 
 static void report_units(struct sluice *sluice, sluice_emit *emit, void *arg)
@@ -87,12 +90,12 @@ void sluice_report(struct sluice *sluice, sluice_emit *emit, void *arg)
     if (sluice == NULL || emit == NULL)
         return;
     irq = sluice_spin_lock(&sluice->lock);
-    if (units_are_listed(sluice)) {
+    if (instance_is_listed(sluice)) {
         report_units(sluice, emit, arg);
         report_devices(sluice, emit, arg);
         report_domains(sluice, emit, arg);
     } else {
-        emit(arg, "not started: no device's DMA is confined");
+        emit(arg, unlisted_text(sluice->state));
     }
     withheld = atomic_load_explicit(&sluice->withheld_pages, memory_order_relaxed);
     if (withheld != 0) {
@@ -112,7 +115,7 @@ unsigned sluice_unit_count(struct sluice *sluice)
     if (sluice == NULL)
         return 0;
     irq = sluice_spin_lock(&sluice->lock);
-    if (units_are_listed(sluice)) {
+    if (instance_is_listed(sluice)) {
         list_for_each(node, &sluice->units) count++;
     }
     sluice_spin_unlock(&sluice->lock, irq);
@@ -147,7 +150,7 @@ enum sluice_status sluice_unit_info(struct sluice *sluice, unsigned index,
     if (sluice == NULL || out == NULL)
         return SLUICE_ERR_INVALID;
     irq = sluice_spin_lock(&sluice->lock);
-    if (units_are_listed(sluice)) {
+    if (instance_is_listed(sluice)) {
         list_for_each(node, &sluice->units)
         {
             if (index-- == 0) {

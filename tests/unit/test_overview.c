@@ -203,10 +203,48 @@ static void test_not_started(void **state)
     scene_finish(&scene);
 }
 
+static void only_one(void *arg, const char *line)
+{
+    struct text *text = arg;
+
+    assert_int_equal(text->lines, 0);
+    collect(arg, line);
+}
+
+static void configure_disabled(struct sluice_config *config, void *arg)
+{
+    (void)arg;
+    config->protection = SLUICE_PROTECTION_DISABLED;
+}
+
+/** Started, and nothing is confined: said as such, and not as "not started". */
+static void test_disabled(void **state)
+{
+    struct scene_config config = scene_defaults();
+    struct sluice_overview overview;
+    struct text report = {.length = 0};
+    struct scene scene;
+
+    (void)state;
+    config.configure = configure_disabled;
+    scene_start(&scene, &config);
+    assert_int_equal(sluice_overview(scene.sluice, &overview), SLUICE_OK);
+    assert_false(overview.enabled);
+    assert_int_equal(overview.units + overview.devices + overview.groups, 0);
+    sluice_report(scene.sluice, only_one, &report);
+    assert_non_null(strstr(report.buffer, "level disabled"));
+    assert_int_equal(sluice_stop(scene.sluice), SLUICE_OK);
+    report = (struct text){.length = 0};
+    sluice_report(scene.sluice, only_one, &report);
+    assert_non_null(strstr(report.buffer, "not started"));
+    scene_finish(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_picture),
-                                       cmocka_unit_test(test_not_started)};
+                                       cmocka_unit_test(test_not_started),
+                                       cmocka_unit_test(test_disabled)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
