@@ -87,26 +87,26 @@ static inline bool ptf_prot_possible(uint32_t prot)
     return (prot & (SLUICE_PROT_READ | SLUICE_PROT_WRITE)) != 0;
 }
 
+/** Takes a field (adjacent bits, `from`) to another place; shifts once it is compiled. */
+static inline uint64_t arm_move(uint64_t bits, uint64_t from, uint64_t to)
+{
+    return to >= from ? (bits & from) * (to / from) : (bits & from) / (from / to);
+}
+
 static inline uint64_t ptf_leaf_attributes(const struct pt_config *config, uint32_t prot)
 {
     uint64_t attributes = ARM_VALID | ARM_AF | ARM_SH_INNER;
+    const uint64_t refused = ~(uint64_t)prot;
     bool device = (prot & SLUICE_PROT_MMIO) != 0;
 
     (void)config;
-    if (ARM_STAGE == 1) {
-        attributes |= ARM_S1_USER | ARM_S1_NG | (device ? ARM_S1_DEVICE : 0);
-        if ((prot & SLUICE_PROT_WRITE) == 0)
-            attributes |= ARM_S1_READONLY;
-        if ((prot & SLUICE_PROT_EXEC) == 0)
-            attributes |= ARM_XN | ARM_S1_PXN;
-        return attributes;
-    }
-    attributes |= device ? ARM_S2_DEVICE : ARM_S2_NORMAL;
-    if ((prot & SLUICE_PROT_READ) != 0)
-        attributes |= ARM_S2_READ;
-    if ((prot & SLUICE_PROT_WRITE) != 0)
-        attributes |= ARM_S2_WRITE;
-    return (prot & SLUICE_PROT_EXEC) != 0 ? attributes : attributes | ARM_XN;
+    attributes |= arm_move(refused, SLUICE_PROT_EXEC, ARM_XN);
+    if (ARM_STAGE == 1)
+        return attributes | ARM_S1_USER | ARM_S1_NG | (device ? ARM_S1_DEVICE : 0) |
+               arm_move(refused, SLUICE_PROT_EXEC, ARM_S1_PXN) |
+               arm_move(refused, SLUICE_PROT_WRITE, ARM_S1_READONLY);
+    return attributes | (device ? ARM_S2_DEVICE : ARM_S2_NORMAL) |
+           arm_move(prot, SLUICE_PROT_READ | SLUICE_PROT_WRITE, ARM_S2_READ | ARM_S2_WRITE);
 }
 
 static inline uint64_t ptf_leaf(sluice_phys_t phys, unsigned level, uint64_t attributes)
@@ -127,19 +127,14 @@ static inline sluice_phys_t ptf_leaf_phys(uint64_t entry, unsigned level)
 
 static inline uint32_t ptf_leaf_prot(uint64_t entry)
 {
-    uint32_t prot = (entry & ARM_XN) == 0 ? (uint32_t)SLUICE_PROT_EXEC : 0;
+    uint64_t prot = arm_move(~entry, ARM_XN, SLUICE_PROT_EXEC);
 
-    if (ARM_STAGE == 1) {
-        prot |= SLUICE_PROT_READ;
-        if ((entry & ARM_S1_READONLY) == 0)
-            prot |= SLUICE_PROT_WRITE;
-        return (entry & ARM_S1_DEVICE) != 0 ? prot | SLUICE_PROT_MMIO : prot;
-    }
-    if ((entry & ARM_S2_READ) != 0)
-        prot |= SLUICE_PROT_READ;
-    if ((entry & ARM_S2_WRITE) != 0)
-        prot |= SLUICE_PROT_WRITE;
-    return (entry & ARM_S2_MEMATTR) == ARM_S2_DEVICE ? prot | SLUICE_PROT_MMIO : prot;
+    if (ARM_STAGE == 1)
+        return (uint32_t)(prot | SLUICE_PROT_READ |
+                          arm_move(~entry, ARM_S1_READONLY, SLUICE_PROT_WRITE) |
+                          arm_move(entry, ARM_S1_DEVICE, SLUICE_PROT_MMIO));
+    prot |= arm_move(entry, ARM_S2_READ | ARM_S2_WRITE, SLUICE_PROT_READ | SLUICE_PROT_WRITE);
+    return (uint32_t)((entry & ARM_S2_MEMATTR) == ARM_S2_DEVICE ? prot | SLUICE_PROT_MMIO : prot);
 }
 
 /** A page of the lowest level looks like a table elsewhere. */
