@@ -105,72 +105,38 @@ struct bench {
     uint64_t bytes_4k, bytes_2m;
 };
 
-static uint64_t now_ns(void)
-{
-    struct timespec at;
-
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    return (uint64_t)at.tv_sec * 1000000000ull + (uint64_t)at.tv_nsec;
-}
-
 static void record(struct bench *bench, enum row row, uint64_t start_ns, double pages)
 {
-    double ns = (double)(now_ns() - start_ns) / pages;
+    double ns = (double)(bench_now_ns() - start_ns) / pages;
 
     if (bench->best[row] == 0 || ns < bench->best[row])
         bench->best[row] = ns;
-}
-
-static void check(enum sluice_status status)
-{
-    if (status != SLUICE_OK) {
-        fprintf(stderr, "bench: %s\n", sluice_status_text(status));
-        exit(1);
-    }
-}
-
-static void map(struct pagetable *pt, sluice_iova_t iova, sluice_phys_t phys, uint64_t bytes)
-{
-    struct pt_gather gather;
-
-    pt_gather_init(&gather);
-    check(pt->format->map(pt, iova, phys, bytes, SLUICE_PROT_READ | SLUICE_PROT_WRITE, &gather));
-}
-
-static void unmap(struct pagetable *pt, sluice_iova_t iova, uint64_t bytes, uint64_t *out_bytes)
-{
-    struct pt_gather gather;
-
-    pt_gather_init(&gather);
-    check(pt->format->unmap(pt, iova, bytes, &gather, out_bytes));
-    if (gather.freed != 0)
-        pt->format->release(pt, &gather);
 }
 
 /* ---- single threaded ---- */
 
 static void run_single(struct bench *bench)
 {
-    uint64_t start = now_ns();
+    uint64_t start = bench_now_ns();
 
     for (unsigned i = 0; i < PAGES; i++)
         floor_walk_store(bench->pt.root, bench_host_base(), i * K4, i * K4 | 3);
     record(bench, ROW_FLOOR_STORE, start, PAGES);
     for (unsigned i = 0; i < PAGES; i++)
         floor_walk_store(bench->pt.root, bench_host_base(), i * K4, 0);
-    start = now_ns();
+    start = bench_now_ns();
     for (unsigned i = 0; i < PAGES; i++)
-        map(&bench->pt, i * K4, i * K4, K4);
+        bench_map(&bench->pt, i * K4, i * K4, K4);
     record(bench, ROW_MAP_SINGLE, start, PAGES);
-    start = now_ns();
+    start = bench_now_ns();
     for (unsigned i = 0; i < PAGES; i++)
-        unmap(&bench->pt, i * K4, K4, NULL);
+        bench_unmap(&bench->pt, i * K4, K4, NULL);
     record(bench, ROW_UNMAP_SINGLE, start, PAGES);
 }
 
 static void run_shuffled(struct bench *bench)
 {
-    uint64_t start = now_ns();
+    uint64_t start = bench_now_ns();
 
     for (unsigned i = 0; i < PAGES; i++)
         floor_walk_store(bench->pt.root, bench_host_base(), bench->order[i] * K4,
@@ -178,26 +144,26 @@ static void run_shuffled(struct bench *bench)
     record(bench, ROW_FLOOR_STORE_SHUFFLED, start, PAGES);
     for (unsigned i = 0; i < PAGES; i++)
         floor_walk_store(bench->pt.root, bench_host_base(), i * K4, 0);
-    start = now_ns();
+    start = bench_now_ns();
     for (unsigned i = 0; i < PAGES; i++)
-        map(&bench->pt, bench->order[i] * K4, i * K4, K4);
+        bench_map(&bench->pt, bench->order[i] * K4, i * K4, K4);
     record(bench, ROW_MAP_SHUFFLED, start, PAGES);
-    start = now_ns();
+    start = bench_now_ns();
     for (unsigned i = 0; i < PAGES; i++)
-        unmap(&bench->pt, bench->order[i] * K4, K4, NULL);
+        bench_unmap(&bench->pt, bench->order[i] * K4, K4, NULL);
     record(bench, ROW_UNMAP_SHUFFLED, start, PAGES);
 }
 
 static void run_64k(struct bench *bench)
 {
-    uint64_t start = now_ns();
+    uint64_t start = bench_now_ns();
 
     for (uint64_t at = 0; at < SET; at += K64)
-        map(&bench->pt, at, at, K64);
+        bench_map(&bench->pt, at, at, K64);
     record(bench, ROW_MAP_64K, start, PAGES);
-    start = now_ns();
+    start = bench_now_ns();
     for (uint64_t at = 0; at < SET; at += K64)
-        unmap(&bench->pt, at, K64, NULL);
+        bench_unmap(&bench->pt, at, K64, NULL);
     record(bench, ROW_UNMAP_64K, start, PAGES);
 }
 
@@ -205,16 +171,16 @@ static void run_64k(struct bench *bench)
 static void run_1g(struct bench *bench)
 {
     const double pages = (double)(G1 / K4);
-    uint64_t start = now_ns(), bytes;
+    uint64_t start = bench_now_ns(), bytes;
 
-    map(&bench->pt, G1, K4, G1);
+    bench_map(&bench->pt, G1, K4, G1);
     record(bench, ROW_MAP_1G, start, pages);
-    start = now_ns();
-    unmap(&bench->pt, G1, G1, NULL);
+    start = bench_now_ns();
+    bench_unmap(&bench->pt, G1, G1, NULL);
     record(bench, ROW_UNMAP_1G, start, pages);
-    map(&bench->pt, G1, K4, G1);
-    start = now_ns();
-    unmap(&bench->pt, G1, G1, &bytes);
+    bench_map(&bench->pt, G1, K4, G1);
+    start = bench_now_ns();
+    bench_unmap(&bench->pt, G1, G1, &bytes);
     record(bench, ROW_UNMAP_1G_COUNTED, start, pages);
 }
 
@@ -228,13 +194,13 @@ static void run_1g_floors(struct bench *bench)
 
     for (unsigned i = 0; i < 512; i++) {
         if (!bench_pages_alloc(NULL, &request, &pages[i]))
-            check(SLUICE_ERR_NO_MEMORY);
+            bench_check(SLUICE_ERR_NO_MEMORY);
         tables[i] = pages[i].virt;
     }
-    start = now_ns();
+    start = bench_now_ns();
     floor_zero_and_store(tables, 512, K4 | 3);
     record(bench, ROW_FLOOR_ZERO_STORE, start, (double)(G1 / K4));
-    start = now_ns();
+    start = bench_now_ns();
     floor_clear(tables, 512);
     record(bench, ROW_FLOOR_CLEAR, start, (double)(G1 / K4));
     for (unsigned i = 512; i > 0; i--)
@@ -243,59 +209,59 @@ static void run_1g_floors(struct bench *bench)
 
 static void run_2m(struct bench *bench)
 {
-    uint64_t start = now_ns();
+    uint64_t start = bench_now_ns();
 
     for (uint64_t at = 2 * G1; at < 3 * G1; at += M2)
-        map(&bench->pt, at, at + M2, M2);
+        bench_map(&bench->pt, at, at + M2, M2);
     record(bench, ROW_MAP_2M, start, (double)(G1 / K4));
-    start = now_ns();
+    start = bench_now_ns();
     for (uint64_t at = 2 * G1; at < 3 * G1; at += M2)
-        unmap(&bench->pt, at, M2, NULL);
+        bench_unmap(&bench->pt, at, M2, NULL);
     record(bench, ROW_UNMAP_2M, start, (double)(G1 / K4));
 }
 
 static void lookups(struct bench *bench, bool shuffled)
 {
-    uint64_t start = now_ns(), sum = 0;
+    uint64_t start = bench_now_ns(), sum = 0;
 
     for (unsigned i = 0; i < PAGES; i++) {
         struct sluice_mapping mapping;
 
-        check(
+        bench_check(
             bench->pt.format->lookup(&bench->pt, (shuffled ? bench->order[i] : i) * K4, &mapping));
         sum += mapping.phys;
     }
     record(bench, shuffled ? ROW_LOOKUP_SHUFFLED : ROW_LOOKUP, start, PAGES);
-    start = now_ns();
+    start = bench_now_ns();
     for (unsigned i = 0; i < PAGES; i++)
         sum -= floor_walk_lookup(bench->pt.root, bench_host_base(),
                                  (shuffled ? bench->order[i] : i) * K4);
     record(bench, shuffled ? ROW_FLOOR_LOOKUP_SHUFFLED : ROW_FLOOR_LOOKUP, start, PAGES);
     if (sum != 0)
-        check(SLUICE_ERR_HARDWARE);
+        bench_check(SLUICE_ERR_HARDWARE);
 }
 
 static void run_lookup(struct bench *bench)
 {
     for (unsigned i = 0; i < PAGES; i++)
-        map(&bench->pt, i * K4, i * K4, K4);
+        bench_map(&bench->pt, i * K4, i * K4, K4);
     lookups(bench, false);
     lookups(bench, true);
     for (unsigned i = 0; i < PAGES; i++)
-        unmap(&bench->pt, i * K4, K4, NULL);
+        bench_unmap(&bench->pt, i * K4, K4, NULL);
 }
 
 static void measure_bytes(struct bench *bench)
 {
     uint64_t before = atomic_load(&bench->pt.table_pages);
 
-    map(&bench->pt, 5 * G1, K4, G1);
+    bench_map(&bench->pt, 5 * G1, K4, G1);
     bench->bytes_4k = (atomic_load(&bench->pt.table_pages) - before) * 4096;
-    unmap(&bench->pt, 5 * G1, G1, NULL);
+    bench_unmap(&bench->pt, 5 * G1, G1, NULL);
     before = atomic_load(&bench->pt.table_pages);
-    map(&bench->pt, 5 * G1, M2, G1);
+    bench_map(&bench->pt, 5 * G1, M2, G1);
     bench->bytes_2m = (atomic_load(&bench->pt.table_pages) - before) * 4096;
-    unmap(&bench->pt, 5 * G1, G1, NULL);
+    bench_unmap(&bench->pt, 5 * G1, G1, NULL);
 }
 
 /* ---- threads ---- */
@@ -319,9 +285,9 @@ static void runner_work(struct runner *runner)
     const sluice_iova_t base = (16 + runner->index) * G1;
 
     for (unsigned i = 0; i < THREAD_PAGES; i++)
-        map(runner->pt, base + i * K4, i * K4, K4);
+        bench_map(runner->pt, base + i * K4, i * K4, K4);
     for (unsigned i = 0; i < THREAD_PAGES; i++)
-        unmap(runner->pt, base + i * K4, K4, NULL);
+        bench_unmap(runner->pt, base + i * K4, K4, NULL);
 }
 
 static void *runner_main(void *arg)
@@ -341,9 +307,9 @@ static void *runner_main(void *arg)
         atomic_fetch_add(runner->start, 1);
         while (atomic_load(runner->start) < runner->runners)
             sluice_cpu_pause();
-        runner->began = now_ns();
+        runner->began = bench_now_ns();
         runner_work(runner);
-        runner->ended = now_ns();
+        runner->ended = bench_now_ns();
         atomic_store(&runner->done, turn);
     }
 }
@@ -377,7 +343,7 @@ static void run_threads(struct bench *bench, unsigned rounds)
     for (unsigned i = 0; i < 2; i++) {
         runners[i] = (struct runner){.pt = &bench->pt, .index = i, .start = &start};
         if (pthread_create(&runners[i].thread, NULL, runner_main, &runners[i]) != 0)
-            check(SLUICE_ERR_NO_MEMORY);
+            bench_check(SLUICE_ERR_NO_MEMORY);
     }
     for (unsigned turn = 1; turn <= rounds * 3; turn++) {
         unsigned kind = turn % 3;
@@ -452,8 +418,8 @@ static void bench_init(struct bench *bench, const struct pt_format *format)
 
     memset(bench, 0, sizeof(*bench));
     bench_host_init(&bench->sluice);
-    check(config.format->create(&bench->sluice, &config, &bench->pt));
-    check(config.format->create(&bench->sluice, &config, &bench->other));
+    bench_check(config.format->create(&bench->sluice, &config, &bench->pt));
+    bench_check(config.format->create(&bench->sluice, &config, &bench->other));
     for (uint32_t i = 0; i < PAGES; i++) {
         uint32_t other;
 
@@ -464,9 +430,9 @@ static void bench_init(struct bench *bench, const struct pt_format *format)
     }
     /* One page that stays in each table, so that tables are there throughout. */
     for (uint64_t at = 0; at < SET; at += K4)
-        map(&bench->pt, at, at, K4);
+        bench_map(&bench->pt, at, at, K4);
     for (uint64_t at = 0; at < SET; at += K4)
-        unmap(&bench->pt, at, K4, NULL);
+        bench_unmap(&bench->pt, at, K4, NULL);
 }
 
 static void bench_run(struct bench *bench, const struct pt_format *format, unsigned rounds)
