@@ -106,7 +106,7 @@ static const struct tlb_entry *lookup(struct dma_device *device, uint64_t page)
 static bool access_chunk(struct dma_device *device, uint64_t address, void *data, size_t bytes,
                          bool write, struct model_dma_result *result)
 {
-    struct model_dma_request request = {device->rid, address, write, false};
+    struct model_dma_request request = {.rid = device->rid, .address = address, .write = write};
     bool window = address >= MODEL_WINDOW_FIRST && address <= MODEL_WINDOW_LAST;
 
     if (device->ats && !window) {
@@ -170,7 +170,8 @@ bool dma_device_write(struct dma_device *device, uint64_t address, const void *d
 bool dma_device_forge(struct dma_device *device, uint64_t phys, void *data, size_t bytes,
                       bool write, struct model_dma_result *result)
 {
-    struct model_dma_request request = {device->rid, phys, write, true};
+    struct model_dma_request request = {
+        .rid = device->rid, .address = phys, .write = write, .translated = true};
     bool done = device->ops->dma(device->unit, &request, data, bytes, result);
 
     (void)model_host_run_events(device->host);

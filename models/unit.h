@@ -14,6 +14,8 @@ struct model_dma_request {
     uint64_t address;
     bool write;
     bool translated; /**< the address came from a device TLB */
+    bool has_pasid;
+    uint32_t pasid;
 };
 
 /** How an access ended. */

@@ -5,8 +5,7 @@
  */
 #include "domain/domain.h"
 
-/** Counts a source's device TLB on a link; what is flushed meanwhile must not miss it. */
-static void count_device_tlb(const struct source *source, struct domain_link *link, bool there)
+void link_count_device_tlb(const struct source *source, struct domain_link *link, bool there)
 {
     if (link == NULL || !source->ats_enabled)
         return;
@@ -16,8 +15,7 @@ static void count_device_tlb(const struct source *source, struct domain_link *li
         atomic_fetch_sub_explicit(&link->ats_sources, 1, memory_order_acq_rel);
 }
 
-/** A unit may go on using this domain's tables and what it cached of them. */
-static void distrust(const struct domain_link *link)
+void link_distrust(const struct domain_link *link)
 {
     if (link != NULL && link->pt != NULL)
         domain_withhold_tables(link->domain);
@@ -32,22 +30,22 @@ enum sluice_status source_switch_locked(struct source *source, struct domain_lin
         to = NULL;
     if (from == to)
         return SLUICE_OK;
-    count_device_tlb(source, to, true);
+    link_count_device_tlb(source, to, true);
     status = source->unit->ops->attach(source->unit, source, SLUICE_NO_PASID, to);
     if (status != SLUICE_OK)
-        count_device_tlb(source, to, false);
+        link_count_device_tlb(source, to, false);
     if (status == SLUICE_ERR_TIMEOUT || status == SLUICE_ERR_HARDWARE) {
         /* The entry is blocked, but the unit may still hold the old one, or the new one for the
          * moment that it was there. */
-        distrust(from);
-        distrust(to);
+        link_distrust(from);
+        link_distrust(to);
         to = NULL;
     } else if (status != SLUICE_OK) {
         return status;
     }
     if (from != NULL)
         from->sources--;
-    count_device_tlb(source, from, false);
+    link_count_device_tlb(source, from, false);
     source->link = to;
     if (to != NULL)
         to->sources++;

@@ -46,6 +46,8 @@ enum sluice_status source_get_locked(struct sluice *sluice, struct unit *unit, u
 /** Forgets a source that nobody uses and that firmware has no claim on. */
 static void source_put(struct sluice *sluice, struct source *source)
 {
+    if (source->users == 0)
+        source_pasids_drop_locked(source);
     if (source->users != 0 || source->link != NULL || source->idle != NULL)
         return;
     list_remove(&source->node);
@@ -288,6 +290,8 @@ static void free_sources(struct sluice *sluice)
         {
             struct source *source = container_of(node, struct source, node);
 
+            while (source->pasids != NULL)
+                pasid_forget(sluice, &source->pasids);
             list_remove(&source->node);
             host_free(sluice, source, sizeof(*source));
         }

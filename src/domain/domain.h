@@ -7,6 +7,7 @@
  *   flush.c     invalidate and release           link.c      a domain on one unit
  *   identity.c  identity maps                    firmware.c  regions that firmware demands
  *   find.c      from a name to unit and sources  doorbell.c  where interrupt messages go
+ *   pasid.c     PASIDs of a source
  *
  * Locking: everything that changes who is attached where runs under sluice->lock. Mapping and
  * flushing take only domain->links_lock, for as long as it takes to pick up the links; see
@@ -231,6 +232,10 @@ SLUICE_MUST_CHECK enum sluice_status domain_reserve_source_locked(struct sluice_
 
 /* ---- attach.c ---- */
 
+/** Counts a source's device TLB on a link; what is flushed meanwhile must not miss it. */
+void link_count_device_tlb(const struct source *source, struct domain_link *link, bool there);
+/** A unit may go on using this link's tables and what it cached of them; NULL: none. */
+void link_distrust(const struct domain_link *link);
 /** Points a source at a link (NULL: blocked) and keeps the counts. Under sluice->lock. */
 SLUICE_MUST_CHECK enum sluice_status source_switch_locked(struct source *source,
                                                           struct domain_link *to);
@@ -246,6 +251,21 @@ SLUICE_MUST_CHECK enum sluice_status domain_attach_locked(struct sluice_domain *
 SLUICE_MUST_CHECK enum sluice_status device_cut_off_locked(struct sluice_device *device);
 /** Puts it back. Returns: OK; of attach (it is blocked, and still counts as cut off). */
 SLUICE_MUST_CHECK enum sluice_status device_restore_locked(struct sluice_device *device);
+
+/* ---- pasid.c ---- */
+
+/**
+ * Sends the requests of a source with a PASID through a domain (NULL: they are refused), or from
+ * one to another. Under sluice->lock. Returns: OK (also when it is so already); INVALID (PASID 0,
+ * or "no PASID"); of link_open and attach. TIMEOUT or HARDWARE: the PASID is in no domain, and may
+ * still reach the old one's tables, which are withheld.
+ */
+SLUICE_MUST_CHECK enum sluice_status
+source_pasid_attach_locked(struct source *source, uint32_t pasid, struct sluice_domain *domain);
+/** Refuses every PASID of a source that goes away; what a unit does not confirm is withheld. */
+void source_pasids_drop_locked(struct source *source);
+/** Frees the record at *place, without a word to the unit. */
+void pasid_forget(struct sluice *sluice, struct source_pasid **place);
 
 /* ---- device.c ---- */
 

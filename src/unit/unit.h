@@ -38,6 +38,8 @@ struct unit_caps {
     bool pass_through;   /**< a source can be let through untranslated */
     bool queued;         /**< invalidation through a queue */
     bool ats;            /**< device TLBs: has invalidations for them */
+    /** PASIDs that attach takes: 1 to (1 << pasid_bits) - 1; 0: none. */
+    unsigned pasid_bits;
     /** Mapping must invalidate too: it caches entries that are not present, or walks no tables and
      * has to be told (unit_invalidation.mapped). */
     bool flush_on_map;
@@ -102,6 +104,13 @@ struct unit {
     atomic_uint degraded;
 };
 
+/** Where the requests of a source with one PASID go. Owned by src/domain. */
+struct source_pasid {
+    struct source_pasid *next;
+    uint32_t pasid;
+    struct domain_link *link;
+};
+
 /**
  * Who does DMA, as one unit sees it. Owned by src/domain; a driver only reads it.
  */
@@ -118,6 +127,7 @@ struct source {
     struct domain_link *idle; /**< what it falls back to when it is in no domain; NULL: blocked */
     struct domain_link *old;  /**< where it was before the move that is going on */
     unsigned cut_off;         /**< devices that use it and are quarantined: it stays blocked */
+    struct source_pasid *pasids; /**< that go somewhere; NULL: none does */
 };
 
 /**
@@ -223,8 +233,15 @@ struct unit_ops {
      * the old one for this source: entry caches, IOTLB and device TLB. The source never reaches
      * more than source->link or `to` allow. Called also before start: then it only writes memory.
      * source->link is the old link and is changed by the caller afterwards.
+     *
+     * With a PASID (caps.pasid_bits) it is about requests with that PASID alone: `to` is where they
+     * go from now on, and NULL refuses them; those without a PASID stay with source->link. PASID 0
+     * is given to nobody, as some units use it for requests without one. PASIDs keep their links
+     * while the source moves, but a source whose link is NULL is blocked whole. UNSUPPORTED also:
+     * the source's link, or `to`, cannot be beside PASIDs (pass-through may be, for source->link).
      * Returns: OK; NO_MEMORY, UNSUPPORTED (nothing changed); NOT_FOUND (nothing changed: the unit
-     * says that no request comes under this ID); TIMEOUT or HARDWARE (the entry is blocked now).
+     * says that no request comes under this ID); TIMEOUT or HARDWARE (the entry is blocked now: the
+     * PASID's, or the source's with all of its PASIDs).
      */
     enum sluice_status (*attach)(struct unit *unit, struct source *source, uint32_t pasid,
                                  struct domain_link *to);
