@@ -18,6 +18,7 @@
 #define DRHD_INCLUDE_ALL    1u
 #define IVHD_TYPE           0x11u
 #define IVHD_IOTLB          0x10u
+#define IVHD_ALL            1u
 #define IVHD_SELECT         2u
 #define IVHD_ALIAS_SELECT   66u
 #define IVHD_SPECIAL        72u
@@ -238,6 +239,12 @@ static void build_dmar(struct machine *machine)
 
 static void put_ivhd_entries(struct machine *machine, size_t *at)
 {
+    bool any = false;
+
+    for (unsigned i = 0; i < MACHINE_DEVICES_MAX; i++)
+        any = any || machine->config.functions[i].used;
+    if (!any) /* functions come later: a test builds a topology of its own */
+        put(machine->dmar, at, IVHD_ALL, 4);
     for (unsigned i = 0; i < MACHINE_DEVICES_MAX; i++) {
         const struct machine_function *function = &machine->config.functions[i];
 
@@ -347,6 +354,24 @@ static void build_mcfg(struct machine *machine)
 
 /* ---- life ---- */
 
+static struct dma_device *device_behind(struct machine *machine, unsigned unit, uint16_t rid,
+                                        bool ats)
+{
+    const struct machine_kind *kind = machine->config.kind;
+
+    if (machine->unit != NULL)
+        return dma_device_create_on(machine->host, kind->ops, machine->unit,
+                                    (uint16_t)(kind->first_id + rid), ats);
+    if (machine->amd != NULL)
+        return dma_device_create_on(machine->host, &amdvi_model_ops, machine->amd, rid, ats);
+    return dma_device_create(machine->host, machine->units[unit], rid, ats);
+}
+
+struct dma_device *machine_device(struct machine *machine, uint16_t rid)
+{
+    return device_behind(machine, 0, rid, false);
+}
+
 static void add_function(struct machine *machine, unsigned index)
 {
     static const uint8_t express_type[] = {EXPRESS_ENDPOINT, EXPRESS_ROOT_PORT, EXPRESS_PCI_BRIDGE};
@@ -354,7 +379,6 @@ static void add_function(struct machine *machine, unsigned index)
     const struct machine_function *from = &machine->config.functions[index];
     struct model_pci_function *function =
         model_pci_add(machine->host, 0, from->rid, 0x1234, (uint16_t)(0x1000 + index));
-    uint16_t rid = from->dma_rid != 0 ? from->dma_rid : from->rid;
 
     machine->functions[index] = function;
     if (is_bridge(from))
@@ -365,16 +389,8 @@ static void add_function(struct machine *machine, unsigned index)
         model_pci_add_extended(function, PCI_EXTENDED_ATS, ats_body, sizeof(ats_body));
     if (is_bridge(from))
         return;
-    if (machine->unit != NULL)
-        machine->devices[index] =
-            dma_device_create_on(machine->host, machine->config.kind->ops, machine->unit,
-                                 (uint16_t)(machine->config.kind->first_id + rid), from->ats);
-    else if (machine->amd != NULL)
-        machine->devices[index] =
-            dma_device_create_on(machine->host, &amdvi_model_ops, machine->amd, rid, from->ats);
-    else
-        machine->devices[index] =
-            dma_device_create(machine->host, machine->units[from->unit], rid, from->ats);
+    machine->devices[index] = device_behind(
+        machine, from->unit, from->dma_rid != 0 ? from->dma_rid : from->rid, from->ats);
 }
 
 struct machine *machine_create(const struct machine_config *config)

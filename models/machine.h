@@ -133,6 +133,9 @@ struct machine_config machine_defaults_riscv(void);
 struct machine_config machine_defaults_virtio(void);
 struct machine *machine_create(const struct machine_config *config);
 
+/** A device of the test's own behind the machine's first unit, to be destroyed before it. */
+struct dma_device *machine_device(struct machine *machine, uint16_t rid);
+
 /** Frees it all; returns the number of violations, library pages, objects and maps left over. */
 unsigned machine_destroy(struct machine *machine);
 

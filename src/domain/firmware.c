@@ -303,20 +303,31 @@ static enum sluice_status prepare_ids(struct prepare *prepare, const struct plat
     struct sluice *sluice = prepare->sluice;
     struct unit *unit = unit_for_description(sluice, scope->unit);
     enum sluice_status status = SLUICE_OK;
+    unsigned outside = 0;
 
     if (unit == NULL)
         return SLUICE_ERR_FIRMWARE;
     for (uint32_t i = 0; i < scope->id_count && status == SLUICE_OK; i++) {
         struct source *source;
 
+        if (pci_id_below_external(sluice, scope->unit, scope->first_id + i)) {
+            outside++;
+            continue;
+        }
         status = source_get_locked(sluice, unit, scope->first_id + i, &source);
         if (status == SLUICE_OK)
             status = firmware_idle_domain_locked(sluice, source,
                                                  &(struct region_user){false, 0, 0, &source, 1});
     }
+    if (outside != 0)
+        log_warning(sluice,
+                    "%s: reserved memory %#llx-%#llx is not given to %u of the source IDs from "
+                    "%#x: they are below a port that leads outside",
+                    unit->name, (unsigned long long)prepare->region->first,
+                    (unsigned long long)prepare->region->last, outside, (unsigned)scope->first_id);
     if (status == SLUICE_OK)
         log_info(sluice, "%s: %u source IDs from %#x keep reserved memory %#llx-%#llx", unit->name,
-                 (unsigned)scope->id_count, (unsigned)scope->first_id,
+                 (unsigned)scope->id_count - outside, (unsigned)scope->first_id,
                  (unsigned long long)prepare->region->first,
                  (unsigned long long)prepare->region->last);
     return status;

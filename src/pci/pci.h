@@ -161,6 +161,8 @@ bool pci_find_parent(struct sluice *sluice, uint16_t segment, uint8_t bus, uint1
 
 /** Whether a function is below a port that leads outside (sluice_port_set_external). */
 bool pci_below_external(struct sluice *sluice, uint16_t segment, uint16_t rid);
+/** Whether what the unit sees under a source ID may be such a function. For units with maps_ids. */
+bool pci_id_below_external(struct sluice *sluice, const struct platform_unit *unit, uint32_t id);
 bool pci_is_external(struct sluice *sluice, uint16_t segment, uint16_t rid);
 
 /** What a bridge does to the requester ID of what passes through it. */

@@ -61,6 +61,59 @@ bool pci_is_external(struct sluice *sluice, uint16_t segment, uint16_t rid)
     return false;
 }
 
+/** Whether a bus is one of those that a port leads to; what answers there is not looked at. */
+static bool leads_to(struct sluice *sluice, const struct external_port *port, unsigned bus)
+{
+    return bus >= pci_read(sluice, port->segment, port->rid, PCI_SECONDARY_BUS, 1) &&
+           bus <= pci_read(sluice, port->segment, port->rid, PCI_SUBORDINATE_BUS, 1);
+}
+
+static bool leads_outside(struct sluice *sluice, uint32_t segment, unsigned bus)
+{
+    list_for_each(node, &sluice->external_ports)
+    {
+        const struct external_port *port = container_of(node, struct external_port, node);
+
+        if (port->segment == segment && leads_to(sluice, port, bus))
+            return true;
+    }
+    return false;
+}
+
+/** The same for a source ID that a range of requester IDs may come as. */
+static bool id_of_range_is_outside(struct sluice *sluice, const struct platform_scope *scope,
+                                   uint32_t id)
+{
+    uint32_t at = id - scope->first_id;
+    uint32_t segment = scope->segment + (at >> 16);
+    uint32_t rid = scope->first_rid + (at & 0xffffu);
+
+    if (id < scope->first_id || segment > scope->last_segment || rid > scope->last_rid ||
+        (rid & scope->rid_ignored) != 0)
+        return false;
+    /* Buses whose numbers differ only in what the range ignores come as the same ID. */
+    for (unsigned bus = 0; bus <= UINT8_MAX; bus++) {
+        if ((bus << 8 & ~(unsigned)scope->rid_ignored) == (rid & 0xff00u) &&
+            leads_outside(sluice, segment, bus))
+            return true;
+    }
+    return false;
+}
+
+bool pci_id_below_external(struct sluice *sluice, const struct platform_unit *unit, uint32_t id)
+{
+    if (list_empty(&sluice->external_ports))
+        return false;
+    list_for_each(node, &unit->scopes)
+    {
+        const struct platform_scope *scope = container_of(node, struct platform_scope, node);
+
+        if (scope->kind == PLATFORM_SCOPE_PCI_RANGE && id_of_range_is_outside(sluice, scope, id))
+            return true;
+    }
+    return false;
+}
+
 bool pci_below_external(struct sluice *sluice, uint16_t segment, uint16_t rid)
 {
     uint8_t bus = SLUICE_RID_BUS(rid);

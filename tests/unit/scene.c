@@ -7,6 +7,9 @@
 
 #include <cmocka.h>
 
+#include "models/riscv.h"
+#include "models/smmu3.h"
+#include "models/virtio.h"
 #include "scene.h"
 
 static bool scene_on(const char *name)
@@ -24,6 +27,16 @@ bool scene_on_virtio(void)
 bool scene_on_amd(void)
 {
     return scene_on("amd");
+}
+
+bool scene_remaps(void)
+{
+    return !scene_on("smmu3") && !scene_on("riscv") && !scene_on("virtio");
+}
+
+bool scene_tells_of_blocked(void)
+{
+    return !scene_on("smmu3"); /* an aborting entry records nothing [SMMU 5.2, STE.Config] */
 }
 
 bool scene_writers_read(void)
@@ -93,7 +106,7 @@ void scene_init(struct scene *scene, const struct scene_config *config)
     assert_int_equal(
         sluice_add_table(scene->sluice, scene->machine->mcfg, scene->machine->mcfg_bytes),
         SLUICE_OK);
-    if (scene_on("virtio"))
+    if (scene_on("virtio") || scene_on("riscv")) /* no table of theirs can */
         describe_regions(scene, &config->machine);
 }
 
@@ -116,6 +129,45 @@ void scene_finish_withheld(struct scene *scene, uint64_t withheld)
     assert_int_equal(sluice_destroy(scene->sluice), SLUICE_OK);
     assert_int_equal(model_host_violations_print(scene->machine->host), 0);
     assert_int_equal(machine_destroy(scene->machine), withheld);
+}
+
+static void silence_vtd(struct scene *scene, bool silent)
+{
+    const struct vtd_model_injection injection = {
+        .wait_never_written = silent, .context_never_done = silent, .iotlb_never_done = silent};
+
+    vtd_model_inject(scene->machine->units[0], &injection);
+}
+
+void scene_silence(struct scene *scene, bool silent)
+{
+    struct machine *machine = scene->machine;
+
+    if (scene_on("amd"))
+        amdvi_model_inject(machine->amd,
+                           &(struct amdvi_model_injection){.wait_never_written = silent});
+    else if (scene_on("smmu3"))
+        smmu3_model_inject(machine->unit, &(struct smmu3_model_injection){.sync_stuck = silent});
+    else if (scene_on("riscv"))
+        riscv_model_inject(machine->unit, &(struct riscv_model_injection){.fence_stuck = silent});
+    else if (scene_on("virtio"))
+        virtio_model_inject(machine->unit, &(struct virtio_model_injection){.stuck = silent});
+    else
+        silence_vtd(scene, silent);
+}
+
+void scene_evict(struct scene *scene)
+{
+    struct machine *machine = scene->machine;
+
+    if (scene_on("amd"))
+        amdvi_model_evict(machine->amd);
+    else if (scene_on("smmu3"))
+        smmu3_model_evict(machine->unit);
+    else if (scene_on("riscv"))
+        riscv_model_evict(machine->unit);
+    else if (!scene_on("virtio")) /* which has no caches, but what it was told */
+        vtd_model_evict(machine->units[0]);
 }
 
 struct sluice_device *scene_device(struct scene *scene, uint16_t rid)

@@ -35,6 +35,10 @@ struct scene {
 struct scene_config scene_defaults(void);
 bool scene_on_amd(void);
 bool scene_on_virtio(void);
+/** Whether its unit remaps interrupts; the others take messages for writes. */
+bool scene_remaps(void);
+/** Whether its unit tells of what a source does that is blocked by an entry of its own. */
+bool scene_tells_of_blocked(void);
 /** Whether its page tables have no permission to write without one to read. */
 bool scene_writers_read(void);
 struct scene_config scene_defaults_amd(void);
@@ -46,6 +50,11 @@ void scene_start(struct scene *scene, const struct scene_config *config);
 void scene_finish(struct scene *scene);
 /** Frees everything where the machine was broken on purpose; `withheld` pages may be left. */
 void scene_finish_withheld(struct scene *scene, uint64_t withheld);
+
+/** The unit completes no invalidation any more, or does so again. */
+void scene_silence(struct scene *scene, bool silent);
+/** The unit drops all that it has cached, as hardware may at any time. */
+void scene_evict(struct scene *scene);
 
 struct sluice_device *scene_device(struct scene *scene, uint16_t rid);
 struct sluice_domain *scene_domain(struct scene *scene, enum sluice_domain_kind kind);

@@ -163,7 +163,8 @@ static void cut_off_at_the_threshold(void **state)
     health = health_of(world.devices[0]);
     assert_int_equal(health.state, SLUICE_DEVICE_QUARANTINED);
     assert_true(health.confirmed && health.bus_master_off);
-    assert_true(health.fault_count > 10); /* it tried again */
+    if (scene_tells_of_blocked())
+        assert_true(health.fault_count > 10); /* it tried again */
     assert_false(sluice_device_is_operational(world.devices[0]));
     assert_true(model_host_logged(world.scene.machine->host, "too many faults"));
     /* It is still a member of its domain, and the other one is as it was. */
@@ -374,16 +375,13 @@ static void subscribers_get_every_fault(void **state)
 /** Its entries are blocked, but the unit may go on as before: said, and nothing is freed. */
 static void unconfirmed(void **state)
 {
-    const struct vtd_model_injection silent = {
-        .wait_never_written = true, .context_never_done = true, .iotlb_never_done = true};
-    const struct vtd_model_injection healthy = {0};
     struct scene_config config = scene_defaults();
     struct quarantine_world world = {0};
 
     (void)state;
     world_start(&world, &config);
     assert_true(reaches(&world, 0));
-    vtd_model_inject(world.scene.machine->units[0], &silent);
+    scene_silence(&world.scene, true);
     assert_int_equal(sluice_device_quarantine(world.devices[0]), SLUICE_ERR_TIMEOUT);
     assert_false(health_of(world.devices[0]).confirmed);
     assert_int_equal(health_of(world.devices[0]).state, SLUICE_DEVICE_QUARANTINED);
@@ -391,9 +389,10 @@ static void unconfirmed(void **state)
     assert_true(health_of(world.devices[0]).bus_master_off);
     /* The other is in trouble too, since its unit is. */
     assert_int_equal(health_of(world.devices[1]).state, SLUICE_DEVICE_DEGRADED);
-    vtd_model_inject(world.scene.machine->units[0], &healthy);
-    vtd_model_evict(world.scene.machine->units[0]);
-    assert_false(reaches(&world, 0));
+    scene_silence(&world.scene, false);
+    scene_evict(&world.scene);
+    if (!scene_on_virtio()) /* which has no tables of ours: it was never told */
+        assert_false(reaches(&world, 0));
     assert_true(reaches(&world, 1));
     for (unsigned i = 0; i < 2; i++) {
         /* Whether this is confirmed or not: it is out. */

@@ -4,6 +4,11 @@
 from lib.breakage import Breakage
 
 ROWS = [
+    Breakage("reserved-memory-below-an-outside-port", "2, no open window",
+             "src/domain/firmware.c",
+             "            outside++;\n            continue;",
+             "            outside++;",
+             ["protection@smmu3", "protection@riscv"]),
     Breakage("unmap-without-invalidation", "1, fail closed", "src/domain/flush.c",
              "            link->unit->ops->invalidate_submit(link->unit, &what, "
              "&round->tickets[round->count]);\n"

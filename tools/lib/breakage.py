@@ -14,7 +14,8 @@ class Breakage:
     source: str
     before: str
     after: str
-    tests: list = field(default_factory=list)  # of tests/unit or, said before "/", another folder
+    # Of tests/unit or, said before "/", another folder; said after "@", on that kind of unit.
+    tests: list = field(default_factory=list)
     scenarios: list = field(default_factory=list)  # of machines/
     shape: str = "intel-48-queued"
     quick: bool = False
