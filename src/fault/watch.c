@@ -38,7 +38,7 @@ enum sluice_status watch_get_locked(struct sluice *sluice, struct watches *watch
     }
     watch_reset(watch);
     atomic_store_explicit(&watch->window_ns, window_ns, memory_order_relaxed);
-    atomic_store_explicit(&watch->most, most < WATCH_MOST ? most : WATCH_MOST,
+    atomic_store_explicit(&watch->most, most < SLUICE_FAULTS_MOST ? most : SLUICE_FAULTS_MOST,
                           memory_order_relaxed);
     if (made) {
         watch->next = atomic_load_explicit(bucket, memory_order_relaxed);
@@ -50,7 +50,7 @@ enum sluice_status watch_get_locked(struct sluice *sluice, struct watches *watch
 void watch_reset(struct watch *watch)
 {
     atomic_store_explicit(&watch->faults, 0, memory_order_relaxed);
-    for (unsigned i = 0; i < WATCH_MOST; i++)
+    for (unsigned i = 0; i < SLUICE_FAULTS_MOST; i++)
         atomic_store_explicit(&watch->times[i], 0, memory_order_relaxed);
     atomic_store_explicit(&watch->tripped, 0, memory_order_release);
 }
@@ -63,7 +63,6 @@ bool watch_count(struct watch *watch, uint64_t now_ns)
     uint64_t first;
 
     atomic_fetch_add_explicit(&watch->faults, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&watch->total, 1, memory_order_relaxed);
     atomic_store_explicit(&watch->last_ns, now_ns, memory_order_relaxed);
     if (most == 0)
         return false;

@@ -10,23 +10,21 @@
 
 #include "domain/domain.h"
 
-#include <sluice/fault.h>
+#include <sluice/quarantine.h>
 
 #define WATCH_BUCKETS 64u
-#define WATCH_MOST    64u /**< highest threshold */
 
 struct watch {
     struct watch *next; /**< in its bucket; never changes once it can be found */
     const char *unit;   /**< unit->name: the text itself is the unit */
     uint32_t id;
     atomic_uint_fast64_t faults; /**< since the device was added, or recovered */
-    atomic_uint_fast64_t total;  /**< ever */
     atomic_uint most;            /**< faults in the window that are too many; 0: none ever are */
     atomic_uint_fast64_t window_ns;
     atomic_uint_fast64_t last_ns; /**< when the last one came */
     atomic_uint tripped;          /**< 1: they were too many, and nobody acted on it yet */
     atomic_uint turn;             /**< into times, modulo most */
-    atomic_uint_fast64_t times[WATCH_MOST]; /**< when the last `most` came; 0: none */
+    atomic_uint_fast64_t times[SLUICE_FAULTS_MOST]; /**< when the last `most` came; 0: none */
 };
 
 struct watches {
