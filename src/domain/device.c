@@ -141,17 +141,22 @@ enum sluice_status device_make_locked(struct sluice *sluice, struct unit *unit,
     return SLUICE_OK;
 }
 
-/** Lets the policy look at a new device; what it does not want is forgotten. */
+/** Lets those above look at a new device; what one of them does not want is forgotten. */
 static enum sluice_status welcome_locked(struct sluice_device *device)
 {
     const struct domain_policy *policy = device->sluice->policy;
     const struct domain_policy *faults = device->sluice->fault_policy;
     enum sluice_status status = policy != NULL ? policy->device_added(device) : SLUICE_OK;
 
-    if (status == SLUICE_OK && faults != NULL)
-        status = faults->device_added(device);
     if (status != SLUICE_OK)
-        device_free_locked(device);
+        goto refused;
+    status = faults != NULL ? faults->device_added(device) : SLUICE_OK;
+    if (status == SLUICE_OK)
+        return SLUICE_OK;
+    if (policy != NULL)
+        policy->device_removed(device);
+refused:
+    device_free_locked(device);
     return status;
 }
 
@@ -160,9 +165,8 @@ enum sluice_status sluice_device_add(struct sluice *sluice,
                                      struct sluice_device **out)
 {
     enum sluice_status status = SLUICE_ERR_STATE;
+    struct sluice_device *device = NULL;
     sluice_irqstate_t irq;
-
-    struct sluice_device *device;
 
     if (sluice == NULL || config == NULL || out == NULL ||
         (config->bus != SLUICE_BUS_PCI && config->bus != SLUICE_BUS_PLATFORM) ||
