@@ -109,8 +109,10 @@ SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_fault_subscribe(struct sluice *sluice, sluice_fault_subscriber *subscriber, void *arg,
                        struct sluice_fault_subscription **out);
 /**
- * Ends a subscription; when this returns the subscriber is not running and never will.
- * Context: not from a subscriber.
+ * Ends a subscription; when this returns the subscriber is not running for it and never will. A
+ * call that runs is waited for; records that it was behind by are not told.
+ * Context: as in the head of sluice/instance.h. Also from a subscriber, which may end every
+ * subscription but the one that it is called for: it would wait for itself.
  */
 SLUICE_API void sluice_fault_unsubscribe(struct sluice_fault_subscription *subscription);
 

@@ -43,8 +43,8 @@ bool fault_center_is_used(struct sluice *sluice)
 {
     struct fault_center *center = sluice->faults;
 
-    /* Acquire: what the deferred call did is done; pairs with the release at its end. */
-    return atomic_load_explicit(&center->deferred, memory_order_acquire) != 0 ||
+    /* Acquire: what the deferred calls did is done; pairs with the release at their end. */
+    return atomic_load_explicit(&center->owed, memory_order_acquire) != 0 ||
            !list_empty(&center->subscribers);
 }
 
@@ -125,6 +125,7 @@ enum sluice_status sluice_fault_subscribe(struct sluice *sluice,
     subscription->arg = arg;
     subscription->cursor = fault_log_end(&center->log);
     irq = sluice_spin_lock(&center->lock);
+    subscription->order = center->next_order++;
     list_append(&center->subscribers, &subscription->node);
     sluice_spin_unlock(&center->lock, irq);
     *out = subscription;
@@ -142,6 +143,7 @@ void sluice_fault_unsubscribe(struct sluice_fault_subscription *subscription)
     irq = sluice_spin_lock(&center->lock);
     list_remove(&subscription->node);
     sluice_spin_unlock(&center->lock, irq);
+    atomic_store_explicit(&subscription->ended, 1, memory_order_relaxed);
     /* Acquire: the call it may be in is over; pairs with the release in subscriber_let_go. */
     while (atomic_load_explicit(&subscription->calls, memory_order_acquire) != 0)
         sluice_cpu_pause();

@@ -31,7 +31,7 @@ static bool poll_begin(struct sluice *sluice)
     bool listed = instance_is_listed(sluice);
 
     if (listed)
-        atomic_fetch_add_explicit(&sluice->pollers, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&sluice->pollers, 1, memory_order_seq_cst);
     sluice_spin_unlock(&sluice->lock, irq);
     return listed;
 }
@@ -48,8 +48,11 @@ unsigned sluice_fault_poll(struct sluice *sluice)
 
         drained += unit->ops->faults_drain(unit, unit_fault_deliver, unit);
     }
-    /* Release: this poll is through with the units; pairs with instance_change_begin's acquire. */
-    atomic_fetch_sub_explicit(&sluice->pollers, 1, memory_order_release);
+    /*
+     * Release: this poll is through with the units; pairs with instance_change_begin's acquire. And
+     * in one order with the work's look at `due`: see ask_for_call.
+     */
+    atomic_fetch_sub_explicit(&sluice->pollers, 1, memory_order_seq_cst);
     fault_work(sluice);
     return drained;
 }

@@ -24,12 +24,14 @@ struct fault_center {
     struct sluice *sluice;
     struct fault_log log;
     struct watches watches;
-    atomic_uint deferred; /**< 1: the host was asked to call back, and has not yet */
-    atomic_uint working;  /**< 1: somebody does the work now */
-    atomic_uint due;      /**< raised when there is something to do */
+    atomic_uint asked;   /**< 1: the host was asked for a call that has not begun */
+    atomic_uint owed;    /**< calls of the host that are not over */
+    atomic_uint working; /**< 1: somebody does the work now */
+    atomic_uint due;     /**< raised when there is something to do */
     /** Guards the list; not held while a subscriber is called. */
     struct sluice_spinlock lock;
-    struct list_node subscribers; /**< struct sluice_fault_subscription.node */
+    struct list_node subscribers; /**< struct sluice_fault_subscription.node, by rising order */
+    uint64_t next_order;          /**< of the next one */
     atomic_uint_fast64_t quarantines, recoveries;
 };
 

@@ -5,6 +5,8 @@
  */
 #include "fault/work.h"
 
+#define WORK_ROUNDS 4u /* that one call does while faults go on coming */
+
 /* ---- from interrupts ---- */
 
 static void deferred_work(void *arg)
@@ -13,25 +15,31 @@ static void deferred_work(void *arg)
     struct fault_center *center = sluice->faults;
 
     /* Before the work: what becomes due during it asks for a call of its own. */
-    atomic_store_explicit(&center->deferred, 2, memory_order_seq_cst);
+    atomic_store_explicit(&center->asked, 0, memory_order_seq_cst);
     fault_work(sluice);
-    /* Release: nothing of the instance is touched any more; pairs with fault_center_is_used. A
-     * call that was asked for meanwhile keeps its 1. */
-    unsigned expected = 2;
-    (void)atomic_compare_exchange_strong_explicit(&center->deferred, &expected, 0,
-                                                  memory_order_release, memory_order_relaxed);
+    /* Release: nothing of the instance is touched any more; pairs with fault_center_is_used. */
+    atomic_fetch_sub_explicit(&center->owed, 1, memory_order_release);
 }
 
-/** Asks the host for a call, unless one is on its way. */
+/** Asks the host for a call, unless one is on its way, or a poll that will do the work. */
 static void ask_for_call(struct sluice *sluice)
 {
     struct fault_center *center = sluice->faults;
 
+    /*
+     * A poll leaves `pollers` before it looks at `due`, and `due` was raised before this look at
+     * `pollers`. All four are sequentially consistent: whoever is still seen here sees `due` then.
+     */
     if (sluice->ops->defer == NULL ||
-        atomic_exchange_explicit(&center->deferred, 1, memory_order_seq_cst) == 1)
+        atomic_load_explicit(&sluice->pollers, memory_order_seq_cst) != 0 ||
+        atomic_exchange_explicit(&center->asked, 1, memory_order_seq_cst) != 0)
         return;
-    if (!sluice->ops->defer(sluice->config.ctx, deferred_work, sluice))
-        atomic_store_explicit(&center->deferred, 0, memory_order_relaxed);
+    atomic_fetch_add_explicit(&center->owed, 1, memory_order_relaxed);
+    if (sluice->ops->defer(sluice->config.ctx, deferred_work, sluice))
+        return;
+    /* The next fault asks again. */
+    atomic_store_explicit(&center->asked, 0, memory_order_seq_cst);
+    atomic_fetch_sub_explicit(&center->owed, 1, memory_order_release);
 }
 
 void fault_observe(struct sluice *sluice, const struct sluice_fault *fault)
@@ -42,8 +50,8 @@ void fault_observe(struct sluice *sluice, const struct sluice_fault *fault)
     fault_log_put(&center->log, fault);
     if (watch != NULL)
         (void)watch_count(watch, fault->time_ns);
-    if (atomic_exchange_explicit(&center->due, 1, memory_order_seq_cst) == 0)
-        ask_for_call(sluice);
+    atomic_store_explicit(&center->due, 1, memory_order_seq_cst);
+    ask_for_call(sluice);
 }
 
 /* ---- devices with too many ---- */
@@ -150,20 +158,29 @@ static void describe(struct sluice *sluice, struct sluice_fault_record *record)
     }
 }
 
-/** Holds the first subscription behind `after` in the list; NULL: there is none. */
-static struct sluice_fault_subscription *
-subscriber_hold_next(struct fault_center *center, struct sluice_fault_subscription *after)
+/**
+ * Holds the first subscription of at least this order; NULL past the last. Not "the one behind":
+ * while a subscriber is called its neighbours may go, and it too.
+ */
+static struct sluice_fault_subscription *subscriber_hold(struct fault_center *center,
+                                                         uint64_t order)
 {
-    struct sluice_fault_subscription *next = NULL;
+    struct sluice_fault_subscription *found = NULL;
     sluice_irqstate_t irq = sluice_spin_lock(&center->lock);
-    struct list_node *node = after != NULL ? after->node.next : center->subscribers.next;
 
-    if (node != &center->subscribers) {
-        next = container_of(node, struct sluice_fault_subscription, node);
-        atomic_fetch_add_explicit(&next->calls, 1, memory_order_relaxed);
+    list_for_each(node, &center->subscribers)
+    {
+        struct sluice_fault_subscription *subscription =
+            container_of(node, struct sluice_fault_subscription, node);
+
+        if (subscription->order < order)
+            continue;
+        atomic_fetch_add_explicit(&subscription->calls, 1, memory_order_relaxed);
+        found = subscription;
+        break;
     }
     sluice_spin_unlock(&center->lock, irq);
-    return next;
+    return found;
 }
 
 /** Release: the subscriber is not running; pairs with sluice_fault_unsubscribe. */
@@ -179,7 +196,8 @@ static void tell(struct sluice *sluice, struct sluice_fault_subscription *subscr
     struct sluice_fault_record record;
 
     /* No further than what there is now: a storm must not keep one subscriber for ever. */
-    while (subscription->cursor < end) {
+    while (subscription->cursor < end &&
+           atomic_load_explicit(&subscription->ended, memory_order_relaxed) == 0) {
         record = (struct sluice_fault_record){0};
         if (!fault_log_get(log, &subscription->cursor, &record.fault, &subscription->lost))
             break;
@@ -193,15 +211,12 @@ static void tell(struct sluice *sluice, struct sluice_fault_subscription *subscr
 static void tell_all(struct sluice *sluice)
 {
     struct fault_center *center = sluice->faults;
-    struct sluice_fault_subscription *at = subscriber_hold_next(center, NULL);
+    struct sluice_fault_subscription *subscription;
 
-    while (at != NULL) {
-        struct sluice_fault_subscription *next;
-
-        tell(sluice, at);
-        next = subscriber_hold_next(center, at);
-        subscriber_let_go(at);
-        at = next;
+    for (uint64_t order = 0; (subscription = subscriber_hold(center, order)) != NULL;) {
+        order = subscription->order + 1;
+        tell(sluice, subscription);
+        subscriber_let_go(subscription);
     }
 }
 
@@ -210,10 +225,17 @@ static void tell_all(struct sluice *sluice)
 void fault_work(struct sluice *sluice)
 {
     struct fault_center *center = sluice->faults;
+    unsigned rounds = 0;
 
     /* Whoever finds somebody at it leaves it to them: they look at `due` again before they go. */
-    while (atomic_load_explicit(&center->due, memory_order_seq_cst) != 0 &&
-           atomic_exchange_explicit(&center->working, 1, memory_order_seq_cst) == 0) {
+    while (atomic_load_explicit(&center->due, memory_order_seq_cst) != 0) {
+        /* Faults without end must not keep the caller: the rest is another call's. */
+        if (rounds++ == WORK_ROUNDS) {
+            ask_for_call(sluice);
+            return;
+        }
+        if (atomic_exchange_explicit(&center->working, 1, memory_order_seq_cst) != 0)
+            return;
         atomic_store_explicit(&center->due, 0, memory_order_seq_cst);
         cut_off(sluice);
         tell_all(sluice);

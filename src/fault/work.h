@@ -14,7 +14,9 @@ struct sluice_fault_subscription {
     void *arg;
     uint64_t cursor;   /**< next record to tell; by who works */
     uint64_t lost;     /**< records skipped since the last one told; by who works */
+    uint64_t order;    /**< rising in the list: who is told after whom */
     atomic_uint calls; /**< held by who works, so that it is not freed */
+    atomic_uint ended; /**< 1: unsubscribe waits for the call that runs, the last one */
 };
 
 #endif

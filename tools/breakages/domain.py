@@ -83,4 +83,8 @@ ROWS = [
              "pci_below_external(sluice, device->segment, named)",
              "(pci_below_external(sluice, device->segment, named) && false)",
              ["protection"]),
+    Breakage("refused-device-not-taken-back", "8, no hidden state", "src/domain/device.c",
+             "    if (policy != NULL)\n        policy->device_removed(device);\nrefused:",
+             "refused:",
+             ["fault-work"]),
 ]

@@ -14,4 +14,20 @@ ROWS = [
     Breakage("fault-loss-not-told", "7, hostile", "src/fault/log.c",
              "            *lost += end - *cursor - log->slots_count;\n", "",
              ["property/fault-log"]),
+    Breakage("ended-subscriber-told-on", "6, everything is bounded", "src/fault/work.c",
+             "        if (subscription->order < order)\n            continue;\n", "",
+             ["fault-work"]),
+    Breakage("owed-call-forgotten", "8, no hidden state", "src/fault/work.c",
+             "    atomic_store_explicit(&center->asked, 0, memory_order_seq_cst);\n"
+             "    atomic_fetch_sub_explicit(&center->owed, 1, memory_order_release);",
+             "    atomic_store_explicit(&center->asked, 0, memory_order_seq_cst);\n"
+             "    atomic_store_explicit(&center->owed, 0, memory_order_release);",
+             ["fault-work"]),
+    Breakage("refused-call-never-asked-again", "6, everything is bounded", "src/fault/work.c",
+             "    /* The next fault asks again. */\n"
+             "    atomic_store_explicit(&center->asked, 0, memory_order_seq_cst);\n", "",
+             ["fault-work"]),
+    Breakage("call-asked-for-during-poll", "6, everything is bounded", "src/fault/work.c",
+             "        atomic_load_explicit(&sluice->pollers, memory_order_seq_cst) != 0 ||\n", "",
+             ["fault-work"]),
 ]
