@@ -2,9 +2,12 @@
 /*
  * The IOVA allocator: who may use which range of a domain's address space.
  *
- *     magazines of each CPU   iova.h, iova.c   no lock where the host pins, else one of that CPU's
- *     depot of magazines      depot.c          one lock, held for a pointer's exchange
- *     slabs and extents       range.c          one lock, held for a magazine's worth of blocks
+ *     magazines of each CPU   iova.h, iova.c, iova_magazine.c
+ *                                 no lock where the host pins, else one of that CPU's
+ *     depot of magazines      depot.c
+ *                                 one lock, held for a pointer's exchange
+ *     slabs and extents       iova_exact.c, range.c
+ *                                 one lock, held for a magazine's worth of blocks
  *
  * Sizes up to 256 pages are rounded up to a power of two, aligned to that, and cached in magazines:
  * stacks of addresses, two of each size a CPU. Longer ranges are exact and always come from the
@@ -208,8 +211,42 @@ void depot_drain(struct iova *iova);
 /** Addresses in full magazines, and bytes of all magazines wherever they are. */
 void depot_stats(struct iova *iova, uint64_t *out_cached, uint64_t *out_bytes);
 
-/** Gives back everything in a magazine, and empties it. Takes the range lock. */
+/* iova_magazine.c; on the CPU that `cpu` is, between iova_cpu_enter and iova_cpu_leave */
+
+/** The zones to try for a device that reaches addresses up to some last one, best first. */
+struct iova_zone_order {
+    unsigned count;
+    uint8_t zone[RANGE_ZONES];
+};
+
+const struct iova_zone_order *iova_zone_order(const struct iova *iova, sluice_iova_t last);
+
+/** A block that the magazine in use does not have: from the reserve, the depot or the ranges. */
+bool iova_cpu_alloc(struct iova *iova, struct iova_cpu *cpu, unsigned class_lg2, sluice_iova_t last,
+                    sluice_iova_t *out);
+/** Takes a block for which the magazine in use has no room. */
+void iova_cpu_free(struct iova *iova, struct iova_cpu *cpu, unsigned bin, sluice_iova_t at);
+/** Calls in what CPUs and the depot hold; where the host pins, this CPU's now, others' soon.
+ *  Not between iova_cpu_enter and iova_cpu_leave. */
+void iova_spill_all(struct iova *iova);
+
+/* iova_exact.c; all take the range lock */
+
+/** Gives back one block that no magazine has room for. */
+void iova_give_block(struct iova *iova, sluice_iova_t at, unsigned class_lg2);
+/** Gives back everything in a magazine, and empties it. */
 void iova_spill(struct iova *iova, unsigned bin, struct iova_magazine *magazine);
+/** Takes up to `count` blocks of a zone; returns how many. Remembers when there is none. */
+unsigned iova_take_blocks(struct iova *iova, unsigned zone, unsigned class_lg2, sluice_iova_t last,
+                          unsigned count, sluice_iova_t *out);
+/** One block, wherever it hides. */
+SLUICE_MUST_CHECK enum sluice_status iova_alloc_last_resort(struct iova *iova, unsigned class_lg2,
+                                                            sluice_iova_t last, sluice_iova_t *out);
+/** A range that magazines do not hold: `align_lg2` and `boundary_pages` count in pages. */
+SLUICE_MUST_CHECK enum sluice_status iova_alloc_large(struct iova *iova, uint64_t pages,
+                                                      unsigned align_lg2, uint64_t boundary_pages,
+                                                      sluice_iova_t last, sluice_iova_t *out);
+void iova_free_large(struct iova *iova, sluice_iova_t at, uint64_t pages);
 
 /** Adds one to a count that only this CPU writes; others may read it meanwhile. */
 static inline void iova_count(atomic_uint_fast64_t *count)
@@ -233,6 +270,13 @@ static inline unsigned iova_bin(unsigned zone, unsigned class_lg2)
 static inline unsigned iova_zone_of(sluice_iova_t at)
 {
     return at >> 32 != 0 ? RANGE_ZONE_64 : at >> 24 != 0 ? RANGE_ZONE_32 : RANGE_ZONE_24;
+}
+
+/** Whether a block ends at or below `last`. */
+static inline bool iova_within(sluice_iova_t at, unsigned class_lg2, sluice_iova_t last)
+{
+    return last >= (SLUICE_PAGE_BYTES << class_lg2) - 1 &&
+           at <= last - ((SLUICE_PAGE_BYTES << class_lg2) - 1);
 }
 
 /** The bin that a device which reaches all of the space is served one page from first. */

@@ -10,7 +10,7 @@
  * being free: whoever gives one back says how long it is, and is found out when a part of it is
  * free already.
  *
- * Locking: the caller's. Called by src/dma/iova.c and cache.c.
+ * Locking: the caller's. Called by src/dma/iova_exact.c and iova_setup.c.
  */
 #ifndef SLUICE_DMA_RANGE_H
 #define SLUICE_DMA_RANGE_H
