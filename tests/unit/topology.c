@@ -188,6 +188,13 @@ uint16_t node_rid(const struct node *node)
     return SLUICE_RID(node->bus, node->device, node->function);
 }
 
+uint16_t node_acs_control(const struct node *node)
+{
+    const uint8_t *config = model_pci_config(node->in_host);
+
+    return (uint16_t)(config[node->acs_at + 6] | config[node->acs_at + 7] << 8);
+}
+
 uint64_t node_group(struct topology *topology, const struct node *node)
 {
     uint64_t id = 0;

@@ -73,6 +73,8 @@ void topology_start(struct topology *topology);
 void topology_finish(struct topology *topology);
 
 uint16_t node_rid(const struct node *node);
+/** Its access control register, as it is now. */
+uint16_t node_acs_control(const struct node *node);
 /** The group a node is in; fails the test when it is in none. */
 uint64_t node_group(struct topology *topology, const struct node *node);
 bool together(struct topology *topology, const struct node *a, const struct node *b);

@@ -8,7 +8,7 @@ ROWS = [
              "src/domain/firmware.c",
              "            outside++;\n            continue;",
              "            outside++;",
-             ["protection@smmu3", "protection@riscv"]),
+             ["protection-trust@smmu3", "protection-trust@riscv"]),
     Breakage("unmap-without-invalidation", "1, fail closed", "src/domain/flush.c",
              "            link->unit->ops->invalidate_submit(link->unit, &what, "
              "&round->tickets[round->count]);\n"
@@ -78,11 +78,11 @@ ROWS = [
              "    if (user->on_pci && pci_below_external(sluice, user->segment, user->rid))\n"
              "        return false;",
              "",
-             ["protection"]),
+             ["protection-trust"]),
     Breakage("policy-plugged-outside-and-trusted", "2, no open window", "src/domain/find.c",
              "pci_below_external(sluice, device->segment, named)",
              "(pci_below_external(sluice, device->segment, named) && false)",
-             ["protection"]),
+             ["protection-trust"]),
     Breakage("refused-device-not-taken-back", "8, no hidden state", "src/domain/device.c",
              "    if (policy != NULL)\n        policy->device_removed(device);\nrefused:",
              "refused:",

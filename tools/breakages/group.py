@@ -17,12 +17,12 @@ ROWS = [
              "        /* To conventional PCI, or a bridge of a type that bridges do not have. */\n"
              "        bridge->binds = true;",
              "        bridge->binds = false;",
-             ["group"], ["groups"],
+             ["group", "group-special"], ["groups"],
              shape="intel-48-queued-topology"),
     Breakage("group-borrowed-id-overlooked", "3, separation", "src/group/tie.c",
              "        if (owner != GROUP_NONE)\n            tie(map, index, owner);",
              "        (void)owner;",
-             ["group"]),
+             ["group-special"]),
     Breakage("policy-group-in-two-domains", "3, separation", "src/group/policy.c",
              "    return admit_to_group(domain, device);",
              "    (void)admit_to_group;\n    return SLUICE_OK;",
@@ -49,7 +49,7 @@ ROWS = [
              "    if (pci_ats_disable(sluice, device->segment, device->rid))\n"
              "        return SLUICE_OK;",
              "    if (device->untrusted)\n        return SLUICE_OK;",
-             ["protection"]),
+             ["protection-trust"]),
     Breakage("policy-uncovered-function-overlooked", "2, no open window", "src/group/level.c",
              "        if (could_do_dma(function) &&",
              "        if (!could_do_dma(function) &&",

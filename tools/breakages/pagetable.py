@@ -19,7 +19,7 @@ ROWS = [
     Breakage("riscv-read-only-is-writable", "4, permissions", "src/pagetable/riscv.h",
              "    if ((prot & SLUICE_PROT_WRITE) != 0)\n        attributes |= RISCV_W | RISCV_D;",
              "    attributes |= RISCV_W | RISCV_D;",
-             ["riscv-errors"]),
+             ["riscv-faults"]),
     Breakage("amd-read-only-is-writable", "4, permissions", "src/pagetable/amd_v1.h",
              "    if ((prot & SLUICE_PROT_WRITE) != 0)\n        attributes",
              "    if (prot != 0)\n        attributes",

@@ -27,5 +27,5 @@ ROWS = [
     Breakage("group-known-wrong-id-not-confined", "2, no open window", "src/pci/alias.c",
              "    add_quirk_aliases(sluice, segment, rid, out_rids, &count);",
              "    (void)add_quirk_aliases;",
-             ["group"]),
+             ["group-special"]),
 ]

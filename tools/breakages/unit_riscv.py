@@ -65,5 +65,5 @@ ROWS = [
     Breakage("riscv-overflow-not-cleared", "7, hostile", "src/unit/riscv/log.c",
              "    riommu_write32(riommu, place->csr, queue->csr | errors);",
              "    riommu_write32(riommu, place->csr, queue->csr);",
-             ["riscv-errors"]),
+             ["riscv-faults"]),
 ]
