@@ -1,46 +1,31 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <string.h>
-
-#include <cmocka.h>
-
 #include "amdvi_world.h"
-
-static const uint8_t fills[2] = {0x11, 0x22};
 
 struct world_config world_defaults(void)
 {
     return (struct world_config){.model = amdvi_model_defaults(), .virt_bits = 48};
 }
 
-static void on_fault(void *arg, const struct sluice_fault *fault)
+static void destroy(void *model)
 {
-    struct world *world = arg;
-
-    world->faults++;
-    world->fault = *fault;
+    amdvi_model_destroy(model);
 }
+
+static void check_settled(void *model)
+{
+    amdvi_model_check_settled(model);
+}
+
+static const struct world_kind kind = {
+    .unit_ops = &amdvi_unit_ops,
+    .model_ops = &amdvi_model_ops,
+    .destroy = destroy,
+    .check_settled = check_settled,
+};
 
 void world_init(struct world *world, const struct world_config *config)
 {
-    struct sluice_config *to = &world->sluice.config;
-
-    memset(world, 0, sizeof(*world));
-    world->host = model_host_create(&config->host);
-    world->model = amdvi_model_create(world->host, &config->model);
-    model_host_configure(world->host, to);
-    to->hardware_timeout_ns = 1000000;
-    to->on_fault = on_fault;
-    to->on_fault_arg = world;
-    world->sluice.ops = to->ops;
-    world->sluice.cpu_count = 1;
-    list_init(&world->sluice.units);
-    list_init(&world->sluice.devices);
-    list_init(&world->sluice.domains);
-    world->sluice.platform.host_address_bits = config->model.phys_bits;
-    world->desc = (struct platform_unit){
+    const struct platform_unit desc = {
         .kind = SLUICE_UNIT_AMD_VI,
         .base = config->model.base,
         .register_bytes = config->model.register_bytes,
@@ -55,164 +40,15 @@ void world_init(struct world *world, const struct world_config *config)
                 .efr = config->model.has_efr ? amdvi_model_efr(&config->model) : 0,
             },
     };
-    list_init(&world->desc.scopes);
-    for (unsigned i = 0; i < WORLD_DEVICES; i++) {
-        uint16_t rid = SLUICE_RID(0, 3 + i, 0);
 
-        world->devices[i] =
-            dma_device_create_on(world->host, &amdvi_model_ops, world->model, rid, config->ats);
-        world->sources[i] = (struct source){.id = rid, .users = 1, .ats_enabled = config->ats};
-    }
-}
-
-void world_probe(struct world *world)
-{
-    assert_int_equal(amdvi_unit_ops.probe(&world->sluice, &world->desc, &world->unit), SLUICE_OK);
-    for (unsigned i = 0; i < 2; i++) {
-        struct world_domain *domain = &world->domains[i];
-        struct pt_config config = {.node = -1};
-
-        assert_int_equal(world->unit->ops->geometry(world->unit, &config), SLUICE_OK);
-        assert_int_equal(config.format->create(&world->sluice, &config, &domain->pt), SLUICE_OK);
-        domain->link = (struct domain_link){.unit = world->unit, .pt = &domain->pt};
-        assert_int_equal(world->unit->ops->link_open(world->unit, &domain->link), SLUICE_OK);
-        domain->page = model_host_buffer(world->host, 0, false);
-        memset(domain->page.virt, fills[i], SLUICE_PAGE_BYTES);
-        assert_int_equal(world_map(world, domain), SLUICE_OK);
-    }
-    for (unsigned i = 0; i < WORLD_DEVICES; i++)
-        world->sources[i].unit = world->unit;
-}
-
-void world_begin(struct world *world, const struct world_config *config)
-{
-    world_init(world, config);
-    world_probe(world);
-    assert_int_equal(world_attach(world, 0, &world->domains[0]), SLUICE_OK);
-    assert_int_equal(world->unit->ops->start(world->unit), SLUICE_OK);
-    assert_int_equal(world_reaches(world, 0), 0);
-}
-
-static void domain_close(struct world *world, struct world_domain *domain)
-{
-    assert_int_equal(world->unit->ops->link_close(world->unit, &domain->link), SLUICE_OK);
-    domain->pt.format->destroy(&domain->pt);
-    model_host_buffer_free(world->host, domain->page, 0);
-}
-
-void world_finish(struct world *world)
-{
-    for (unsigned i = 0; i < WORLD_DEVICES; i++)
-        assert_int_equal(world_attach(world, i, NULL), SLUICE_OK);
-    for (unsigned i = 0; i < 2; i++)
-        domain_close(world, &world->domains[i]);
-    amdvi_model_check_settled(world->model);
-    if (world->unit->started)
-        assert_int_equal(world->unit->ops->stop(world->unit), SLUICE_OK);
-    world->unit->ops->release(world->unit);
-    assert_int_equal(model_host_pages_in_use(world->host), 0);
-    assert_int_equal(model_host_objects_in_use(world->host), 0);
-    assert_int_equal(model_host_mmio_maps(world->host), 0);
-    assert_int_equal(model_host_violations_print(world->host), 0);
-    world_abandon(world);
-}
-
-void world_abandon(struct world *world)
-{
-    for (unsigned i = 0; i < WORLD_DEVICES; i++)
-        dma_device_destroy(world->devices[i]);
-    amdvi_model_destroy(world->model);
-    (void)model_host_destroy(world->host);
-}
-
-enum sluice_status world_attach(struct world *world, unsigned device, struct world_domain *domain)
-{
-    struct source *source = &world->sources[device];
-    struct domain_link *to = domain != NULL ? &domain->link : NULL;
-    enum sluice_status status;
-
-    if (to != NULL && source->ats_enabled)
-        to->ats_sources++;
-    status = world->unit->ops->attach(world->unit, source, SLUICE_NO_PASID, to);
-    if (source->link != NULL && source->ats_enabled)
-        source->link->ats_sources--;
-    source->link = status == SLUICE_OK ? to : NULL;
-    return status;
-}
-
-static enum sluice_status invalidate(struct world *world, struct world_domain *domain,
-                                     struct pt_gather *gather)
-{
-    const struct unit_invalidation invalidation = {.link = &domain->link, .gather = gather};
-    struct unit_ticket ticket;
-    enum sluice_status status =
-        world->unit->ops->invalidate_submit(world->unit, &invalidation, &ticket);
-
-    if (status == SLUICE_OK)
-        status = world->unit->ops->invalidate_wait(world->unit, &ticket);
-    return status;
-}
-
-enum sluice_status world_map(struct world *world, struct world_domain *domain)
-{
-    struct pt_gather gather;
-
-    pt_gather_init(&gather);
-    assert_int_equal(domain->pt.format->map(&domain->pt, WORLD_IOVA, domain->page.phys,
-                                            SLUICE_PAGE_BYTES, SLUICE_PROT_READ | SLUICE_PROT_WRITE,
-                                            &gather),
-                     SLUICE_OK);
-    if (world->unit->caps.flush_on_map) {
-        const struct pt_range range = {.first = WORLD_IOVA,
-                                       .last = WORLD_IOVA + SLUICE_PAGE_BYTES - 1,
-                                       .page_lg2 = 12,
-                                       .tables = true};
-
-        pt_gather_add(&gather, &range);
-        return invalidate(world, domain, &gather);
-    }
-    return SLUICE_OK;
-}
-
-enum sluice_status world_unmap(struct world *world, struct world_domain *domain)
-{
-    struct pt_gather gather;
-    enum sluice_status status;
-
-    pt_gather_init(&gather);
-    assert_int_equal(
-        domain->pt.format->unmap(&domain->pt, WORLD_IOVA, SLUICE_PAGE_BYTES, &gather, NULL),
-        SLUICE_OK);
-    status = invalidate(world, domain, &gather);
-    if (status == SLUICE_OK)
-        domain->pt.format->release(&domain->pt, &gather);
-    else
-        (void)pt_gather_withhold(&domain->pt, &gather);
-    return status;
-}
-
-int world_reaches(struct world *world, unsigned device)
-{
-    uint8_t byte = 0;
-
-    if (!dma_device_read(world->devices[device], WORLD_IOVA, &byte, 1, NULL))
-        return -1;
-    return byte == fills[0] ? 0 : byte == fills[1] ? 1 : 2;
-}
-
-unsigned world_drain(struct world *world)
-{
-    return world->unit->ops->faults_drain(world->unit, on_fault, world);
+    world_create(world, &kind, &config->host);
+    world->sluice.platform.host_address_bits = config->model.phys_bits;
+    world_connect(world, amdvi_model_create(world->host, &config->model), &desc, config->ats);
 }
 
 void world_inject(struct world *world, struct amdvi_model_injection injection)
 {
     amdvi_model_inject(world->model, &injection);
-}
-
-bool world_degraded(const struct world *world)
-{
-    return atomic_load(&world->unit->degraded) != 0;
 }
 
 struct amdvi_model_stats world_stats(struct world *world)

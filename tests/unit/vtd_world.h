@@ -1,36 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * The VT-d driver on the VT-d model, without the layers above it: an instance made by hand, two
- * domains with page tables, two devices.
+ * The VT-d driver on its model: what unit_world.h has, on this kind of unit.
  */
 #ifndef TESTS_UNIT_VTD_WORLD_H
 #define TESTS_UNIT_VTD_WORLD_H
 
-#include "models/dma_device.h"
 #include "models/vtd.h"
 #include "unit/intel/vtd.h"
-
-#define WORLD_IOVA    ((uint64_t)0x40000000)
-#define WORLD_DEVICES 2u
-
-struct world_domain {
-    struct pagetable pt;
-    struct domain_link link;
-    struct sluice_pages page; /**< what tests map; filled with a byte of its own */
-};
-
-struct world {
-    struct model_host *host;
-    struct vtd_model *model;
-    struct sluice sluice;
-    struct platform_unit desc;
-    struct unit *unit;
-    struct world_domain domains[2];
-    struct source sources[WORLD_DEVICES];
-    struct dma_device *devices[WORLD_DEVICES];
-    unsigned faults;
-    struct sluice_fault fault; /**< the last */
-};
+#include "unit_world.h"
 
 struct world_config {
     struct vtd_model_config model;
@@ -40,21 +17,5 @@ struct world_config {
 };
 
 struct world_config world_defaults(void);
-/** Host, model and instance; the unit is not probed yet. */
-void world_init(struct world *world, const struct world_config *config);
-/** Probes, and opens both domains with WORLD_IOVA mapped to their pages. */
-void world_probe(struct world *world);
-/** Closes, stops, releases; asserts that nothing is left and that there was no violation. */
-void world_finish(struct world *world);
-/** Only destroys host and model: for tests in which the unit was left broken. */
-void world_abandon(struct world *world);
-
-enum sluice_status world_attach(struct world *world, unsigned device, struct world_domain *domain);
-/** Unmaps one page at WORLD_IOVA and invalidates as the domain layer would. */
-enum sluice_status world_unmap(struct world *world, struct world_domain *domain);
-enum sluice_status world_map(struct world *world, struct world_domain *domain);
-/** Which domain's page the device reads at WORLD_IOVA: 0, 1, or -1 when it is refused. */
-int world_reaches(struct world *world, unsigned device);
-unsigned world_drain(struct world *world);
 
 #endif
