@@ -199,8 +199,9 @@ struct sluice_host_ops {
     void (*dma_poll_at)(void *ctx, uint64_t time_ns);
 
     /**
-     * Resets a PCI function and waits until it can be used again; false when it cannot be. NULL: a
-     * function level reset by the library, where the function has one. May sleep.
+     * Resets a PCI function in a way of the host's own, and waits until it can be used again. False,
+     * or NULL: the host has no way; the library does a function level reset, where the function has
+     * one. May sleep.
      */
     bool (*device_reset)(void *ctx, uint16_t segment, uint16_t rid);
 

@@ -63,8 +63,8 @@ SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_device_quarantine(struct sluice_device *device);
 
 /**
- * Resets a device and brings it back into its domain. The reset is the host's `device_reset`, or a
- * function level reset where the function has one [PCIe 6.6.2]; its configuration header and its
+ * Resets a device and brings it back into its domain. The reset is the host's `device_reset`, or,
+ * where the host has none for it, a function level reset [PCIe 6.6.2]; its configuration header and its
  * MSI and MSI-X registers are put back, its bus mastering stays off for its driver to turn on. Its
  * interrupt entries refuse until they are routed again.
  * Context: may take a second; not from a fault subscriber or a quarantine handler.

@@ -183,6 +183,11 @@ static bool add_device(uint32_t device)
     return true;
 }
 
+bool arch_messages_have_senders(void)
+{
+    return true; /* a device ID goes with each [GIC 5.2] */
+}
+
 bool arch_doorbell(unsigned index, uint64_t *out_first, uint64_t *out_last)
 {
     *out_first = registers_phys + TRANSLATER_FRAME;

@@ -81,6 +81,8 @@ void arch_irq_free(unsigned irq);
  * has no such message.
  */
 bool arch_irq_message(unsigned irq, uint32_t source, uint64_t *out_address, uint32_t *out_data);
+/** Whether a message counts only as its sender's own: one that another device sends is another. */
+bool arch_messages_have_senders(void);
 /**
  * Has a wire of the interrupt controller, by its number as firmware's tables have it, call
  * `handler` at each of its edges. False when there is no such wire.

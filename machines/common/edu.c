@@ -35,15 +35,19 @@ void edu_interrupt(void *context)
         (void)edu_start(edu, EDU_TO_MEMORY, edu->loop_bus, 0, edu->loop_bytes, true);
 }
 
-bool edu_open(struct edu *edu, struct pci_device *pci)
+bool edu_restart(struct edu *edu)
 {
-    *edu = (struct edu){.pci = pci};
-    pci_enable(pci);
-    edu->registers = pci_map_bar(pci, 0);
-    if (edu->registers == NULL || mmio_read32(edu->registers, REG_ID) != ID_VALUE)
+    pci_enable(edu->pci);
+    if (mmio_read32(edu->registers, REG_ID) != ID_VALUE)
         return false;
     mmio_write32(edu->registers, REG_LIVENESS, 0x12345678u);
-    if (mmio_read32(edu->registers, REG_LIVENESS) != ~0x12345678u)
+    return mmio_read32(edu->registers, REG_LIVENESS) == ~0x12345678u;
+}
+
+bool edu_open(struct edu *edu, struct pci_device *pci)
+{
+    *edu = (struct edu){.pci = pci, .registers = pci_map_bar(pci, 0)};
+    if (edu->registers == NULL || !edu_restart(edu))
         return false;
     if (arch_irq_alloc(edu_interrupt, edu, &edu->irq)) {
         uint64_t address;

@@ -34,6 +34,10 @@ void edu_interrupt(void *context);
 /** Takes an interrupt back that nobody heard. */
 void edu_acknowledge(const struct edu *edu);
 
+/** A driver's first steps again, after a reset: it answers, and may do DMA. Its message is not set.
+ */
+bool edu_restart(struct edu *edu);
+
 enum edu_direction {
     EDU_FROM_MEMORY,
     EDU_TO_MEMORY

@@ -24,6 +24,14 @@ static void on_fault(void *arg, const struct sluice_fault *fault)
     lab->fault_count++;
 }
 
+static void on_quarantine(void *arg, struct sluice_device *device, enum sluice_device_state state)
+{
+    struct lab *lab = arg;
+    (void)device;
+    lab->quarantines += state == SLUICE_DEVICE_QUARANTINED;
+    lab->recoveries += state == SLUICE_DEVICE_OPERATIONAL;
+}
+
 static void on_misuse(void *arg, const struct sluice_dma_misuse *misuse)
 {
     struct lab *lab = arg;
@@ -90,6 +98,8 @@ enum sluice_status lab_create(struct lab *lab)
         .on_fault = on_fault,
         .max_faults = SLUICE_FAULTS_UNLIMITED, /* scenarios make devices fault on purpose */
         .on_fault_arg = lab,
+        .on_quarantine = on_quarantine,
+        .on_quarantine_arg = lab,
         .on_dma_misuse = on_misuse,
         .on_dma_misuse_arg = lab,
         .avoid_queues = option_given("avoid-queues"),
@@ -115,24 +125,24 @@ bool lab_start(struct lab *lab, enum sluice_status *out_status)
     return false;
 }
 
-static bool add_device(struct lab *lab, const struct pci_device *pci, bool untrusted,
-                       struct sluice_device **out)
+/* `wanted` says how it is known; who it is, is filled in. */
+static bool add_device(struct lab *lab, const struct pci_device *pci,
+                       const struct sluice_device_config *wanted, struct sluice_device **out)
 {
     char text[16];
-    struct sluice_device_config config = {
-        .bus = SLUICE_BUS_PCI,
-        .segment = pci->segment,
-        .rid = pci_rid(pci),
-        .name = device_text(pci, text),
-        .untrusted = untrusted,
-    };
+    struct sluice_device_config config = *wanted;
+    config.bus = SLUICE_BUS_PCI;
+    config.segment = pci->segment;
+    config.rid = pci_rid(pci);
+    config.name = device_text(pci, text);
     enum sluice_status status = sluice_device_add(lab->sluice, &config, out);
     if (status != SLUICE_OK)
         say("device %s is not guarded: %s", text, sluice_status_text(status));
     return status == SLUICE_OK;
 }
 
-bool lab_set_trust(struct lab *lab, const struct pci_device *pci, bool untrusted)
+static bool know_again(struct lab *lab, const struct pci_device *pci,
+                       const struct sluice_device_config *wanted)
 {
     for (unsigned i = 0; i < lab->guarded_count; i++) {
         struct guarded *guarded = &lab->guarded[i];
@@ -140,15 +150,25 @@ bool lab_set_trust(struct lab *lab, const struct pci_device *pci, bool untrusted
             continue;
         return (!remap_wanted() || remap_forget(lab, pci)) &&
                sluice_device_remove(guarded->handle) == SLUICE_OK &&
-               add_device(lab, pci, untrusted, &guarded->handle) && remap_again(lab, pci);
+               add_device(lab, pci, wanted, &guarded->handle) && remap_again(lab, pci);
     }
     return false;
+}
+
+bool lab_set_trust(struct lab *lab, const struct pci_device *pci, bool untrusted)
+{
+    return know_again(lab, pci, &(struct sluice_device_config){.untrusted = untrusted});
+}
+
+bool lab_set_limit(struct lab *lab, const struct pci_device *pci, uint32_t max_faults)
+{
+    return know_again(lab, pci, &(struct sluice_device_config){.max_faults = max_faults});
 }
 
 static bool guard(struct lab *lab, struct pci_device *pci)
 {
     struct guarded *guarded = &lab->guarded[lab->guarded_count];
-    if (!add_device(lab, pci, false, &guarded->handle))
+    if (!add_device(lab, pci, &(struct sluice_device_config){0}, &guarded->handle))
         return false;
     guarded->pci = pci;
     lab->guarded_count++;

@@ -8,9 +8,11 @@
 #include "pages.h"
 #include "pci.h"
 #include "print.h"
+#include "reset.h"
 
 #define EVENTS_LIMIT   8u
 #define DEFERRED_LIMIT 16u
+#define KEPT_LIMIT     1024u
 
 struct event {
     struct sluice_event_handler handler;
@@ -27,7 +29,9 @@ struct deferred {
 static struct event events[EVENTS_LIMIT];
 static struct deferred deferred[DEFERRED_LIMIT];
 static unsigned deferred_head, deferred_tail;
-static uint64_t event_count, pages_held, objects_held;
+static uint64_t event_count, busy_ns, pages_held, objects_held;
+static uint64_t kept_pages[KEPT_LIMIT]; /* the first pages of what the library holds, by address */
+static unsigned kept_count;
 static uint64_t poll_at_ns = UINT64_MAX;
 static enum sluice_log_level shown_level = SLUICE_LOG_INFO;
 
@@ -69,6 +73,22 @@ static void host_free(void *ctx, void *memory, size_t bytes)
     pages_held -= pages_of_object(bytes);
 }
 
+static void keep_page(uint64_t phys)
+{
+    if (kept_count < KEPT_LIMIT)
+        kept_pages[kept_count++] = phys;
+}
+
+static void forget_page(uint64_t phys)
+{
+    for (unsigned i = kept_count; i-- > 0;) {
+        if (kept_pages[i] != phys)
+            continue;
+        kept_pages[i] = kept_pages[--kept_count];
+        return;
+    }
+}
+
 static bool host_pages_alloc(void *ctx, const struct sluice_page_request *request,
                              struct sluice_pages *out)
 {
@@ -85,6 +105,7 @@ static bool host_pages_alloc(void *ctx, const struct sluice_page_request *reques
         return false;
     }
     pages_held += 1ull << request->order;
+    keep_page(phys);
     *out = (struct sluice_pages){arch_phys_to_virt(phys), phys};
     return true;
 }
@@ -93,6 +114,7 @@ static void host_pages_free(void *ctx, struct sluice_pages pages, unsigned order
 {
     (void)ctx;
     pages_held -= 1ull << order;
+    forget_page(pages.phys);
     machine_pages_free(pages.phys, order);
 }
 
@@ -222,8 +244,10 @@ static bool host_doorbell_extent(void *ctx, unsigned index, sluice_phys_t *out_f
 static void on_event(void *context)
 {
     const struct event *event = context;
+    uint64_t before = arch_now_ns();
     event_count++;
     event->handler.handler(event->handler.arg);
+    busy_ns += arch_now_ns() - before;
 }
 
 /* By message where the machine has one for a unit, else by the unit's wires. */
@@ -318,13 +342,28 @@ void machine_host_run_deferred(void)
         arch_irqs_restore(irqs);
         if (!any)
             return;
+        uint64_t before = arch_now_ns(), inside = busy_ns;
         job.work(job.arg);
+        /* An event that came meanwhile has counted itself. */
+        busy_ns += arch_now_ns() - before - (busy_ns - inside);
     }
 }
 
 uint64_t machine_host_events(void)
 {
     return event_count;
+}
+
+uint64_t machine_host_busy_ns(void)
+{
+    return busy_ns;
+}
+
+bool machine_host_page(unsigned index, uint64_t *out_phys)
+{
+    if (index < kept_count)
+        *out_phys = kept_pages[index];
+    return index < kept_count;
 }
 
 uint64_t machine_host_pages_held(void)
@@ -370,5 +409,6 @@ const struct sluice_host_ops machine_host_ops = {
     .event_install = host_event_install,
     .event_remove = host_event_remove,
     .dma_poll_at = host_dma_poll_at,
+    .device_reset = machine_device_reset,
     .defer = host_defer,
 };

@@ -17,6 +17,12 @@ uint64_t machine_host_events(void);
 /** Runs what the library has deferred; called wherever the machine waits for something. */
 void machine_host_run_deferred(void);
 
+/** Time spent on events of units and on what was deferred. */
+uint64_t machine_host_busy_ns(void);
+
+/** The first page of the index-th thing that the library holds pages for; false past the end. */
+bool machine_host_page(unsigned index, uint64_t *out_phys);
+
 /** Pages and objects that the library holds now. */
 uint64_t machine_host_pages_held(void);
 uint64_t machine_host_objects_held(void);

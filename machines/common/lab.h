@@ -65,6 +65,7 @@ struct lab {
     struct sluice_fault faults[LAB_FAULTS];
     struct sluice_dma_misuse misuse; /* the last that the DMA API's checking mode found */
     volatile unsigned misuse_count;
+    volatile unsigned quarantines, recoveries; /* the library told of */
     volatile unsigned fault_count; /* all since lab_forget_faults; the first LAB_FAULTS are kept */
 };
 
@@ -83,6 +84,7 @@ extern const struct scenario scenarios_device[];    /* whole drivers behind the 
 extern const struct scenario scenarios_dma[];       /* drivers on the DMA API */
 extern const struct scenario scenarios_interrupt[]; /* through entries of the library */
 extern const struct scenario scenarios_bounce[];    /* the DMA API without an IOMMU */
+extern const struct scenario scenarios_hostile[];   /* a device misbehaves beside another's work */
 extern const struct scenario scenarios_platform[];  /* firmware's wishes, sleep, handover, stop */
 
 /** Finds the devices and tells about them. */
@@ -114,6 +116,11 @@ struct sluice_domain *lab_domain_with(struct lab *lab, const struct sluice_domai
 
 /** Makes the library forget a device and know it again, as one that is trusted or not. */
 bool lab_set_trust(struct lab *lab, const struct pci_device *pci, bool untrusted);
+/**
+ * The same for how many faults of it are too many within the usual window; SLUICE_FAULTS_UNLIMITED
+ * is what all devices begin with.
+ */
+bool lab_set_limit(struct lab *lab, const struct pci_device *pci, uint32_t max_faults);
 
 /** Zeroed pages below 4 GiB; no memory ends the run. */
 struct page lab_page(struct lab *lab, unsigned order);

@@ -137,6 +137,11 @@ void pci_set_bus_master(const struct pci_device *device, bool on)
     pci_write(device, COMMAND, 2, command | (on ? COMMAND_MASTER : 0));
 }
 
+bool pci_is_bus_master(const struct pci_device *device)
+{
+    return (pci_read(device, COMMAND, 2) & COMMAND_MASTER) != 0;
+}
+
 volatile void *pci_map_bar(const struct pci_device *device, unsigned bar)
 {
     if (bar >= PCI_BARS || device->bars[bar].bytes == 0 || device->bars[bar].is_io)

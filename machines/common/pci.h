@@ -76,6 +76,7 @@ unsigned pci_device_capability(const struct pci_device *device, uint8_t id, unsi
 void pci_enable(const struct pci_device *device);
 /** Bus mastering alone; a device that is off can send neither DMA nor messages. */
 void pci_set_bus_master(const struct pci_device *device, bool on);
+bool pci_is_bus_master(const struct pci_device *device);
 
 volatile void *pci_map_bar(const struct pci_device *device, unsigned bar);
 

@@ -146,9 +146,9 @@ enum sluice_status reset_function(struct sluice *sluice, uint16_t segment, uint1
     const struct function function = {sluice, segment, rid};
     struct kept kept = {0};
 
-    if (sluice->ops->device_reset != NULL)
-        return sluice->ops->device_reset(sluice->config.ctx, segment, rid) ? SLUICE_OK
-                                                                           : SLUICE_ERR_UNSUPPORTED;
+    if (sluice->ops->device_reset != NULL &&
+        sluice->ops->device_reset(sluice->config.ctx, segment, rid))
+        return SLUICE_OK;
     if (sluice->ops->pci_read == NULL || sluice->ops->pci_write == NULL ||
         !pci_present(sluice, segment, rid))
         return SLUICE_ERR_UNSUPPORTED;

@@ -278,7 +278,7 @@ static void configure_flr(struct sluice_config *config, void *arg)
 static void function_level_reset(void **state)
 {
     struct scene_config config = scene_defaults();
-    struct quarantine_world world = {0};
+    struct quarantine_world world = {.with_reset = true}; /* the host has no way for this one */
     uint8_t *function;
 
     (void)state;
@@ -297,6 +297,7 @@ static void function_level_reset(void **state)
     function[EXPRESS_AT + 7] |= FLR_CAPABLE;
     assert_int_equal(sluice_device_recover(world.devices[0]), SLUICE_OK);
     assert_int_equal(flr_seen, 1);
+    assert_int_equal(world.resets_done, 2);
     assert_int_equal(function[BAR + 3], 0xfe);
     assert_int_equal(function[COMMAND], 2); /* what it does with memory is for its driver to say */
     assert_true(reaches(&world, 0));
