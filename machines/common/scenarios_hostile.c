@@ -409,6 +409,8 @@ static bool turn(struct hostile *hostile)
 {
     struct stage *stage = &hostile->stage;
     stage_check_writes(stage, STAGE_IOVA, hostile->own, ": it behaves so far");
+    check(stage_show(stage),
+          "and it uses what stays mapped, so that the unit has that in its cache");
     if (!lab_unmap(stage->domain, STAGE_IOVA, MACHINE_PAGE_BYTES))
         return false;
     fill_pattern(hostile->own.virt, MACHINE_PAGE_BYTES, CANARY_SEED + CANARIES);

@@ -53,7 +53,7 @@ ROWS = [
     Breakage("quarantine-keeps-memory", "1, fail closed", "src/domain/attach.c",
              "    count_cut(device, true);\n    return switch_sources(device, NULL);",
              "    count_cut(device, true);\n    return SLUICE_OK;",
-             ["quarantine"]),
+             ["quarantine"], ["hostile"]),
     Breakage("quarantine-undone-by-neighbour", "3, separation", "src/domain/attach.c",
              "    if (source->cut_off != 0)\n        to = NULL;\n", "",
              ["quarantine"]),

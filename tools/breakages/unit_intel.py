@@ -104,4 +104,9 @@ ROWS = [
              "    .revert = vtd_revert,",
              "    .revert = vtd_stop,",
              ["vtd-takeover", "instance"]),
+    Breakage("cut-off-entry-not-invalidated", "1, fail closed", "src/unit/intel/context.c",
+             "    return status != SLUICE_OK ? status : vtd_invalidate_entry(vtd, &change);\n}\n\n"
+             "/* Where nothing was",
+             "    (void)change;\n    return status;\n}\n\n/* Where nothing was",
+             ["quarantine"], ["hostile"]),
 ]
