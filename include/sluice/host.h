@@ -199,9 +199,9 @@ struct sluice_host_ops {
     void (*dma_poll_at)(void *ctx, uint64_t time_ns);
 
     /**
-     * Resets a PCI function in a way of the host's own, and waits until it can be used again. False,
-     * or NULL: the host has no way; the library does a function level reset, where the function has
-     * one. May sleep.
+     * Resets a PCI function in a way of the host's own, and waits until it can be used again.
+     * False, or NULL: the host has no way; the library does a function level reset, where the
+     * function has one. May sleep.
      */
     bool (*device_reset)(void *ctx, uint16_t segment, uint16_t rid);
 
