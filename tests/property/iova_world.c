@@ -72,17 +72,3 @@ uint64_t random_below(struct world_random *random, uint64_t bound)
 {
     return random_next(random) % bound;
 }
-
-uint64_t world_seed(void)
-{
-    const char *text = getenv("SLUICE_TEST_SEED");
-
-    return text != NULL ? strtoull(text, NULL, 0) : 1;
-}
-
-unsigned world_scaled(unsigned count)
-{
-    const char *text = getenv("SLUICE_TEST_SCALE");
-
-    return text != NULL ? count * (unsigned)strtoul(text, NULL, 0) : count;
-}

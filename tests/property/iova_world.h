@@ -7,6 +7,7 @@
 #define IOVA_WORLD_H
 
 #include "dma/iova.h"
+#include "rounds.h"
 
 struct iova_world {
     struct sluice sluice;
@@ -31,10 +32,5 @@ struct world_random {
 uint64_t random_next(struct world_random *random);
 /** Below `bound`, which is not 0. */
 uint64_t random_below(struct world_random *random, uint64_t bound);
-
-/** SLUICE_TEST_SEED, or 1; printed by the caller. */
-uint64_t world_seed(void);
-/** `count` times SLUICE_TEST_SCALE. */
-unsigned world_scaled(unsigned count);
 
 #endif

@@ -21,20 +21,6 @@ uint64_t pt_random(uint64_t *state)
     return z ^ (z >> 31);
 }
 
-uint64_t pt_seed(void)
-{
-    const char *text = getenv("SLUICE_TEST_SEED");
-
-    return text != NULL ? strtoull(text, NULL, 0) : 0x51u;
-}
-
-unsigned pt_scale(unsigned base)
-{
-    const char *text = getenv("SLUICE_TEST_SCALE");
-
-    return text != NULL ? base * (unsigned)strtoul(text, NULL, 0) : base;
-}
-
 static void world_error(struct pt_world *world, const char *what, uint64_t address)
 {
     fprintf(stderr, "page-table host: %s at 0x%" PRIx64 "\n", what, address);

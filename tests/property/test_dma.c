@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "dma_world.h"
+#include "rounds.h"
 
 #define SLOTS        48u
 #define WINDOW       (2 * DMA_PAGE) /* of each slot's buffer; all lie in a row */
@@ -60,13 +61,6 @@ static uint64_t random_below(struct run *run, uint64_t limit)
 {
     run->random = run->random * 6364136223846793005u + 1442695040888963407u;
     return (run->random >> 33) % limit;
-}
-
-static uint64_t number_from(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-
-    return text != NULL ? strtoull(text, NULL, 0) : otherwise;
 }
 
 static uint8_t *window_of(struct run *run, const struct slot *slot)
@@ -462,7 +456,7 @@ static void begin(struct run *run, const struct dma_world_config *config)
     run->bare = config->bare;
     run->untrusted = config->untrusted;
     run->lazy = config->domain.lazy && !config->untrusted;
-    run->random = number_from("SLUICE_TEST_SEED", DEFAULT_SEED);
+    run->random = test_seed(DEFAULT_SEED);
     dma_world_start(&run->world, config);
     if (config->bare) { /* out of the device's reach */
         model_host_reserve(run->world.scene.machine->host, first, DMA_PAGE << MEMORY_ORDER);
@@ -509,7 +503,7 @@ static void end(struct run *run)
 static void run_random(const struct dma_world_config *config)
 {
     static struct run run; /* too large for the stack */
-    uint64_t steps = 4000 * number_from("SLUICE_TEST_SCALE", 1);
+    uint64_t steps = test_scaled(4000);
 
     begin(&run, config);
     for (uint64_t i = 0; i < steps; i++)
@@ -597,7 +591,7 @@ static void test_checked(void **state)
 
 int main(void)
 {
-    const uint64_t seed = number_from("SLUICE_TEST_SEED", DEFAULT_SEED);
+    const uint64_t seed = test_seed(DEFAULT_SEED);
 
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_strict),    cmocka_unit_test(test_lazy),

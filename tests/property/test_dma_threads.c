@@ -18,6 +18,7 @@
 #include <time.h>
 
 #include "dma_world.h"
+#include "rounds.h"
 
 #include <sluice/cpu.h>
 
@@ -272,8 +273,6 @@ static void run_threads(struct dma_world_config *config)
 {
     static struct worker workers[WORKERS]; /* too large for the stack */
     static struct shared shared;
-    const char *scale = getenv("SLUICE_TEST_SCALE");
-    const char *seed = getenv("SLUICE_TEST_SEED");
     struct sluice_dma_info info;
     struct writer writer;
     pthread_t disturber;
@@ -283,8 +282,8 @@ static void run_threads(struct dma_world_config *config)
     /* The clock leaps under those who wait for the hardware. */
     config->hardware_timeout_ns = UINT64_C(1000000000000);
     pthread_mutex_init(&shared.lock, NULL);
-    shared.rounds = 1500 * (scale != NULL ? (unsigned)strtoul(scale, NULL, 10) : 1);
-    shared.seed = seed != NULL ? strtoull(seed, NULL, 0) : 1;
+    shared.rounds = test_scaled(1500);
+    shared.seed = test_seed(1);
     print_message("# SLUICE_TEST_SEED=%llu\n", (unsigned long long)shared.seed);
     become(WORKERS);
     dma_world_start(&shared.world, config);

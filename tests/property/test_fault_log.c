@@ -14,6 +14,7 @@
 
 #include "fault/log.h"
 #include "models/host.h"
+#include "rounds.h"
 
 #define WRITERS 3u
 #define READERS 2u
@@ -123,13 +124,6 @@ static void storm_end(struct storm *storm)
     assert_int_equal(model_host_destroy(storm->host), 0);
 }
 
-static uint64_t scale(void)
-{
-    const char *text = getenv("SLUICE_TEST_SCALE");
-
-    return text != NULL ? strtoull(text, NULL, 0) : 1;
-}
-
 static void test_storm(void **state)
 {
     struct writer writers[WRITERS];
@@ -139,7 +133,7 @@ static void test_storm(void **state)
     uint64_t total;
 
     (void)state;
-    storm_begin(&storm, 100000 * scale());
+    storm_begin(&storm, test_scaled(100000));
     total = storm.each * WRITERS;
     atomic_store(&storm.writing, WRITERS);
     for (unsigned i = 0; i < READERS; i++) {

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "rounds.h"
 #include "topology.h"
 
 #define ROUNDS 120u
@@ -385,10 +386,8 @@ static void compare(uint64_t seed)
 
 static void test_random_topologies(void **state)
 {
-    const char *seed_text = getenv("SLUICE_TEST_SEED");
-    const char *scale_text = getenv("SLUICE_TEST_SCALE");
-    uint64_t seed = seed_text != NULL ? strtoull(seed_text, NULL, 0) : 1;
-    unsigned rounds = ROUNDS * (scale_text != NULL ? (unsigned)strtoul(scale_text, NULL, 0) : 1u);
+    uint64_t seed = test_seed(1);
+    unsigned rounds = test_scaled(ROUNDS);
     unsigned apart = 0, alone = 0, nodes = 0;
 
     (void)state;

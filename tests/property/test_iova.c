@@ -226,11 +226,11 @@ static void run_churn(uint64_t first, uint64_t last, bool prefer_32bit, unsigned
     struct checker *checker = calloc(1, sizeof(*checker));
 
     assert_non_null(checker);
-    checker->random.state = world_seed() + first + last;
+    checker->random.state = test_seed(1) + first + last;
     checker_open(checker, first, last, prefer_32bit);
-    churn(checker, world_scaled(operations));
+    churn(checker, test_scaled(operations));
     print_message("# seed %llu, pages %llu to %llu: %u refusals, each right\n",
-                  (unsigned long long)world_seed(), (unsigned long long)first,
+                  (unsigned long long)test_seed(1), (unsigned long long)first,
                   (unsigned long long)last, checker->refused);
     checker_close(checker);
     free(checker);

@@ -132,7 +132,7 @@ static void *work(void *arg)
     struct held held;
 
     become(worker->index);
-    for (unsigned i = 0; i < world_scaled(60000); i++) {
+    for (unsigned i = 0; i < test_scaled_race(60000); i++) {
         if (i % 1024 == 0)
             take_share = 20 + (unsigned)random_below(&worker->random, 60);
         if (mailbox_move(&shared->mailbox[worker->index], &held, false))
@@ -188,7 +188,7 @@ static void run(uint64_t last_page, unsigned cpus)
     for (unsigned i = 0; i < THREADS; i++) {
         workers[i].shared = shared;
         workers[i].index = i;
-        workers[i].random.state = world_seed() * 100 + i;
+        workers[i].random.state = test_seed(1) * 100 + i;
         pthread_mutex_init(&shared->mailbox[i].lock, NULL);
     }
     for (unsigned i = 0; i < THREADS; i++)

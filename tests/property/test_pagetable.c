@@ -156,10 +156,10 @@ static void random_step(struct pt_model *model)
 
 static void random_case(const struct pt_case *test)
 {
-    const unsigned steps = pt_scale(60);
+    const unsigned steps = test_scaled(60);
     struct pt_model model;
 
-    pt_model_init(&model, test, pt_model_base(test), pt_seed());
+    pt_model_init(&model, test, pt_model_base(test), test_seed(PT_SEED));
     for (unsigned i = 0; i < steps; i++) {
         random_step(&model);
         if (i % 64 == 63)
@@ -209,7 +209,7 @@ static void no_memory_case(const struct pt_case *test)
     struct pt_model model;
     uint64_t page, at_2m;
 
-    pt_model_init(&model, test, pt_model_base(test), pt_seed());
+    pt_model_init(&model, test, pt_model_base(test), test_seed(PT_SEED));
     page = aligned_page(&model, G1);
     at_2m = aligned_page(&model, M2);
     /* Four leaf tables, of which a failed try leaves the outer two in place, but empty. */
@@ -251,7 +251,7 @@ static void short_case(const struct pt_case *test)
     static struct sluice_dma_segment pieces[PIECES];
     struct pt_model model;
 
-    pt_model_init(&model, test, pt_model_base(test), pt_seed());
+    pt_model_init(&model, test, pt_model_base(test), test_seed(PT_SEED));
     assert_false(pt_model_map_page(&model, 3, K4, SLUICE_PROT_READ)); /* no table yet */
     assert_int_equal(pt_model_map(&model, 4, 1, K4, SLUICE_PROT_READ), SLUICE_OK);
     assert_int_equal(pt_model_map_page(&model, 4, K4, SLUICE_PROT_READ), false);
@@ -297,7 +297,7 @@ static void replace_case(const struct pt_case *test)
 
     if ((test->page_sizes & M2) == 0)
         return;
-    pt_model_init(&model, test, pt_model_base(test), pt_seed());
+    pt_model_init(&model, test, pt_model_base(test), test_seed(PT_SEED));
     page = aligned_page(&model, M2);
     for (unsigned i = 0; i < 512; i++)
         assert_int_equal(pt_model_map(&model, page + i, 1, 9 * K4, SLUICE_PROT_READ), SLUICE_OK);
@@ -337,7 +337,7 @@ static void fixed_case(const struct pt_case *test)
     if (!test->subject->refuses_split || (test->page_sizes & M2) == 0)
         return;
     fixed.fixed = true;
-    pt_model_init(&model, &fixed, pt_model_base(&fixed), pt_seed());
+    pt_model_init(&model, &fixed, pt_model_base(&fixed), test_seed(PT_SEED));
     page = aligned_page(&model, M2);
     assert_int_equal(pt_model_map(&model, page, 1024, M2, SLUICE_PROT_READ), SLUICE_OK);
     pt_gather_init(&gather);
@@ -390,7 +390,7 @@ static void unlink_case(const struct pt_case *test)
     uint64_t page;
     unsigned before;
 
-    pt_model_init(&model, test, pt_model_base(test), pt_seed());
+    pt_model_init(&model, test, pt_model_base(test), test_seed(PT_SEED));
     page = aligned_page(&model, G1);
     before = model.world.live;
     assert_int_equal(pt_model_map(&model, page, G1 / K4, 5 * K4, SLUICE_PROT_READ), SLUICE_OK);
@@ -424,7 +424,7 @@ static void arguments_case(const struct pt_case *test)
     struct pt_model model;
     uint64_t size;
 
-    pt_model_init(&model, test, pt_model_base(test), pt_seed());
+    pt_model_init(&model, test, pt_model_base(test), test_seed(PT_SEED));
     size = model.pt.last + 1;
     pt_gather_init(&gather);
     assert_int_equal(format->map(&model.pt, size, 0, K4, 1, &gather), SLUICE_ERR_RANGE);
@@ -530,7 +530,7 @@ static void withhold_case(const struct pt_case *test)
     uint64_t withheld;
     unsigned live, before;
 
-    pt_model_init(&model, test, pt_model_base(test), pt_seed());
+    pt_model_init(&model, test, pt_model_base(test), test_seed(PT_SEED));
     pt_gather_init(&gather);
     /* What makes the table above the two that are unlinked stay. */
     assert_int_equal(model.pt.format->map(&model.pt, 4 * G1, 0, K4, 1, &gather), SLUICE_OK);

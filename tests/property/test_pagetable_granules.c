@@ -151,7 +151,7 @@ static void run(const struct pt_subject *subject, unsigned levels, bool coherent
     struct pt_gather gather;
 
     memset(&trial, 0, sizeof(trial));
-    pt_world_init(&trial.world, coherent, (levels & 1) != 0, pt_seed());
+    pt_world_init(&trial.world, coherent, (levels & 1) != 0, test_seed(PT_SEED));
     trial.subject = subject;
     trial.live_change = live_change;
     trial.page = 1ull << lg2;
@@ -159,13 +159,13 @@ static void run(const struct pt_subject *subject, unsigned levels, bool coherent
     trial.window = 3 * trial.large;
     /* The end of the aperture, so that the last table of a concatenated root is used. */
     trial.base = (1ull << config.iova_bits) - trial.window * trial.page;
-    trial.random = pt_seed() + levels;
+    trial.random = test_seed(PT_SEED) + levels;
     trial.oracle = calloc(trial.window, sizeof(*trial.oracle));
     trial.in_large = calloc(trial.window, sizeof(*trial.in_large));
     assert_true(trial.oracle != NULL && trial.in_large != NULL);
     assert_int_equal(config.format->create(&trial.world.sluice, &config, &trial.pt), SLUICE_OK);
     assert_int_equal(trial.pt.root_phys & ((SLUICE_PAGE_BYTES << trial.pt.root_order) - 1), 0);
-    for (unsigned i = 0; i < pt_scale(STEPS) >> (lg2 - 11); i++) {
+    for (unsigned i = 0; i < test_scaled(STEPS) >> (lg2 - 11); i++) {
         uint64_t first = pt_random(&trial.random) % trial.window;
         uint64_t pages = 1 + pt_random(&trial.random) % (trial.window - first);
 

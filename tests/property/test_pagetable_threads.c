@@ -225,7 +225,7 @@ static void run_case(const struct pt_subject *subject, unsigned levels, bool coh
                                .node = -1};
 
     memset(&shared, 0, sizeof(shared));
-    pt_world_init(&shared.world, coherent, (levels & 1) != 0, pt_seed());
+    pt_world_init(&shared.world, coherent, (levels & 1) != 0, test_seed(PT_SEED));
     shared.world.dawdle = true;
     assert_int_equal(pthread_mutex_init(&shared.release, NULL), 0);
     shared.subject = subject;

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "rounds.h"
 #include "scene.h"
 
 #define DEVICES    3u
@@ -205,8 +206,7 @@ static void run(uint64_t seed)
 
 static void reach(void **state)
 {
-    const char *given = getenv("SLUICE_TEST_SEED");
-    uint64_t seed = given != NULL ? strtoull(given, NULL, 0) : 1;
+    uint64_t seed = test_seed(1);
 
     (void)state;
     print_message("# SLUICE_TEST_SEED=%llu\n", (unsigned long long)seed);
