@@ -20,6 +20,7 @@ struct smmu3_model_config smmu3_model_defaults(void)
         .coherent = true,
         .messages = true,
         .two_level = true,
+        .contexts_2 = true,
         .wide_tags = true,
         .ranges = true,
         .bbml = 2,
@@ -256,12 +257,13 @@ void smmu3_model_reset(struct smmu3_model *unit)
         unit->file[i] = 0;
     smmu3_set(unit, R_IDR0,
               (uint32_t)config->stage2 | (uint32_t)config->stage1 << 1 | 2u << 2 |
-                  (uint32_t)config->coherent << 4 | (uint32_t)config->ats << 10 |
+                  (uint32_t)config->coherent << 4 | config->httu << 6 |
+                  (uint32_t)config->ats << 10 | (uint32_t)config->contexts_2 << 19 |
                   (uint32_t)config->wide_tags << 12 | (uint32_t)config->messages << 13 |
                   (uint32_t)config->pri << 16 | (uint32_t)config->wide_tags << 18 | 2u << 21 |
                   config->stall << 24 | 1u << 26 | (uint32_t)config->two_level << 27);
     smmu3_set(unit, R_IDR1,
-              config->sid_bits | 19u << 21 | config->event_lg2 << 16 |
+              config->sid_bits | config->ssid_bits << 6 | 19u << 21 | config->event_lg2 << 16 |
                   (config->pri ? 19u << 11 : 0));
     smmu3_set(unit, R_IDR3, (uint32_t)config->ranges << 10 | config->bbml << 11);
     smmu3_set(unit, R_IDR5, config->oas | config->granules << 4);
@@ -324,7 +326,7 @@ unsigned smmu3_model_tlb_entries(struct smmu3_model *unit)
 
 unsigned smmu3_model_streams_cached(struct smmu3_model *unit)
 {
-    return unit->stream_count;
+    return unit->entry_count;
 }
 
 bool smmu3_model_translating(struct smmu3_model *unit)
@@ -335,6 +337,6 @@ bool smmu3_model_translating(struct smmu3_model *unit)
 void smmu3_model_evict(struct smmu3_model *unit)
 {
     smmu3_lock(unit);
-    unit->tlb_count = unit->stream_count = 0;
+    unit->tlb_count = unit->entry_count = unit->pointer_count = unit->context_count = 0;
     smmu3_unlock(unit);
 }

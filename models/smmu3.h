@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * A register-level model of an Arm SMMUv3, non-secure, stage 1 or stage 2, written from the
+ * A register-level model of an Arm SMMUv3, non-secure, stage 1, stage 2 or both, written from the
  * specification [SMMU, IHI 0070 F.b] and independent of the driver that is tested on it.
  *
  *     struct smmu3_model_config config = smmu3_model_defaults();
@@ -9,11 +9,11 @@
  *     unit = smmu3_model_create(host, &config);        // registers appear at config.base
  *     ... software programs it through the host's hooks; stream IDs are requester IDs ...
  *
- * The caches are real and never forget on their own: configurations by stream (entry and context
- * descriptor together), first-level descriptors, translations in pieces of the smallest page and
- * pointers to tables by ASID and VMID, stay until a command with sufficient reach drops them, so a
- * missing or too narrow one shows as DMA to the old page. What software does against the
- * specification is recorded with model_host_violate.
+ * The caches are real and never forget on their own: stream table entries, context descriptors and
+ * what led to them, translations (in pieces of the smallest page, or of a whole run that is marked
+ * as one; two stages together, and the second alone) and pointers to tables by ASID and VMID, stay
+ * until a command with sufficient reach drops them, so a missing or too narrow one shows as DMA to
+ * the old page. What software does against the specification is recorded with model_host_violate.
  *
  * Each unit has one lock; all functions may be called from any thread.
  */
@@ -38,6 +38,9 @@ struct smmu3_model_config {
     bool messages; /**< IDR0.MSI; true */
     bool ats, pri;
     bool two_level;     /**< ST_LEVEL; true */
+    bool contexts_2;    /**< CD2L; true */
+    unsigned ssid_bits; /**< substream IDs; 0 */
+    unsigned httu;      /**< HTTU; 0 */
     bool wide_tags;     /**< ASID16 and VMID16; true */
     bool ranges;        /**< RIL; true */
     unsigned bbml;      /**< 2 */
@@ -72,7 +75,9 @@ void smmu3_model_log(struct smmu3_model *unit, const uint64_t event[4]);
 /** What was done, for tests that count. */
 struct smmu3_model_stats {
     uint64_t doorbells, commands, syncs, cfgi_ste, cfgi_all, tlbi_va, tlbi_range, tlbi_tag,
-        tlbi_all, atc, responses, resumes;
+        tlbi_all, atc, responses, resumes, cfgi_cd, tlbi_stage1, atc_pasid;
+    uint64_t accessed; /**< access flags that were set */
+    uint64_t runs;     /**< translations cached for a whole run that was marked as one */
     uint64_t walks, hits, events, events_lost;
     uint64_t passed;  /**< accesses that got by while translation was off */
     uint64_t stalled; /**< accesses that wait for an answer now */

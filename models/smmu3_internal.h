@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The inside of the SMMUv3 model: smmu3.c (life, registers), smmu3_queue.c (commands, events),
- * smmu3_walk.c (configuration, translation). All of it runs with the unit locked.
+ * smmu3_stream.c (configuration), smmu3_walk.c (translation). All of it runs with the unit locked.
  */
 #ifndef MODELS_SMMU3_INTERNAL_H
 #define MODELS_SMMU3_INTERNAL_H
@@ -57,30 +57,77 @@ enum {
 #define OVERFLOW     BIT64(31)
 
 #define TLB_MAX       4096u
-#define STREAMS_MAX   64u
+#define ENTRIES_MAX   64u /**< stream table entries, context descriptors, pointers to them */
 #define ENDPOINTS_MAX 16u
 
-/** What a stream's entry and context descriptor come to. */
-struct smmu3_stream {
-    uint32_t sid;
-    unsigned config; /**< as in the entry; 8 and up: refused */
-    uint8_t event;   /**< of a refused one */
-    bool ats, stall;
-    bool stage2;
-    uint16_t asid, vmid;
+enum {
+    E_BAD_STREAM = 0x02,
+    E_STE_FETCH = 0x03,
+    E_BAD_STE = 0x04,
+    E_BAD_ATS = 0x05,
+    E_DISABLED = 0x06,
+    E_FORBIDDEN = 0x07,
+    E_BAD_SUBSTREAM = 0x08,
+    E_CD_FETCH = 0x09,
+    E_BAD_CD = 0x0a,
+    E_WALK = 0x0b,
+    E_TRANSLATION = 0x10,
+    E_ADDR_SIZE = 0x11,
+    E_ACCESS = 0x12,
+    E_PERMISSION = 0x13,
+};
+
+#define SMMU3_REFUSED  8u /**< as a stream's config */
+#define SMMU3_TOGETHER 1u /**< as a granule: what two stages come to together */
+
+/** A stage's tables. */
+struct smmu3_stage {
     unsigned granule; /**< log2 */
     unsigned start;   /**< level above the pages, from 0 */
     unsigned input_bits;
     unsigned output_bits;
     sluice_phys_t root;
+    bool writes_access; /**< HTTU: sets access flags */
 };
 
-/** A cached translation (level 0, in pieces of a page), or a pointer to the table below `level`. */
+/** What a stream's entry and context descriptor come to. */
+struct smmu3_stream {
+    uint32_t sid, ssid;
+    bool has_ssid;
+    unsigned config;    /**< as in the entry; 8 and up: refused */
+    uint8_t event;      /**< of a refused one */
+    bool faulted_below; /**< refused by stage 2 */
+    bool ats, stall;
+    uint16_t asid, vmid;
+    unsigned granule, start, input_bits, output_bits; /**< of stage 1 */
+    sluice_phys_t root;
+    bool writes_access;
+    struct smmu3_stage below; /**< stage 2 */
+};
+
+/** As read: a stream table entry, a first-level context descriptor, a context descriptor. */
+struct smmu3_entry {
+    uint32_t sid;
+    uint8_t event; /**< that came of reading it */
+    uint64_t word[8];
+};
+
+struct smmu3_pointer {
+    uint32_t sid, index;
+    uint64_t descriptor;
+};
+
+struct smmu3_context {
+    uint32_t sid, ssid;
+    uint64_t word[8];
+};
+
+/** A cached translation (level 0), of 1 << lg2 bytes, or a pointer to the table below `level`. */
 struct smmu3_cached {
     bool stage2;
     uint16_t asid, vmid;
-    unsigned level, granule;
-    uint64_t index; /**< address >> shift of the level */
+    unsigned level, lg2, granule;
+    uint64_t index; /**< address >> lg2 */
     sluice_phys_t phys;
     bool read, write;
 };
@@ -99,11 +146,17 @@ struct smmu3_model {
     unsigned ack_left, gbpa_left; /**< reads until they follow */
     bool owes_streams, owes_tlb;  /**< must be invalidated before translation is turned on */
     bool unordered;               /**< a TLBI is not known to be complete */
+    bool unordered_below;         /**< nor one of stage 2 by address */
+    bool below;                   /**< the last fault was stage 2's */
     bool atc_failed;              /**< the next CMD_SYNC fails */
     bool halted;                  /**< by a command error, until it is acknowledged */
 
-    struct smmu3_stream streams[STREAMS_MAX];
-    unsigned stream_count;
+    struct smmu3_entry entries[ENTRIES_MAX];
+    unsigned entry_count;
+    struct smmu3_pointer pointers[ENTRIES_MAX];
+    unsigned pointer_count;
+    struct smmu3_context contexts[ENTRIES_MAX];
+    unsigned context_count;
     struct smmu3_cached tlb[TLB_MAX];
     unsigned tlb_count;
     struct smmu3_endpoint endpoints[ENDPOINTS_MAX];
@@ -152,8 +205,19 @@ void smmu3_put_event(struct smmu3_model *unit, const uint64_t event[4]);
 /** Toggles errors that are not active, and interrupts. */
 void smmu3_raise_error(struct smmu3_model *unit, uint32_t errors);
 
+/* smmu3_stream.c */
+/** @param ssid  NULL: the request has no substream ID */
+void smmu3_stream_of(struct smmu3_model *unit, uint32_t sid, const uint32_t *ssid,
+                     struct smmu3_stream *out);
+void smmu3_drop_streams(struct smmu3_model *unit, uint32_t sid, bool all, bool leaf);
+/** @param ssid  NULL: all of the stream */
+void smmu3_drop_contexts(struct smmu3_model *unit, uint32_t sid, const uint32_t *ssid, bool leaf);
+
 /* smmu3_walk.c */
 bool smmu3_fetch(struct smmu3_model *unit, sluice_phys_t phys, uint64_t *out);
+/** From an intermediate address to memory; 0, or an event. */
+uint8_t smmu3_stage2(struct smmu3_model *unit, const struct smmu3_stream *stream, uint64_t address,
+                     bool write, sluice_phys_t *out);
 void smmu3_ats_request(void *arg, uint16_t rid, uint64_t address, struct model_translation *out);
 
 #endif

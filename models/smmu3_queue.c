@@ -49,33 +49,19 @@ static void command_error(struct smmu3_model *unit, unsigned reason)
 
 /* ---- invalidation ---- */
 
-/* A stream that was refused for its first-level descriptor stays so until that is dropped too. */
-static void drop_streams(struct smmu3_model *unit, uint32_t sid, bool all, bool leaf)
-{
-    unsigned kept = 0;
-
-    for (unsigned i = 0; i < unit->stream_count; i++) {
-        if (!all && (unit->streams[i].sid != sid || (leaf && unit->streams[i].event == 0x02)))
-            unit->streams[kept++] = unit->streams[i];
-    }
-    if (!unit->inject.lost_invalidations)
-        unit->stream_count = kept;
-}
-
 struct drop {
-    bool stage2, by_address, leaf;
+    bool stage2, by_address, leaf, any_asid;
     uint16_t asid, vmid;
     uint64_t first, last;
 };
 
 static bool dropped(const struct smmu3_cached *entry, const struct drop *drop)
 {
-    unsigned shift = entry->granule + (entry->granule - 3) * entry->level;
-    uint64_t first = entry->index << shift;
+    uint64_t first = entry->index << entry->lg2;
 
     if (entry->vmid != drop->vmid)
         return false;
-    if (!drop->stage2 && (entry->stage2 || entry->asid != drop->asid))
+    if (!drop->stage2 && (entry->stage2 || (!drop->any_asid && entry->asid != drop->asid)))
         return false;
     if (drop->stage2 && drop->by_address && !entry->stage2)
         return false;
@@ -83,7 +69,7 @@ static bool dropped(const struct smmu3_cached *entry, const struct drop *drop)
         return true;
     if (drop->leaf && entry->level > 0)
         return false;
-    return first <= drop->last && first + (BIT64(shift) - 1) >= drop->first;
+    return first <= drop->last && first + (BIT64(entry->lg2) - 1) >= drop->first;
 }
 
 static void drop_translations(struct smmu3_model *unit, const struct drop *drop)
@@ -91,6 +77,7 @@ static void drop_translations(struct smmu3_model *unit, const struct drop *drop)
     unsigned kept = 0;
 
     unit->unordered = true;
+    unit->unordered_below = unit->unordered_below || (drop->stage2 && drop->by_address);
     for (unsigned i = 0; i < unit->tlb_count && !unit->inject.lost_invalidations; i++) {
         if (!dropped(&unit->tlb[i], drop))
             unit->tlb[kept++] = unit->tlb[i];
@@ -149,9 +136,9 @@ static bool times_out(struct smmu3_model *unit)
     return true;
 }
 
-static bool device_tlb(struct smmu3_model *unit, uint32_t sid, uint64_t high)
+static bool device_tlb(struct smmu3_model *unit, uint64_t low, uint64_t high)
 {
-    struct smmu3_endpoint *endpoint = endpoint_of(unit, sid);
+    struct smmu3_endpoint *endpoint = endpoint_of(unit, (uint32_t)(low >> 32));
     unsigned size = (unsigned)FIELD64(high, 5, 0);
     uint64_t span = size >= 52 ? UINT64_MAX : (BIT64(12) << size) - 1;
     uint64_t first = high & ~MASK64(11, 0);
@@ -167,6 +154,7 @@ static bool device_tlb(struct smmu3_model *unit, uint32_t sid, uint64_t high)
     if (unit->unordered)
         smmu3_violate(unit, "ATC_INV: no CMD_SYNC after the invalidations before it");
     unit->stats.atc++;
+    unit->stats.atc_pasid += FIELD64(low, 11, 11);
     if (endpoint == NULL || times_out(unit)) {
         unit->atc_failed = true;
         return true;
@@ -182,7 +170,7 @@ static bool sync_done(struct smmu3_model *unit, uint64_t low, uint64_t high)
 {
     uint32_t data = (uint32_t)(low >> 32);
 
-    unit->unordered = false;
+    unit->unordered = unit->unordered_below = false;
     unit->stats.syncs++;
     if (FIELD64(low, 13, 12) != 1)
         return true;
@@ -194,6 +182,29 @@ static bool sync_done(struct smmu3_model *unit, uint64_t low, uint64_t high)
     return true;
 }
 
+static bool drop_context(struct smmu3_model *unit, uint64_t low, uint64_t high)
+{
+    const uint32_t ssid = (uint32_t)FIELD64(low, 31, 12);
+
+    unit->stats.cfgi_cd++;
+    if ((low & 0xff) == 0x06)
+        smmu3_drop_contexts(unit, (uint32_t)(low >> 32), NULL, false);
+    else
+        smmu3_drop_contexts(unit, (uint32_t)(low >> 32), &ssid, (high & 1) != 0);
+    return unit->config.stage1;
+}
+
+/* Stage 1 of a VMID; what it was made of must be known to be forgotten before [SMMU 4.4.3]. */
+static bool drop_stage1(struct smmu3_model *unit, struct drop *drop)
+{
+    if (unit->unordered_below)
+        smmu3_violate(unit, "TLBI_NH_ALL: no CMD_SYNC after TLBI_S2_IPA before it");
+    drop->any_asid = true;
+    unit->stats.tlbi_stage1++;
+    drop_translations(unit, drop);
+    return unit->config.stage1;
+}
+
 /* False: illegal here. */
 static bool execute(struct smmu3_model *unit, uint64_t low, uint64_t high)
 {
@@ -202,15 +213,20 @@ static bool execute(struct smmu3_model *unit, uint64_t low, uint64_t high)
     switch (low & 0xff) {
     case 0x03:
         unit->stats.cfgi_ste++;
-        drop_streams(unit, (uint32_t)(low >> 32), false, (high & 1) != 0);
+        smmu3_drop_streams(unit, (uint32_t)(low >> 32), false, (high & 1) != 0);
         return true;
     case 0x04:
         if ((high & 31) != 31)
             return false;
         unit->stats.cfgi_all++;
         unit->owes_streams = false;
-        drop_streams(unit, 0, true, false);
+        smmu3_drop_streams(unit, 0, true, false);
         return true;
+    case 0x05:
+    case 0x06:
+        return drop_context(unit, low, high);
+    case 0x10:
+        return drop_stage1(unit, &drop);
     case 0x11:
         unit->stats.tlbi_tag++;
         drop_translations(unit, &drop);
@@ -232,7 +248,7 @@ static bool execute(struct smmu3_model *unit, uint64_t low, uint64_t high)
             unit->tlb_count = 0;
         return true;
     case 0x40:
-        return device_tlb(unit, (uint32_t)(low >> 32), high);
+        return device_tlb(unit, low, high);
     case 0x41:
         unit->stats.responses++;
         return unit->config.pri;

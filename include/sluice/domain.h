@@ -22,6 +22,7 @@ enum sluice_domain_kind {
     SLUICE_DOMAIN_UNMANAGED, /**< mapped by the caller alone: hypervisors, user-space drivers */
     SLUICE_DOMAIN_IDENTITY, /**< every address is its own translation: no protection, said loudly */
     SLUICE_DOMAIN_BLOCKING, /**< nothing is reachable, memory reserved by firmware neither */
+    SLUICE_DOMAIN_NESTED,   /**< by sluice_domain_create_nested alone */
 };
 
 struct sluice_domain_config {
@@ -41,6 +42,11 @@ struct sluice_domain_config {
     uint64_t lazy_window_ns; /**< 0 is 10 ms */
     /** For the DMA API: use addresses below 4 GiB first, for devices that handle them better. */
     bool prefer_32bit;
+    /**
+     * Of an unmanaged domain: nested ones are to be created on it (sluice/nested.h), so its tables
+     * are a second stage. UNSUPPORTED where a unit has no two stages.
+     */
+    bool nest_parent;
 };
 
 struct sluice_domain_info {
@@ -71,8 +77,8 @@ sluice_domain_create(struct sluice *sluice, const struct sluice_domain_config *c
 
 /**
  * Destroys a domain and frees its tables.
- * Returns: OK; BUSY (a device is attached or assigned, or the DMA API open); STATE (the instance is
- * being started or stopped).
+ * Returns: OK; BUSY (a device is attached or assigned, a domain nested in it, or the DMA API open);
+ * STATE (the instance is being started or stopped).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_domain_destroy(struct sluice_domain *domain);
 

@@ -16,6 +16,7 @@
 #include <sluice/interrupt.h>
 #include <sluice/iort.h>
 #include <sluice/lint.h>
+#include <sluice/nested.h>
 #include <sluice/overview.h>
 #include <sluice/platform.h>
 #include <sluice/protection.h>

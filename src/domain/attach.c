@@ -7,18 +7,20 @@
 
 void link_count_device_tlb(const struct source *source, struct domain_link *link, bool there)
 {
-    if (link == NULL || !source->ats_enabled)
+    if (!source->ats_enabled)
         return;
-    if (there)
-        atomic_fetch_add_explicit(&link->ats_sources, 1, memory_order_acq_rel);
-    else
-        atomic_fetch_sub_explicit(&link->ats_sources, 1, memory_order_acq_rel);
+    for (; link != NULL; link = link->parent) {
+        if (there)
+            atomic_fetch_add_explicit(&link->ats_sources, 1, memory_order_acq_rel);
+        else
+            atomic_fetch_sub_explicit(&link->ats_sources, 1, memory_order_acq_rel);
+    }
 }
 
 void link_distrust(const struct domain_link *link)
 {
     if (link != NULL && link->pt != NULL)
-        domain_withhold_tables(link->domain);
+        domain_withhold_tables(domain_bounds(link->domain));
 }
 
 enum sluice_status source_switch_locked(struct source *source, struct domain_link *to)
@@ -224,7 +226,7 @@ enum sluice_status domain_attach_locked(struct sluice_domain *domain, struct slu
         status = domain_link_get_locked(domain, device->unit, &link);
         if (status != SLUICE_OK)
             return status;
-        status = link->pt != NULL ? prepare_tables(domain, device) : SLUICE_OK;
+        status = link->pt != NULL ? prepare_tables(domain_bounds(domain), device) : SLUICE_OK;
         if (status != SLUICE_OK)
             goto out;
     }

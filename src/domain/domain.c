@@ -25,6 +25,19 @@ static enum sluice_status narrow_geometry(struct sluice *sluice, struct unit *un
     return status;
 }
 
+/** Whether every unit of the domain has two stages. */
+static bool can_be_parent(struct sluice *sluice, const struct unit *unit)
+{
+    if (unit != NULL)
+        return unit->caps.nested != SLUICE_NESTED_NONE;
+    list_for_each(node, &sluice->units)
+    {
+        if (container_of(node, struct unit, node)->caps.nested == SLUICE_NESTED_NONE)
+            return false;
+    }
+    return true;
+}
+
 /** Whether some unit of the domain cannot pass transactions through. */
 static bool identity_needs_tables(struct sluice *sluice, struct unit *unit)
 {
@@ -42,6 +55,7 @@ static bool needs_tables(struct sluice *sluice, enum sluice_domain_kind kind, st
 {
     switch (kind) {
     case SLUICE_DOMAIN_BLOCKING:
+    case SLUICE_DOMAIN_NESTED:
         return false;
     case SLUICE_DOMAIN_IDENTITY:
         return identity_needs_tables(sluice, unit);
@@ -83,9 +97,12 @@ static enum sluice_status reserve_special_of_all(struct sluice_domain *domain, s
 static enum sluice_status create_tables(struct sluice_domain *domain, struct unit *unit,
                                         unsigned iova_bits)
 {
-    struct pt_config config = {.iova_bits = iova_bits, .node = -1};
-    enum sluice_status status = narrow_geometry(domain->sluice, unit, &config);
+    struct pt_config config = {
+        .iova_bits = iova_bits, .second_stage = domain->nest_parent, .node = -1};
+    enum sluice_status status = SLUICE_ERR_UNSUPPORTED;
 
+    if (!domain->nest_parent || can_be_parent(domain->sluice, unit))
+        status = narrow_geometry(domain->sluice, unit, &config);
     if (status != SLUICE_OK)
         return status;
     status = config.format->create(domain->sluice, &config, &domain->pt);
@@ -110,6 +127,7 @@ enum sluice_status domain_create_locked(struct sluice *sluice,
     domain->lazy_window_ns =
         config->lazy_window_ns != 0 ? config->lazy_window_ns : DEFAULT_LAZY_WINDOW_NS;
     domain->prefer_32bit = config->prefer_32bit;
+    domain->nest_parent = config->nest_parent;
     copy_name(domain->name, config->name);
     list_init(&domain->links);
     list_append(&sluice->domains, &domain->node);
@@ -154,7 +172,8 @@ enum sluice_status sluice_domain_create(struct sluice *sluice,
     sluice_irqstate_t irq;
 
     if (sluice == NULL || config == NULL || out == NULL ||
-        (unsigned)config->kind > SLUICE_DOMAIN_BLOCKING || config->iova_bits > 64)
+        (unsigned)config->kind > SLUICE_DOMAIN_BLOCKING || config->iova_bits > 64 ||
+        (config->nest_parent && config->kind != SLUICE_DOMAIN_UNMANAGED))
         return SLUICE_ERR_INVALID;
     irq = sluice_spin_lock(&sluice->lock);
     if (sluice->state == INSTANCE_STARTED)
@@ -181,11 +200,15 @@ enum sluice_status sluice_domain_destroy(struct sluice_domain *domain)
     irq = sluice_spin_lock(&sluice->lock);
     if (sluice->state == INSTANCE_CHANGING)
         status = SLUICE_ERR_STATE;
-    else if (domain->devices != 0 || domain->assignees != 0 || !list_empty(&domain->links) ||
+    else if (domain->devices != 0 || domain->assignees != 0 || domain->children != 0 ||
+             !list_empty(&domain->links) ||
              atomic_load_explicit(&domain->manager, memory_order_relaxed) != NULL)
         status = SLUICE_ERR_BUSY;
-    else
+    else {
+        if (domain->parent != NULL)
+            domain->parent->children--;
         domain_free_locked(domain);
+    }
     sluice_spin_unlock(&sluice->lock, irq);
     return status;
 }

@@ -7,7 +7,7 @@
  *   flush.c     invalidate and release           link.c      a domain on one unit
  *   identity.c  identity maps                    firmware.c  regions that firmware demands
  *   find.c      from a name to unit and sources  doorbell.c  where interrupt messages go
- *   pasid.c     PASIDs of a source
+ *   pasid.c     PASIDs of a source              nested.c    first stages of somebody else's
  *
  * Locking: everything that changes who is attached where runs under sluice->lock. Mapping and
  * flushing take only domain->links_lock, for as long as it takes to pick up the links; see
@@ -63,6 +63,11 @@ struct sluice_domain {
     enum sluice_domain_kind kind;
     char name[DOMAIN_NAME_BYTES];
     bool internal; /**< made by the library for firmware regions, not by a caller */
+
+    struct sluice_domain *parent;     /**< nested in it; NULL: not nested */
+    struct sluice_nested_info nested; /**< with a parent; as the caller gave it */
+    bool nest_parent;                 /**< as configured */
+    unsigned children;                /**< domains nested in this one; guarded by sluice->lock */
 
     bool has_tables; /**< identity through pass-through and blocking have none */
     struct pagetable pt;
@@ -142,6 +147,12 @@ struct region_user {
     unsigned source_count;
 };
 
+/** The domain that bounds what this one's devices reach: its parent, or itself. */
+static inline struct sluice_domain *domain_bounds(struct sluice_domain *domain)
+{
+    return domain->parent != NULL ? domain->parent : domain;
+}
+
 /** A unit may go on using the domain's tables and what it cached of them: see tables_withheld. */
 static inline void domain_withhold_tables(struct sluice_domain *domain)
 {
@@ -214,6 +225,11 @@ SLUICE_MUST_CHECK enum sluice_status domain_flush_mapped(struct sluice_domain *d
 /** As domain_flush, but drops everything cached for the domain, whatever was gathered. */
 SLUICE_MUST_CHECK enum sluice_status domain_flush_all(struct sluice_domain *domain,
                                                       struct pt_gather *gather);
+
+/** Has every unit of a nested domain forget what a list says. Returns: OK; TIMEOUT; HARDWARE. */
+SLUICE_MUST_CHECK enum sluice_status
+domain_flush_nested(struct sluice_domain *domain, const struct sluice_nested_invalidation *list,
+                    unsigned count);
 
 /* ---- link.c ---- */
 

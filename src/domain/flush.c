@@ -19,8 +19,10 @@ struct flush_round {
 
 /** What is asked of each link. */
 struct flush_what {
-    const struct pt_gather *gather;    /**< NULL: everything */
-    const struct unit_mapping *mapped; /**< NULL: nothing */
+    const struct pt_gather *gather;                  /**< NULL: everything */
+    const struct unit_mapping *mapped;               /**< NULL: nothing */
+    const struct sluice_nested_invalidation *nested; /**< NULL: not that */
+    unsigned nested_count;
 };
 
 static bool hardware_failed(enum sluice_status status)
@@ -47,8 +49,11 @@ static enum sluice_status flush_submit(struct sluice_domain *domain, unsigned *o
     list_for_each(node, &domain->links)
     {
         struct domain_link *link = container_of(node, struct domain_link, node);
-        const struct unit_invalidation what = {
-            .link = link, .gather = asked->gather, .mapped = asked->mapped};
+        const struct unit_invalidation what = {.link = link,
+                                               .gather = asked->gather,
+                                               .mapped = asked->mapped,
+                                               .nested = asked->nested,
+                                               .nested_count = asked->nested_count};
         enum sluice_status status;
 
         if (link->order < *order)
@@ -93,8 +98,8 @@ static void release_tables(struct sluice_domain *domain, struct pt_gather *gathe
     sluice_spin_unlock(&domain->tables_lock, irq);
 }
 
-static enum sluice_status flush(struct sluice_domain *domain, struct pt_gather *gather,
-                                const struct flush_what *what)
+/** On every unit of the domain. */
+static enum sluice_status flush_links(struct sluice_domain *domain, const struct flush_what *what)
 {
     enum sluice_status result = SLUICE_OK;
     struct flush_round round;
@@ -106,6 +111,14 @@ static enum sluice_status flush(struct sluice_domain *domain, struct pt_gather *
 
         result = worse(result, worse(submitted, waited));
     } while (round.count == FLUSH_LINKS);
+    return result;
+}
+
+static enum sluice_status flush(struct sluice_domain *domain, struct pt_gather *gather,
+                                const struct flush_what *what)
+{
+    enum sluice_status result = flush_links(domain, what);
+
     /* A unit that is no longer among the links never confirmed that it let go of this domain. */
     if (!hardware_failed(result) &&
         atomic_load_explicit(&domain->tables_withheld, memory_order_acquire))
@@ -142,4 +155,13 @@ enum sluice_status domain_flush_all(struct sluice_domain *domain, struct pt_gath
     const struct flush_what everything = {.gather = NULL};
 
     return flush(domain, gather, &everything);
+}
+
+enum sluice_status domain_flush_nested(struct sluice_domain *domain,
+                                       const struct sluice_nested_invalidation *list,
+                                       unsigned count)
+{
+    const struct flush_what what = {.nested = list, .nested_count = count};
+
+    return flush_links(domain, &what);
 }

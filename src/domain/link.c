@@ -61,7 +61,7 @@ static enum sluice_status reserve_untranslated(struct sluice_domain *domain,
     const struct unit_caps *caps = &unit->caps;
     enum sluice_status status;
 
-    if (domain->kind == SLUICE_DOMAIN_IDENTITY)
+    if (domain->kind == SLUICE_DOMAIN_IDENTITY || domain->kind == SLUICE_DOMAIN_NESTED)
         return SLUICE_OK;
     status = reserve_range(domain, SLUICE_RESERVED_INTERRUPT, caps->interrupt_first,
                            caps->interrupt_last);
@@ -107,6 +107,36 @@ static void publish_link(struct domain_link *link)
     sluice_spin_unlock(&domain->links_lock, irq);
 }
 
+/**
+ * The link of the parent that a nested domain's stands on. It is counted before the unit can cache
+ * anything through it, so that no invalidation of the parent misses that.
+ */
+static enum sluice_status stand_on_parent(struct domain_link *link)
+{
+    struct sluice_domain *domain = link->domain;
+    enum sluice_status status;
+
+    if (domain->parent == NULL)
+        return SLUICE_OK;
+    if (link->unit->caps.nested != domain->nested.format)
+        return SLUICE_ERR_UNSUPPORTED;
+    status = domain_link_get_locked(domain->parent, link->unit, &link->parent);
+    if (status != SLUICE_OK)
+        return status;
+    atomic_fetch_add_explicit(&link->parent->children, 1, memory_order_acq_rel);
+    link->nested = &domain->nested;
+    link->pt = link->parent->pt;
+    return SLUICE_OK;
+}
+
+static void leave_parent(struct domain_link *link)
+{
+    if (link->parent == NULL)
+        return;
+    atomic_fetch_sub_explicit(&link->parent->children, 1, memory_order_acq_rel);
+    domain_link_put_locked(link->parent);
+}
+
 enum sluice_status domain_link_get_locked(struct sluice_domain *domain, struct unit *unit,
                                           struct domain_link **out)
 {
@@ -126,10 +156,13 @@ enum sluice_status domain_link_get_locked(struct sluice_domain *domain, struct u
     link->tables_lock = &domain->tables_lock;
     if (domain->has_tables && !(domain->kind == SLUICE_DOMAIN_IDENTITY && unit->caps.pass_through))
         link->pt = &domain->pt;
-    status = link->pt != NULL ? reserve_untranslated(domain, unit) : SLUICE_OK;
+    status = stand_on_parent(link);
+    if (status == SLUICE_OK && link->pt != NULL)
+        status = reserve_untranslated(domain, unit);
     if (status == SLUICE_OK)
         status = unit->ops->link_open(unit, link);
     if (status != SLUICE_OK) {
+        leave_parent(link);
         host_free(domain->sluice, link, sizeof(*link));
         return status;
     }
@@ -144,7 +177,8 @@ void domain_link_put_locked(struct domain_link *link)
     enum sluice_status status;
     sluice_irqstate_t irq;
 
-    if (link->sources != 0 || link->idle_users != 0)
+    if (link->sources != 0 || link->idle_users != 0 ||
+        atomic_load_explicit(&link->children, memory_order_relaxed) != 0)
         return;
     irq = sluice_spin_lock(&domain->links_lock);
     list_remove(&link->node);
@@ -152,7 +186,8 @@ void domain_link_put_locked(struct domain_link *link)
     status = link->unit->ops->link_close(link->unit, link);
     if (link->unit->caps.flush_on_map)
         atomic_fetch_sub_explicit(&domain->flush_on_map, 1, memory_order_acq_rel);
-    if (status != SLUICE_OK && link->pt != NULL)
-        domain_withhold_tables(domain);
+    if (status != SLUICE_OK)
+        link_distrust(link);
+    leave_parent(link);
     host_free(domain->sluice, link, sizeof(*link));
 }

@@ -95,7 +95,9 @@ static struct sluice_device *other_owner(struct sluice_domain *domain,
     {
         struct sluice_device *other = container_of(node, struct sluice_device, node);
 
-        if (other == device || other->domain == NULL || other->domain == domain ||
+        /* What is nested in one domain is kept apart by whoever nested it, not by us. */
+        if (other == device || other->domain == NULL ||
+            domain_bounds(other->domain) == domain_bounds(domain) ||
             other->domain->kind == SLUICE_DOMAIN_BLOCKING)
             continue;
         if (are_together(domain->sluice->groups, device, other))
@@ -128,11 +130,12 @@ static enum sluice_status admit_to_group(struct sluice_domain *domain,
 static enum sluice_status admit(struct sluice_domain *domain, struct sluice_device *device)
 {
     struct sluice *sluice = domain->sluice;
+    struct sluice_domain *bounds = domain_bounds(domain);
 
-    if ((domain->assignees != 0 || device->assigned != NULL) && device->assigned != domain) {
+    if ((bounds->assignees != 0 || device->assigned != NULL) && device->assigned != bounds) {
         log_error(sluice, "%s '%s': %s was assigned: not to be joined past sluice_device_assign",
                   device->label, device->name,
-                  domain->assignees != 0 ? "the domain" : "the device");
+                  bounds->assignees != 0 ? "the domain" : "the device");
         return SLUICE_ERR_DENIED;
     }
     if (domain->kind == SLUICE_DOMAIN_BLOCKING)

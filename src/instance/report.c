@@ -58,6 +58,7 @@ static const char *kind_text(enum sluice_domain_kind kind)
         [SLUICE_DOMAIN_UNMANAGED] = "unmanaged",
         [SLUICE_DOMAIN_IDENTITY] = "identity",
         [SLUICE_DOMAIN_BLOCKING] = "blocking",
+        [SLUICE_DOMAIN_NESTED] = "nested",
     };
 
     return names[kind];

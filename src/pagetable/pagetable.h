@@ -34,6 +34,7 @@ struct pt_config {
     uint64_t page_sizes; /**< bit n set: pages of 1 << n bytes may be used */
     bool coherent;       /**< walks snoop: no cache cleaning needed */
     bool snoop;          /**< entries can force snooping (SLUICE_PROT_SNOOP takes effect) */
+    bool second_stage;   /**< asked for: tables that a first stage can be put on */
     /** A large page may become a table, and an empty table a large page, while units walk them.
      * Only Arm formats look at it: with others it always may. */
     bool live_change;

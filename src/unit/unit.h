@@ -25,6 +25,8 @@
 
 #include <stdatomic.h>
 
+#include <sluice/nested.h>
+
 struct unit;
 
 /** What a unit can do, in the words every kind shares. */
@@ -40,6 +42,8 @@ struct unit_caps {
     bool ats;            /**< device TLBs: has invalidations for them */
     /** PASIDs that attach takes: 1 to (1 << pasid_bits) - 1; 0: none. */
     unsigned pasid_bits;
+    /** First stages of a guest's that it can put on tables of ours; 0: none. */
+    enum sluice_nested_format nested;
     /** Mapping must invalidate too: it caches entries that are not present, or walks no tables and
      * has to be told (unit_invalidation.mapped). */
     bool flush_on_map;
@@ -139,8 +143,18 @@ struct domain_link {
     struct sluice_domain *domain;
     struct unit *unit;
     struct pagetable *pt; /**< tables to walk; NULL: pass through */
-    uint32_t tag;         /**< domain ID, VMID or ASID on this unit; set by link_open */
-    unsigned sources;     /**< how many entries point at it */
+    /**
+     * A first stage that somebody else makes, on the tables of another link: `pt` is that link's,
+     * and bounds all that `nested` leads to, the reading of its tables included. NULL: not nested.
+     */
+    struct domain_link *parent;
+    const struct sluice_nested_info
+        *nested; /**< with a parent; checked by nobody before link_open */
+    /** Links with this one as parent: what is invalidated here is cached by them too. Raised before
+     * one of them is opened. */
+    atomic_uint children;
+    uint32_t tag;     /**< domain ID, VMID or ASID on this unit; set by link_open */
+    unsigned sources; /**< how many entries point at it */
     /** How many of them have a device TLB; raised before such an entry points here. */
     atomic_uint ats_sources;
     unsigned idle_users; /**< sources that fall back to it, whether they are there now or not */
@@ -166,6 +180,9 @@ struct unit_invalidation {
      * is complete. For units without tables; those that walk find it in `gather`.
      */
     const struct unit_mapping *mapped;
+    /** Not NULL: what the owner of a nested link's first stage changed, instead of `gather`. */
+    const struct sluice_nested_invalidation *nested;
+    unsigned nested_count;
 };
 
 /** A promise from invalidate_submit that invalidate_wait redeems; opaque above the driver. */
@@ -222,7 +239,9 @@ struct unit_ops {
     /**
      * Checks that link->pt can be walked (or that pass-through exists when it is NULL) and gives
      * the link a tag that no cache of the unit holds anything for.
-     * Returns: OK; UNSUPPORTED; NO_SPACE.
+     * With a parent the tag may be the parent's. Whatever of link->nested could reach past link->pt
+     * is refused, or made harmless.
+     * Returns: OK; UNSUPPORTED; NO_SPACE; INVALID, RANGE (link->nested).
      */
     enum sluice_status (*link_open)(struct unit *unit, struct domain_link *link);
     /** Takes the tag back, after dropping everything cached for it. No source uses it any more. */

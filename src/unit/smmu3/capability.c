@@ -8,6 +8,8 @@
 #define TTENDIAN_BIG     3u
 #define OAS_CODE_48      5u
 #define IOVA_BITS_STAGE1 48u
+#define SSID_BITS_MAX    20u /**< of a PASID */
+#define SSID_LINEAR_MAX  10u /**< with tables of one level: 64 KiB a stream */
 
 static enum sluice_status unsupported(struct smmu3 *smmu3, const char *what)
 {
@@ -34,6 +36,28 @@ static enum sluice_status decode_streams(struct smmu3 *smmu3)
         log_info(smmu3->unit.sluice, "%s: %u of %u stream ID bits are used", smmu3->unit.name,
                  capability->sid_bits, bits);
     return SLUICE_OK;
+}
+
+/* Substreams, and what the unit may write into tables. */
+static void decode_contexts(struct smmu3 *smmu3)
+{
+    struct smmu3_capability *capability = &smmu3->capability;
+    bool two = SMMU3_GET(IDR0_CD2L, capability->idr0) != 0;
+    unsigned most = two ? SSID_BITS_MAX : SSID_LINEAR_MAX;
+    unsigned bits = (unsigned)SMMU3_GET(IDR1_SSIDSIZE, capability->idr1);
+
+    if (SMMU3_GET(IDR0_S1P, capability->idr0) == 0)
+        bits = 0;
+    if (bits > most)
+        log_info(smmu3->unit.sluice, "%s: %u of %u substream ID bits are used", smmu3->unit.name,
+                 most, bits);
+    capability->ssid_bits = bits < most ? bits : most;
+    /* 3 is more than 2. What does not snoop would write past our caches. */
+    capability->httu = (unsigned)SMMU3_GET(IDR0_HTTU, capability->idr0);
+    if (capability->httu > 2)
+        capability->httu = 2;
+    if (SMMU3_GET(IDR0_COHACC, capability->idr0) == 0)
+        capability->httu = 0;
 }
 
 static enum sluice_status decode_queues(struct smmu3 *smmu3)
@@ -115,6 +139,7 @@ enum sluice_status smmu3_capability_read(struct smmu3 *smmu3)
         if (smmu3->unit.sluice->ops->cache_invalidate == NULL)
             return unsupported(smmu3, "does not snoop, and the host cannot invalidate caches");
     }
+    decode_contexts(smmu3);
     smmu3->errata = smmu3_errata_find(smmu3);
     return status;
 }
@@ -146,6 +171,9 @@ void smmu3_capability_publish(struct smmu3 *smmu3)
         /* With ATS, faults may not stall [SMMU 5.2], and this unit cannot do otherwise. */
         .ats = SMMU3_GET(IDR0_ATS, capability->idr0) != 0 &&
                SMMU3_GET(IDR0_STALL_MODEL, capability->idr0) != 2,
+        .pasid_bits = capability->ssid_bits,
+        .nested = stage1 && SMMU3_GET(IDR0_S2P, capability->idr0) != 0 ? SLUICE_NESTED_SMMU_V3
+                                                                       : SLUICE_NESTED_NONE,
         /* What is not valid is never cached [SMMU 16.2], and there is no window for messages
          * [SMMU 3.18]. */
         .translates_messages = true,
@@ -185,10 +213,10 @@ void smmu3_describe(struct unit *unit, sluice_emit *emit, void *arg)
     emit(arg, line);
     (void)format_text(line, sizeof(line),
                       "  %u-bit IOVA, %u-bit physical, %u domains, %u stream ID bits in %s, "
-                      "%llu events, %llu page requests, %llu command errors",
+                      "%u substream ID bits, %llu events, %llu page requests, %llu command errors",
                       unit->caps.iova_bits, unit->caps.phys_bits, (unsigned)unit->caps.domains,
                       capability->sid_bits, capability->two_level ? "two levels" : "one level",
-                      (unsigned long long)smmu3->events.seen,
+                      capability->ssid_bits, (unsigned long long)smmu3->events.seen,
                       (unsigned long long)smmu3->requests.seen,
                       (unsigned long long)smmu3->ring.errors);
     emit(arg, line);

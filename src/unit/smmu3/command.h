@@ -11,6 +11,9 @@
 enum smmu3_opcode {
     SMMU3_CFGI_STE = 0x03,
     SMMU3_CFGI_ALL = 0x04, /**< CFGI_STE_RANGE with a range of 31 */
+    SMMU3_CFGI_CD = 0x05,
+    SMMU3_CFGI_CD_ALL = 0x06,
+    SMMU3_TLBI_NH_ALL = 0x10,
     SMMU3_TLBI_NH_ASID = 0x11,
     SMMU3_TLBI_NH_VA = 0x12,
     SMMU3_TLBI_EL2_ALL = 0x20,
@@ -46,15 +49,37 @@ static inline struct unit_ring_entry smmu3_cfgi_all(void)
     return smmu3_command(SMMU3_CFGI_ALL, 0, 31);
 }
 
-/** A tag of a TLB: an ASID (of VMID 0) or a VMID. */
+/**
+ * [SMMU 4.3.3] One context descriptor.
+ * @param leaf  the descriptor only, not the first-level one that led to it
+ */
+static inline struct unit_ring_entry smmu3_cfgi_cd(uint32_t sid, uint32_t ssid, bool leaf)
+{
+    return smmu3_command(SMMU3_CFGI_CD, (uint64_t)sid << 32 | (uint64_t)ssid << 12, leaf);
+}
+
+/** [SMMU 4.3.4] All of a stream. */
+static inline struct unit_ring_entry smmu3_cfgi_cd_all(uint32_t sid)
+{
+    return smmu3_command(SMMU3_CFGI_CD_ALL, (uint64_t)sid << 32, 0);
+}
+
+/** A tag of a TLB: an ASID of a VMID, which is 0 but for nested streams; or a VMID's stage 2. */
 struct smmu3_tag {
     bool stage2;
     uint16_t id;
+    uint16_t vmid; /**< !stage2 */
 };
 
 static inline uint64_t smmu3_tag_bits(struct smmu3_tag tag)
 {
-    return tag.stage2 ? (uint64_t)tag.id << 32 : (uint64_t)tag.id << 48;
+    return tag.stage2 ? (uint64_t)tag.id << 32 : (uint64_t)tag.id << 48 | (uint64_t)tag.vmid << 32;
+}
+
+/** [SMMU 4.4.2] Stage 1 of all ASIDs, and what was cached of both stages together. */
+static inline struct unit_ring_entry smmu3_tlbi_stage1_of(uint16_t vmid)
+{
+    return smmu3_command(SMMU3_TLBI_NH_ALL, (uint64_t)vmid << 32, 0);
 }
 
 /** [SMMU 4.4.1, 4.4.3] Everything with this tag. */
@@ -84,10 +109,24 @@ static inline struct unit_ring_entry smmu3_tlbi_block(struct smmu3_tag tag,
                              (block->leaf ? 1u : 0u));
 }
 
-/** [SMMU 4.5.1] `size` is log2 of 4 KiB pages, up to SMMU3_ATC_EVERYTHING. */
-static inline struct unit_ring_entry smmu3_atc_inv(uint32_t sid, uint64_t address, unsigned size)
+/**
+ * [SMMU 4.5.1] `size` is log2 of 4 KiB pages, up to SMMU3_ATC_EVERYTHING. A device TLB keeps what
+ * it was told for one PASID, or for none, apart from all else [PCIe 10.3.8].
+ */
+static inline struct unit_ring_entry smmu3_atc_inv(uint32_t sid, uint32_t pasid, uint64_t address,
+                                                   unsigned size)
 {
-    return smmu3_command(SMMU3_ATC_INV, (uint64_t)sid << 32, (address & ~(uint64_t)0xfff) | size);
+    uint64_t substream = pasid != SLUICE_NO_PASID ? (uint64_t)pasid << 12 | 1u << 11 : 0;
+
+    return smmu3_command(SMMU3_ATC_INV, (uint64_t)sid << 32 | substream,
+                         (address & ~(uint64_t)0xfff) | size);
+}
+
+/** [SMMU 4.5.1] All that it was told for any PASID. */
+static inline struct unit_ring_entry smmu3_atc_inv_all(uint32_t sid)
+{
+    return smmu3_command(SMMU3_ATC_INV, (uint64_t)sid << 32 | 1u << 11 | 1u << 9,
+                         SMMU3_ATC_EVERYTHING);
 }
 
 /** [SMMU 4.5.2] Refuses a page request group. */

@@ -19,24 +19,72 @@ static void add_device_tlbs(struct unit_ring_batch *batch, struct smmu3 *smmu3,
     const struct pt_gather *gather = invalidation->gather;
 
     smmu3_add(batch, smmu3_sync());
-    list_for_each(node, &smmu3->ats)
+    list_for_each(node, &smmu3->users)
     {
-        const struct smmu3_ats *ats = container_of(node, struct smmu3_ats, node);
+        const struct smmu3_user *user = container_of(node, struct smmu3_user, node);
 
-        if (ats->link != invalidation->link)
+        if (user->link != invalidation->link || !user->device_tlb)
             continue;
         if (gather == NULL || gather->count == 0) {
-            smmu3_add(batch, smmu3_atc_inv(ats->sid, 0, SMMU3_ATC_EVERYTHING));
+            smmu3_add(batch, smmu3_atc_inv(user->sid, user->pasid, 0, SMMU3_ATC_EVERYTHING));
             continue;
         }
         for (unsigned i = 0; i < gather->count; i++) {
             unsigned lg2 = smmu3_cover_lg2(gather->ranges[i].first, gather->ranges[i].last);
             uint64_t mask = lg2 < 64 ? ((uint64_t)1 << lg2) - 1 : UINT64_MAX;
 
-            smmu3_add(batch, smmu3_atc_inv(ats->sid, gather->ranges[i].first & ~mask,
+            smmu3_add(batch, smmu3_atc_inv(user->sid, user->pasid, gather->ranges[i].first & ~mask,
                                            lg2 - SLUICE_PAGE_LG2));
         }
     }
+}
+
+/*
+ * What is nested on the link: the unit keeps what both stages come to together, by addresses that
+ * are not known here, and so do devices. Stage 2 is forgotten first, so that nothing is made of it
+ * anew [SMMU 4.4.3].
+ */
+static void add_nested(struct unit_ring_batch *batch, struct smmu3 *smmu3,
+                       const struct domain_link *link)
+{
+    bool first = true;
+
+    smmu3_add(batch, smmu3_sync());
+    smmu3_add(batch, smmu3_tlbi_stage1_of((uint16_t)link->tag));
+    list_for_each(node, &smmu3->users)
+    {
+        const struct smmu3_user *user = container_of(node, struct smmu3_user, node);
+
+        if (user->link->parent != link || !user->device_tlb)
+            continue;
+        if (first)
+            smmu3_add(batch, smmu3_sync());
+        first = false;
+        smmu3_add(batch, smmu3_atc_inv(user->sid, SLUICE_NO_PASID, 0, SMMU3_ATC_EVERYTHING));
+        if (user->link->nested->smmu3.contexts_lg2 != 0)
+            smmu3_add(batch, smmu3_atc_inv_all(user->sid));
+    }
+}
+
+/* Of a link that is not nested itself. */
+static void add_ranges(struct unit_ring_batch *batch, struct smmu3 *smmu3,
+                       const struct unit_invalidation *invalidation)
+{
+    const struct domain_link *link = invalidation->link;
+    const struct smmu3_tag tag = smmu3_tag_of(link);
+    struct smmu3_plan plan;
+
+    smmu3_plan_make(invalidation->gather, page_lg2_of(link),
+                    SMMU3_GET(IDR3_RIL, smmu3->capability.idr3) != 0, &plan);
+    if (plan.whole)
+        smmu3_add(batch, smmu3_tlbi_tag(tag));
+    for (unsigned i = 0; i < plan.count; i++)
+        smmu3_add(batch, smmu3_tlbi_block(tag, &plan.blocks[i]));
+    /* Acquire, both: pairs with who counts before it lets the unit walk. */
+    if (atomic_load_explicit(&link->children, memory_order_acquire) > 0)
+        add_nested(batch, smmu3, link);
+    if (atomic_load_explicit(&link->ats_sources, memory_order_acquire) > 0)
+        add_device_tlbs(batch, smmu3, invalidation);
 }
 
 enum sluice_status smmu3_invalidate_submit(struct unit *unit,
@@ -46,24 +94,18 @@ enum sluice_status smmu3_invalidate_submit(struct unit *unit,
     struct smmu3 *smmu3 = smmu3_of(unit);
     const struct domain_link *link = invalidation->link;
     struct unit_ring_batch batch;
-    struct smmu3_plan plan;
-    struct smmu3_tag tag;
 
     *out_ticket = (struct unit_ticket){{0, 0}};
     /* Not started: nothing walks our tables, and start invalidates everything. */
     if (!unit->started || link->pt == NULL)
         return SLUICE_OK;
-    tag = smmu3_tag_of(link);
-    smmu3_plan_make(invalidation->gather, page_lg2_of(link),
-                    SMMU3_GET(IDR3_RIL, smmu3->capability.idr3) != 0, &plan);
     unit_ring_begin(&smmu3->ring, &batch);
-    if (plan.whole)
-        smmu3_add(&batch, smmu3_tlbi_tag(tag));
-    for (unsigned i = 0; i < plan.count; i++)
-        smmu3_add(&batch, smmu3_tlbi_block(tag, &plan.blocks[i]));
-    /* Acquire: pairs with source_switch_locked, which counts before it lets the unit walk. */
-    if (atomic_load_explicit(&link->ats_sources, memory_order_acquire) > 0)
-        add_device_tlbs(&batch, smmu3, invalidation);
+    if (link->parent == NULL)
+        add_ranges(&batch, smmu3, invalidation);
+    else if (invalidation->nested != NULL)
+        smmu3_nested_add(smmu3, &batch, invalidation);
+    else
+        smmu3_nested_add_everything(smmu3, &batch, link);
     return unit_ring_end(&batch, out_ticket);
 }
 
@@ -96,6 +138,22 @@ enum sluice_status smmu3_invalidate_everything(struct smmu3 *smmu3)
     return finish(&batch);
 }
 
+/* Whether the device may keep translations of PASIDs; one that knows none may not be asked to drop
+ * them. Context: ring.lock. */
+static bool has_pasids(struct smmu3 *smmu3, uint32_t sid)
+{
+    list_for_each(node, &smmu3->users)
+    {
+        const struct smmu3_user *user = container_of(node, struct smmu3_user, node);
+
+        if (user->sid == sid &&
+            (user->pasid != SLUICE_NO_PASID ||
+             (user->link->parent != NULL && user->link->nested->smmu3.contexts_lg2 != 0)))
+            return true;
+    }
+    return false;
+}
+
 enum sluice_status smmu3_invalidate_stream(struct smmu3 *smmu3, uint32_t sid, bool device_tlb)
 {
     struct unit_ring_batch batch;
@@ -104,8 +162,33 @@ enum sluice_status smmu3_invalidate_stream(struct smmu3 *smmu3, uint32_t sid, bo
     smmu3_add(&batch, smmu3_cfgi_ste(sid, true));
     if (device_tlb) {
         smmu3_add(&batch, smmu3_sync());
-        smmu3_add(&batch, smmu3_atc_inv(sid, 0, SMMU3_ATC_EVERYTHING));
+        smmu3_add(&batch, smmu3_atc_inv(sid, SLUICE_NO_PASID, 0, SMMU3_ATC_EVERYTHING));
+        if (has_pasids(smmu3, sid))
+            smmu3_add(&batch, smmu3_atc_inv_all(sid));
     }
+    return finish(&batch);
+}
+
+enum sluice_status smmu3_invalidate_context(struct smmu3 *smmu3, uint32_t sid, uint32_t pasid,
+                                            bool device_tlb)
+{
+    struct unit_ring_batch batch;
+
+    unit_ring_begin(&smmu3->ring, &batch);
+    smmu3_add(&batch, smmu3_cfgi_cd(sid, pasid, true));
+    if (device_tlb) {
+        smmu3_add(&batch, smmu3_sync());
+        smmu3_add(&batch, smmu3_atc_inv(sid, pasid, 0, SMMU3_ATC_EVERYTHING));
+    }
+    return finish(&batch);
+}
+
+enum sluice_status smmu3_invalidate_context_path(struct smmu3 *smmu3, uint32_t sid, uint32_t pasid)
+{
+    struct unit_ring_batch batch;
+
+    unit_ring_begin(&smmu3->ring, &batch);
+    smmu3_add(&batch, smmu3_cfgi_cd(sid, pasid, false));
     return finish(&batch);
 }
 

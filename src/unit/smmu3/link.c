@@ -45,7 +45,17 @@ static const struct walk_format *format_find(const struct smmu3 *smmu3,
                                              const struct pt_format *wanted)
 {
     for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-        if ((wanted == NULL || formats[i].format == wanted) && walks(smmu3, &formats[i]))
+        if (formats[i].format == wanted && walks(smmu3, &formats[i]))
+            return &formats[i];
+    }
+    return NULL;
+}
+
+/* The format of a domain that has none yet. */
+static const struct walk_format *format_choose(const struct smmu3 *smmu3, bool second_stage)
+{
+    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+        if ((formats[i].stage2 || !second_stage) && walks(smmu3, &formats[i]))
             return &formats[i];
     }
     return NULL;
@@ -92,7 +102,9 @@ static uint64_t page_sizes_of(const struct walk_format *format)
 enum sluice_status smmu3_geometry(struct unit *unit, struct pt_config *config)
 {
     struct smmu3 *smmu3 = smmu3_of(unit);
-    const struct walk_format *format = format_find(smmu3, config->format);
+    const struct walk_format *format = config->format != NULL
+                                           ? format_find(smmu3, config->format)
+                                           : format_choose(smmu3, config->second_stage);
     struct pt_config want = *config;
     unsigned bits, levels;
 
@@ -162,6 +174,7 @@ static struct smmu3_walk walk_of(struct smmu3 *smmu3, const struct domain_link *
         .tag = (uint16_t)link->tag,
         .coherent = smmu3->unit.caps.coherent && config->coherent,
         .stall = SMMU3_GET(IDR0_STALL_MODEL, smmu3->capability.idr0) == 2,
+        .httu = smmu3->capability.httu,
     };
 }
 
@@ -175,22 +188,48 @@ struct smmu3_tag smmu3_tag_of(const struct domain_link *link)
     return tag;
 }
 
-struct smmu3_ste smmu3_ste_for(struct smmu3 *smmu3, const struct domain_link *link, bool ats)
+struct smmu3_cd smmu3_cd_for(struct smmu3 *smmu3, const struct domain_link *link)
 {
-    struct sluice_pages *block;
+    const struct smmu3_walk walk = walk_of(smmu3, link);
+
+    return smmu3_cd_make(&walk);
+}
+
+/* The one descriptor of a domain, which all streams without PASIDs share. */
+static struct smmu3_contexts own_context(const struct smmu3 *smmu3, const struct domain_link *link)
+{
+    const struct sluice_pages *block = &smmu3->contexts[link->tag / STRUCTURE_CDS_PER_PAGE];
+
+    return (struct smmu3_contexts){
+        .table = block->phys + link->tag % STRUCTURE_CDS_PER_PAGE * sizeof(struct smmu3_cd),
+        .without = SMMU3_WITHOUT_CONTEXT,
+    };
+}
+
+struct smmu3_ste smmu3_ste_for(struct smmu3 *smmu3, const struct domain_link *link,
+                               const struct smmu3_substreams *streams, bool ats)
+{
+    bool may_stall = SMMU3_GET(IDR0_STALL_MODEL, smmu3->capability.idr0) == 0;
+    struct smmu3_contexts contexts;
     struct smmu3_walk walk;
 
     if (link == NULL)
         return smmu3_ste_abort();
-    if (link->pt == NULL)
+    if (link->pt == NULL && streams == NULL)
         return smmu3_ste_bypass();
+    if (streams != NULL) {
+        contexts = smmu3_substreams_contexts(streams, link);
+        return smmu3_ste_stage1(&contexts, smmu3->unit.caps.coherent, ats, may_stall);
+    }
     walk = walk_of(smmu3, link);
+    if (link->parent != NULL) {
+        contexts = smmu3_nested_contexts(link);
+        return smmu3_ste_nested(&walk, &contexts, ats, may_stall);
+    }
     if (smmu3_tag_of(link).stage2)
         return smmu3_ste_stage2(&walk, ats);
-    block = &smmu3->contexts[link->tag / STRUCTURE_CDS_PER_PAGE];
-    return smmu3_ste_stage1(
-        block->phys + link->tag % STRUCTURE_CDS_PER_PAGE * sizeof(struct smmu3_cd),
-        smmu3->unit.caps.coherent, ats, SMMU3_GET(IDR0_STALL_MODEL, smmu3->capability.idr0) == 0);
+    contexts = own_context(smmu3, link);
+    return smmu3_ste_stage1(&contexts, smmu3->unit.caps.coherent, ats, may_stall);
 }
 
 /* ---- tags ---- */
@@ -227,7 +266,6 @@ static void tag_release(struct smmu3 *smmu3, uint32_t tag)
 static enum sluice_status context_make(struct smmu3 *smmu3, const struct domain_link *link)
 {
     struct sluice_pages *block = &smmu3->contexts[link->tag / STRUCTURE_CDS_PER_PAGE];
-    const struct smmu3_walk walk = walk_of(smmu3, link);
     struct smmu3_cd *cd;
 
     if (block->virt == NULL && !host_pages_alloc(smmu3->unit.sluice, 0, -1, block)) {
@@ -235,7 +273,7 @@ static enum sluice_status context_make(struct smmu3 *smmu3, const struct domain_
         return SLUICE_ERR_NO_MEMORY;
     }
     cd = (struct smmu3_cd *)block->virt + link->tag % STRUCTURE_CDS_PER_PAGE;
-    *cd = smmu3_cd_make(&walk);
+    *cd = smmu3_cd_for(smmu3, link);
     smmu3_clean(smmu3, cd, sizeof(*cd));
     return SLUICE_OK;
 }
@@ -250,6 +288,10 @@ enum sluice_status smmu3_link_open(struct unit *unit, struct domain_link *link)
         return SLUICE_OK; /* nothing is cached for what is not translated */
     if (!can_walk(smmu3, link->pt))
         return SLUICE_ERR_UNSUPPORTED;
+    if (link->parent != NULL) {
+        link->tag = link->parent->tag;
+        return smmu3_nested_check(smmu3, link);
+    }
     if (!tag_take(smmu3, &link->tag))
         return SLUICE_ERR_NO_SPACE;
     if (smmu3_tag_of(link).stage2)
@@ -269,8 +311,8 @@ enum sluice_status smmu3_link_close(struct unit *unit, struct domain_link *link)
 
     if (status == SLUICE_OK)
         status = smmu3_invalidate_wait(unit, &ticket);
-    smmu3_ats_forget(smmu3, link);
-    if (link->pt == NULL)
+    smmu3_users_forget(smmu3, link);
+    if (link->pt == NULL || link->parent != NULL)
         return status;
     if (status != SLUICE_OK) {
         log_error(unit->sluice, "%s: ID %u is not used again: its translations may live on",

@@ -82,10 +82,9 @@ static void smmu3_release(struct unit *unit)
     struct smmu3 *smmu3 = smmu3_of(unit);
     struct sluice *sluice = unit->sluice;
 
-    list_for_each_safe(node, &smmu3->ats)
+    list_for_each_safe(node, &smmu3->users)
     {
-        list_remove(node);
-        host_free(sluice, container_of(node, struct smmu3_ats, node), sizeof(struct smmu3_ats));
+        smmu3_user_remove(smmu3, container_of(node, struct smmu3_user, node));
     }
     if (smmu3->has_event)
         smmu3_event_off(smmu3, true);
@@ -95,6 +94,7 @@ static void smmu3_release(struct unit *unit)
     smmu3_give_back(smmu3, &smmu3->requests.pages, 0);
     for (unsigned i = 0; i < SMMU3_CD_BLOCKS; i++)
         smmu3_give_back(smmu3, &smmu3->contexts[i], 0);
+    smmu3_substreams_free_all(smmu3);
     smmu3_table_free(smmu3);
     if (smmu3->tags != NULL)
         host_free(sluice, smmu3->tags, tag_bytes(smmu3));
@@ -118,7 +118,8 @@ static enum sluice_status smmu3_probe(struct sluice *sluice, const struct platfo
     smmu3->unit.ops = &smmu3_unit_ops;
     smmu3->unit.desc = desc;
     smmu3->tag_next = 1;
-    list_init(&smmu3->ats);
+    list_init(&smmu3->users);
+    list_init(&smmu3->substreams);
     list_init(&smmu3->unit.node);
     name_unit(sluice, smmu3);
     if (sluice->config.avoid_queues)

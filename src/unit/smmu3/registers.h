@@ -133,10 +133,11 @@
     F(L1STD, SPAN, 4, 0, "second-level stream IDs: 2^(n - 1); 0: no table")                        \
     F(L1STD, ADDR, 51, 6, "second-level table")                                                    \
     F(STE0, V, 0, 0, "valid")                                                                      \
-    F(STE0, CONFIG, 3, 1, "0 abort, 4 bypass, 5 stage 1, 6 stage 2")                               \
-    F(STE0, S1FMT, 5, 4, "0: one level of context descriptors")                                    \
+    F(STE0, CONFIG, 3, 1, "0 abort, 4 bypass, 5 stage 1, 6 stage 2, 7 both")                       \
+    F(STE0, S1FMT, 5, 4, "context descriptors: 0 one level, 1 leaves of 4 KiB, 2 of 64 KiB")       \
     F(STE0, S1CONTEXT, 51, 6, "context descriptors")                                               \
     F(STE0, S1CDMAX, 63, 59, "log2 of context descriptors")                                        \
+    F(STE1, S1DSS, 1, 0, "without a substream: 0 refused, 1 bypass, 2 descriptor 0")               \
     F(STE1, S1CIR, 3, 2, "context descriptors: inner cacheability")                                \
     F(STE1, S1COR, 5, 4, "context descriptors: outer cacheability")                                \
     F(STE1, S1CSH, 7, 6, "context descriptors: shareability")                                      \
@@ -152,6 +153,9 @@
     F(STE2, S2TG, 47, 46, "0 4 KiB, 1 64 KiB, 2 16 KiB")                                           \
     F(STE2, S2PS, 50, 48, "output address bits, as IDR5.OAS")                                      \
     F(STE2, S2AA64, 51, 51, "64-bit tables")                                                       \
+    F(STE2, S2PTW, 54, 54, "stage 1 tables may not be in device memory")                           \
+    F(STE2, S2HD, 55, 55, "writes dirty state")                                                    \
+    F(STE2, S2HA, 56, 56, "writes access flags")                                                   \
     F(STE2, S2S, 57, 57, "faults stall")                                                           \
     F(STE2, S2R, 58, 58, "faults are recorded")                                                    \
     F(STE3, S2TTB, 51, 4, "root")                                                                  \
@@ -164,12 +168,16 @@
     F(CD0, V, 31, 31, "valid")                                                                     \
     F(CD0, IPS, 34, 32, "output address bits, as IDR5.OAS")                                        \
     F(CD0, AA64, 41, 41, "64-bit tables")                                                          \
+    F(CD0, HD, 42, 42, "writes dirty state")                                                       \
+    F(CD0, HA, 43, 43, "writes access flags")                                                      \
     F(CD0, S, 44, 44, "faults stall")                                                              \
     F(CD0, R, 45, 45, "faults are recorded")                                                       \
     F(CD0, A, 46, 46, "terminated accesses are aborted")                                           \
     F(CD0, ASET, 47, 47, "the ASID is not one of the CPUs'")                                       \
     F(CD0, ASID, 63, 48, "ASID")                                                                   \
     F(CD1, TTB0, 51, 4, "root")                                                                    \
+    F(L1CD, V, 0, 0, "valid")                                                                      \
+    F(L1CD, ADDR, 51, 12, "second-level table")                                                    \
     F(EVENT0, TYPE, 7, 0, "type")                                                                  \
     F(EVENT0, SSV, 11, 11, "the substream ID is valid")                                            \
     F(EVENT0, SSID, 31, 12, "substream ID")                                                        \

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * The inside of the SMMUv3 driver: the non-secure programming interface, stage 1 or stage 2.
+ * The inside of the SMMUv3 driver: the non-secure programming interface, stage 1, stage 2, or a
+ * guest's stage 1 on our stage 2.
  *
  * Locks, in order: sluice->lock (held by callers of most operations) > ring.lock. log_lock is taken
  * with none of them held by this driver and takes none.
  *
- *   ring.lock  the command queue and its records, GERROR's acknowledgement, the list of sources
- *              with device TLBs
+ *   ring.lock  the command queue and its records, GERROR's acknowledgement, the list of streams
+ *              that invalidations name
  *   log_lock   the event queue and the page request queue; never held while a fault is delivered
  */
 #ifndef SLUICE_UNIT_SMMU3_SMMU3_H
@@ -33,9 +34,11 @@
 /** What hardware says, in the words the driver decides with. */
 struct smmu3_capability {
     uint32_t idr0, idr1, idr3, idr5, iidr, aidr;
-    unsigned oas_bits; /**< output addresses, at most 48 */
-    unsigned oas_code; /**< as IDR5.OAS, at most that of 48 bits */
-    unsigned sid_bits; /**< that the stream table is made for */
+    unsigned oas_bits;  /**< output addresses, at most 48 */
+    unsigned oas_code;  /**< as IDR5.OAS, at most that of 48 bits */
+    unsigned sid_bits;  /**< that the stream table is made for */
+    unsigned ssid_bits; /**< that tables of context descriptors are made for; 0: no substreams */
+    unsigned httu;      /**< what the unit may write into tables, as IDR0.HTTU */
     bool two_level;
     uint32_t tag_count; /**< ASIDs and VMIDs, 0 included */
     unsigned event_lg2;
@@ -51,11 +54,24 @@ struct smmu3_queue {
     uint64_t seen;
 };
 
-/** A source with a device TLB, guarded by ring.lock. */
-struct smmu3_ats {
+/** A stream, or one PASID of it, that invalidations of its link name; guarded by ring.lock. */
+struct smmu3_user {
     struct list_node node;
     const struct domain_link *link;
     uint32_t sid;
+    uint32_t pasid;  /**< SLUICE_NO_PASID: requests without one */
+    bool device_tlb; /**< else it is here because its link is nested */
+};
+
+/** The context descriptors of a stream with PASIDs; guarded by sluice->lock. */
+struct smmu3_substreams {
+    struct list_node node;
+    uint32_t sid;
+    unsigned bits;      /**< of PASIDs: S1CDMax */
+    unsigned leaf_bits; /**< of those that a second-level table is for; 0: one level */
+    unsigned used;      /**< descriptors that are valid, but for that of requests without a PASID */
+    struct sluice_pages table;   /**< or its first level */
+    struct sluice_pages *leaves; /**< second-level tables, by index; virt NULL: none yet */
 };
 
 /** What start found, to go back to. */
@@ -72,7 +88,7 @@ struct smmu3 {
 
     struct unit_ring ring;
     uint32_t gerrorn; /**< as last written */
-    struct list_node ats;
+    struct list_node users;
 
     struct sluice_spinlock log_lock;
     struct smmu3_queue events;
@@ -87,6 +103,7 @@ struct smmu3 {
     struct sluice_pages contexts[SMMU3_CD_BLOCKS]; /**< context descriptors, by ASID */
     uint32_t *tags;                                /**< bit set: in use or must not be used */
     uint32_t tag_next;
+    struct list_node substreams;
 
     bool has_event;
     void *event;
@@ -172,8 +189,13 @@ enum sluice_status smmu3_invalidate_submit(struct unit *unit,
 enum sluice_status smmu3_invalidate_wait(struct unit *unit, const struct unit_ticket *ticket);
 /** All structures and translations. */
 enum sluice_status smmu3_invalidate_everything(struct smmu3 *smmu3);
-/** One stream's entry, and its device TLB if it has one. */
+/** One stream's entry, and its device TLB, that of its PASIDs too, if it has one. */
 enum sluice_status smmu3_invalidate_stream(struct smmu3 *smmu3, uint32_t sid, bool device_tlb);
+/** One PASID's context descriptor, and what the device TLB, if it has one, keeps for it. */
+enum sluice_status smmu3_invalidate_context(struct smmu3 *smmu3, uint32_t sid, uint32_t pasid,
+                                            bool device_tlb);
+/** What led to a context descriptor, which was not valid yet. */
+enum sluice_status smmu3_invalidate_context_path(struct smmu3 *smmu3, uint32_t sid, uint32_t pasid);
 /** The first-level descriptor that leads to a stream. */
 enum sluice_status smmu3_invalidate_first_level(struct smmu3 *smmu3, uint32_t sid);
 struct smmu3_tag smmu3_tag_of(const struct domain_link *link);
@@ -186,17 +208,69 @@ void smmu3_table_free(struct smmu3 *smmu3);
 uint32_t smmu3_table_config(const struct smmu3 *smmu3);
 enum sluice_status smmu3_attach(struct unit *unit, struct source *source, uint32_t pasid,
                                 struct domain_link *to);
-/** Drops what an attach that failed left of the link's device TLBs: the link goes away. */
-void smmu3_ats_forget(struct smmu3 *smmu3, const struct domain_link *link);
+/**
+ * Changes a stream's entry to what its link wants, with the context descriptors that it has now or
+ * with none. The unit is running, and uses the old one no more.
+ */
+enum sluice_status smmu3_stream_refresh(struct smmu3 *smmu3, const struct source *source);
+/** Makes the part of the stream table that an entry is in. Returns: OK; NO_MEMORY; UNSUPPORTED. */
+enum sluice_status smmu3_stream_make(struct smmu3 *smmu3, uint32_t sid);
 /** Whether the stream's entry lets nothing through. */
 bool smmu3_stream_blocked(struct smmu3 *smmu3, uint32_t sid);
+
+/* user.c */
+/** NULL: there is none. */
+struct smmu3_user *smmu3_user_find(struct smmu3 *smmu3, uint32_t sid, uint32_t pasid,
+                                   const struct domain_link *link);
+/** Whether invalidations of the link must name the source. */
+bool smmu3_user_wanted(const struct smmu3 *smmu3, const struct source *source,
+                       const struct domain_link *link);
+/** Adds one if it is wanted. Returns: OK; NO_MEMORY. */
+enum sluice_status smmu3_user_add(struct smmu3 *smmu3, const struct source *source, uint32_t pasid,
+                                  const struct domain_link *link);
+/** NULL: nothing. */
+void smmu3_user_remove(struct smmu3 *smmu3, struct smmu3_user *user);
+/** Drops what an attach that failed left: the link goes away. */
+void smmu3_users_forget(struct smmu3 *smmu3, const struct domain_link *link);
+static inline bool smmu3_has_device_tlb(const struct smmu3_user *user)
+{
+    return user != NULL && user->device_tlb;
+}
+
+/* substream.c */
+struct smmu3_substreams *smmu3_substreams_of(struct smmu3 *smmu3, uint32_t sid);
+/** Whether requests without a PASID can go there beside PASIDs. */
+bool smmu3_carries_pasids(const struct domain_link *link);
+/** Writes the descriptor of requests without a PASID. No entry that is in use points at it. */
+void smmu3_substreams_base(struct smmu3 *smmu3, struct smmu3_substreams *streams,
+                           const struct domain_link *link);
+struct smmu3_contexts smmu3_substreams_contexts(const struct smmu3_substreams *streams,
+                                                const struct domain_link *link);
+/** As smmu3_attach, with a PASID. */
+enum sluice_status smmu3_attach_pasid(struct smmu3 *smmu3, struct source *source, uint32_t pasid,
+                                      struct domain_link *to);
+void smmu3_substreams_free_all(struct smmu3 *smmu3);
+
+/* nested.c */
+/** Checks what a guest says. Returns: OK; INVALID; RANGE; UNSUPPORTED. */
+enum sluice_status smmu3_nested_check(const struct smmu3 *smmu3, const struct domain_link *link);
+struct smmu3_contexts smmu3_nested_contexts(const struct domain_link *link);
+/** Commands for what a guest wants forgotten. */
+void smmu3_nested_add(struct smmu3 *smmu3, struct unit_ring_batch *batch,
+                      const struct unit_invalidation *invalidation);
+/** All that is cached of a nested link, device TLBs included. */
+void smmu3_nested_add_everything(struct smmu3 *smmu3, struct unit_ring_batch *batch,
+                                 const struct domain_link *link);
 
 /* link.c */
 enum sluice_status smmu3_geometry(struct unit *unit, struct pt_config *config);
 enum sluice_status smmu3_link_open(struct unit *unit, struct domain_link *link);
 enum sluice_status smmu3_link_close(struct unit *unit, struct domain_link *link);
-/** The entry of a stream that belongs to the link; NULL: blocked. */
-struct smmu3_ste smmu3_ste_for(struct smmu3 *smmu3, const struct domain_link *link, bool ats);
+/** The entry of a stream that belongs to the link; NULL: blocked. `streams` may be NULL. */
+struct smmu3_ste smmu3_ste_for(struct smmu3 *smmu3, const struct domain_link *link,
+                               const struct smmu3_substreams *streams, bool ats);
+/** The context descriptor of a link of stage 1. */
+struct smmu3_cd smmu3_cd_for(struct smmu3 *smmu3, const struct domain_link *link);
 
 /* log.c */
 /** Programs the queues, empty; they run when CR0 says so. */

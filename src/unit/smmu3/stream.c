@@ -129,51 +129,6 @@ bool smmu3_stream_blocked(struct smmu3 *smmu3, uint32_t sid)
     return entry == NULL || word_get(entry, 0) == smmu3_ste_abort().word[0];
 }
 
-/* ---- device TLBs ---- */
-
-static struct smmu3_ats *ats_find(struct smmu3 *smmu3, const struct source *source)
-{
-    list_for_each(node, &smmu3->ats)
-    {
-        struct smmu3_ats *ats = container_of(node, struct smmu3_ats, node);
-
-        if (ats->sid == source->id && ats->link == source->link)
-            return ats;
-    }
-    return NULL;
-}
-
-static void ats_add(struct smmu3 *smmu3, struct smmu3_ats *ats)
-{
-    sluice_irqstate_t irq = sluice_spin_lock(&smmu3->ring.lock);
-
-    list_append(&smmu3->ats, &ats->node);
-    sluice_spin_unlock(&smmu3->ring.lock, irq);
-}
-
-static void ats_remove(struct smmu3 *smmu3, struct smmu3_ats *ats)
-{
-    sluice_irqstate_t irq;
-
-    if (ats == NULL)
-        return;
-    irq = sluice_spin_lock(&smmu3->ring.lock);
-    list_remove(&ats->node);
-    sluice_spin_unlock(&smmu3->ring.lock, irq);
-    host_free(smmu3->unit.sluice, ats, sizeof(*ats));
-}
-
-void smmu3_ats_forget(struct smmu3 *smmu3, const struct domain_link *link)
-{
-    list_for_each_safe(node, &smmu3->ats)
-    {
-        struct smmu3_ats *ats = container_of(node, struct smmu3_ats, node);
-
-        if (ats->link == link)
-            ats_remove(smmu3, ats);
-    }
-}
-
 /* ---- changing an entry ---- */
 
 static void entry_block(struct smmu3 *smmu3, struct stream_entry *entry)
@@ -201,35 +156,68 @@ static bool only_word0(struct stream_entry *entry, const struct smmu3_ste *to)
     return true;
 }
 
-/* Old entry to new one, with the unit running. */
-static enum sluice_status entry_switch(struct smmu3 *smmu3, struct source *source,
-                                       const struct smmu3_ste *to, bool had_ats)
+/*
+ * Old entry to new one, with the unit running. A stream with PASIDs keeps its table, and gets
+ * another descriptor 0 while no entry points there.
+ */
+static enum sluice_status entry_switch(struct smmu3 *smmu3, const struct source *source,
+                                       const struct domain_link *link, const struct smmu3_ste *to,
+                                       bool had_ats)
 {
+    struct smmu3_substreams *streams = smmu3_substreams_of(smmu3, source->id);
     struct stream_entry *entry = entry_of(smmu3, source->id);
     bool blocked = smmu3_stream_blocked(smmu3, source->id);
     enum sluice_status status;
 
-    if (!blocked && !only_word0(entry, to)) {
+    if (!blocked && (streams != NULL || !only_word0(entry, to))) {
         entry_block(smmu3, entry);
         status = smmu3_invalidate_stream(smmu3, source->id, had_ats);
         if (status != SLUICE_OK)
             return status;
         had_ats = false;
     }
+    if (streams != NULL)
+        smmu3_substreams_base(smmu3, streams, link);
     entry_fill(smmu3, entry, to);
     return smmu3_invalidate_stream(smmu3, source->id, had_ats);
 }
 
-static enum sluice_status move(struct smmu3 *smmu3, struct source *source, struct domain_link *to,
-                               bool ats, bool had_ats)
+enum sluice_status smmu3_stream_refresh(struct smmu3 *smmu3, const struct source *source)
 {
     struct stream_entry *entry = entry_of(smmu3, source->id);
-    const struct smmu3_ste want = smmu3_ste_for(smmu3, to, ats);
+    const struct smmu3_user *user =
+        smmu3_user_find(smmu3, source->id, SLUICE_NO_PASID, source->link);
+    const struct smmu3_ste want = smmu3_ste_for(
+        smmu3, source->link, smmu3_substreams_of(smmu3, source->id), smmu3_has_device_tlb(user));
+    enum sluice_status status = SLUICE_OK;
+
+    if (source->link == NULL)
+        return SLUICE_OK;
+    /* The same translations through another table: what a device TLB holds stays right. */
+    if (smmu3->unit.started && !only_word0(entry, &want)) {
+        entry_block(smmu3, entry);
+        status = smmu3_invalidate_stream(smmu3, source->id, false);
+    }
+    if (status != SLUICE_OK)
+        return status;
+    entry_fill(smmu3, entry, &want);
+    return smmu3->unit.started ? smmu3_invalidate_stream(smmu3, source->id, false) : SLUICE_OK;
+}
+
+static enum sluice_status move(struct smmu3 *smmu3, struct source *source, struct domain_link *to,
+                               bool had_ats)
+{
+    struct smmu3_substreams *streams = smmu3_substreams_of(smmu3, source->id);
+    struct stream_entry *entry = entry_of(smmu3, source->id);
+    const struct smmu3_user *user = smmu3_user_find(smmu3, source->id, SLUICE_NO_PASID, to);
+    const struct smmu3_ste want = smmu3_ste_for(smmu3, to, streams, smmu3_has_device_tlb(user));
     bool blocked = smmu3_stream_blocked(smmu3, source->id);
     enum sluice_status status;
 
     if (!smmu3->unit.started) {
         entry_block(smmu3, entry);
+        if (streams != NULL)
+            smmu3_substreams_base(smmu3, streams, to);
         entry_fill(smmu3, entry, &want);
         return SLUICE_OK;
     }
@@ -247,25 +235,19 @@ static enum sluice_status move(struct smmu3 *smmu3, struct source *source, struc
             return status;
         had_ats = source->ats_enabled && smmu3->unit.caps.ats;
     }
-    return entry_switch(smmu3, source, &want, had_ats);
+    return entry_switch(smmu3, source, to, &want, had_ats);
 }
 
 static enum sluice_status attach_ready(struct smmu3 *smmu3, struct source *source,
-                                       struct domain_link *to, bool ats)
+                                       struct domain_link *to)
 {
-    struct smmu3_ats *old_ats = ats_find(smmu3, source);
-    enum sluice_status status;
+    struct smmu3_user *old = smmu3_user_find(smmu3, source->id, SLUICE_NO_PASID, source->link);
+    enum sluice_status status = smmu3_user_add(smmu3, source, SLUICE_NO_PASID, to);
 
-    if (ats) {
-        struct smmu3_ats *new_ats = host_alloc(smmu3->unit.sluice, sizeof(*new_ats));
-
-        if (new_ats == NULL)
-            return SLUICE_ERR_NO_MEMORY;
-        *new_ats = (struct smmu3_ats){.link = to, .sid = source->id};
-        ats_add(smmu3, new_ats);
-    }
-    status = move(smmu3, source, to, ats, old_ats != NULL);
-    ats_remove(smmu3, old_ats);
+    if (status != SLUICE_OK)
+        return status;
+    status = move(smmu3, source, to, smmu3_has_device_tlb(old));
+    smmu3_user_remove(smmu3, old);
     if (status != SLUICE_OK) {
         entry_block(smmu3, entry_of(smmu3, source->id));
         unit_degrade(&smmu3->unit, "stream %#x could not be moved and is blocked",
@@ -274,26 +256,30 @@ static enum sluice_status attach_ready(struct smmu3 *smmu3, struct source *sourc
     return status;
 }
 
+enum sluice_status smmu3_stream_make(struct smmu3 *smmu3, uint32_t sid)
+{
+    if (entry_of(smmu3, sid) != NULL)
+        return SLUICE_OK;
+    if (sid >> smmu3->capability.sid_bits != 0) {
+        log_error(smmu3->unit.sluice, "%s: stream %#x is beyond the %u bits of the stream table",
+                  smmu3->unit.name, (unsigned)sid, smmu3->capability.sid_bits);
+        return SLUICE_ERR_UNSUPPORTED;
+    }
+    return l2_make(smmu3, sid);
+}
+
 enum sluice_status smmu3_attach(struct unit *unit, struct source *source, uint32_t pasid,
                                 struct domain_link *to)
 {
     struct smmu3 *smmu3 = smmu3_of(unit);
-    bool ats = to != NULL && to->pt != NULL && source->ats_enabled && unit->caps.ats;
     enum sluice_status status;
 
     if (pasid != SLUICE_NO_PASID)
+        return smmu3_attach_pasid(smmu3, source, pasid, to);
+    if (to == NULL && entry_of(smmu3, source->id) == NULL)
+        return SLUICE_OK; /* no entry: blocked already */
+    if (smmu3_substreams_of(smmu3, source->id) != NULL && !smmu3_carries_pasids(to))
         return SLUICE_ERR_UNSUPPORTED;
-    if (entry_of(smmu3, source->id) == NULL) {
-        if (to == NULL)
-            return SLUICE_OK; /* no entry: blocked already */
-        if (source->id >> smmu3->capability.sid_bits != 0) {
-            log_error(unit->sluice, "%s: stream %#x is beyond the %u bits of the stream table",
-                      unit->name, (unsigned)source->id, smmu3->capability.sid_bits);
-            return SLUICE_ERR_UNSUPPORTED;
-        }
-        status = l2_make(smmu3, source->id);
-        if (status != SLUICE_OK)
-            return status;
-    }
-    return attach_ready(smmu3, source, to, ats);
+    status = smmu3_stream_make(smmu3, source->id);
+    return status == SLUICE_OK ? attach_ready(smmu3, source, to) : status;
 }

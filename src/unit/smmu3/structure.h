@@ -18,6 +18,11 @@
 #define SMMU3_CONFIG_BYPASS 4u
 #define SMMU3_CONFIG_STAGE1 5u
 #define SMMU3_CONFIG_STAGE2 6u
+#define SMMU3_CONFIG_NESTED 7u /**< stage 1, all of whose addresses go through stage 2 */
+
+/** What becomes of requests without a substream, where there are substreams (STE.S1DSS). */
+#define SMMU3_WITHOUT_BYPASS  1u
+#define SMMU3_WITHOUT_CONTEXT 2u /**< context descriptor 0 is theirs */
 
 #define SMMU3_SHARE_OUTER 2u
 #define SMMU3_SHARE_INNER 3u
@@ -46,8 +51,22 @@ struct smmu3_walk {
     unsigned oas_code;   /**< as IDR5.OAS */
     uint16_t tag;        /**< ASID or VMID */
     bool coherent;
-    bool stall; /**< the unit knows no other way to fault */
+    bool stall;    /**< the unit knows no other way to fault */
+    unsigned httu; /**< as IDR0.HTTU: what the unit may write */
 };
+
+/** Context descriptors as an entry points at them. */
+struct smmu3_contexts {
+    sluice_phys_t table; /**< an intermediate address with stage 2 below */
+    unsigned format;     /**< S1Fmt */
+    unsigned lg2;        /**< S1CDMax */
+    unsigned without;    /**< S1DSS */
+};
+
+/** S1Fmt. */
+#define SMMU3_CONTEXTS_LINEAR 0u
+#define SMMU3_CONTEXTS_4K     1u
+#define SMMU3_CONTEXTS_64K    2u
 
 /** TG0 and S2TG: 0, 2 and 1 for 4, 16 and 64 KiB. */
 static inline unsigned smmu3_tg(unsigned granule_lg2)
@@ -74,14 +93,21 @@ static inline struct smmu3_ste smmu3_ste_bypass(void)
                  SMMU3_PREP(STE1_SHCFG, 1)}};
 }
 
-/** @param may_stall  the unit can stall, and is told not to in stage 1 */
-static inline struct smmu3_ste smmu3_ste_stage1(sluice_phys_t context, bool coherent, bool ats,
-                                                bool may_stall)
+/**
+ * S1DSS is set without substreams too, where it is ignored: so an entry gets and loses them by a
+ * change of word 0 alone.
+ * @param may_stall  the unit can stall, and is told not to in stage 1
+ */
+static inline struct smmu3_ste smmu3_ste_stage1(const struct smmu3_contexts *contexts,
+                                                bool coherent, bool ats, bool may_stall)
 {
     struct smmu3_ste ste = smmu3_ste_bypass();
 
     ste.word[0] = SMMU3_MASK(STE0_V) | SMMU3_PREP(STE0_CONFIG, SMMU3_CONFIG_STAGE1) |
-                  (context & SMMU3_MASK(STE0_S1CONTEXT));
+                  SMMU3_PREP(STE0_S1FMT, contexts->format) |
+                  SMMU3_PREP(STE0_S1CDMAX, contexts->lg2) |
+                  (contexts->table & SMMU3_MASK(STE0_S1CONTEXT));
+    ste.word[1] |= SMMU3_PREP(STE1_S1DSS, contexts->without);
     if (coherent)
         ste.word[1] |= SMMU3_PREP(STE1_S1CIR, SMMU3_WRITE_BACK) |
                        SMMU3_PREP(STE1_S1COR, SMMU3_WRITE_BACK) |
@@ -99,14 +125,34 @@ static inline struct smmu3_ste smmu3_ste_stage2(const struct smmu3_walk *walk, b
 
     ste.word[0] = SMMU3_MASK(STE0_V) | SMMU3_PREP(STE0_CONFIG, SMMU3_CONFIG_STAGE2);
     ste.word[1] |= SMMU3_PREP(STE1_EATS, ats);
-    ste.word[2] =
-        SMMU3_PREP(STE2_S2VMID, walk->tag) | SMMU3_PREP(STE2_S2T0SZ, 64 - walk->input_bits) |
-        SMMU3_PREP(STE2_S2SL0, smmu3_sl0(walk->granule_lg2, walk->levels)) |
-        SMMU3_PREP(STE2_S2IR0, cache) | SMMU3_PREP(STE2_S2OR0, cache) |
-        SMMU3_PREP(STE2_S2SH0, walk->coherent ? SMMU3_SHARE_INNER : SMMU3_SHARE_OUTER) |
-        SMMU3_PREP(STE2_S2TG, smmu3_tg(walk->granule_lg2)) | SMMU3_PREP(STE2_S2PS, walk->oas_code) |
-        SMMU3_MASK(STE2_S2AA64) | SMMU3_PREP(STE2_S2S, walk->stall) | SMMU3_MASK(STE2_S2R);
+    ste.word[2] = SMMU3_PREP(STE2_S2VMID, walk->tag) |
+                  SMMU3_PREP(STE2_S2T0SZ, 64 - walk->input_bits) |
+                  SMMU3_PREP(STE2_S2SL0, smmu3_sl0(walk->granule_lg2, walk->levels)) |
+                  SMMU3_PREP(STE2_S2IR0, cache) | SMMU3_PREP(STE2_S2OR0, cache) |
+                  SMMU3_PREP(STE2_S2SH0, walk->coherent ? SMMU3_SHARE_INNER : SMMU3_SHARE_OUTER) |
+                  SMMU3_PREP(STE2_S2TG, smmu3_tg(walk->granule_lg2)) |
+                  SMMU3_PREP(STE2_S2PS, walk->oas_code) | SMMU3_MASK(STE2_S2AA64) |
+                  SMMU3_PREP(STE2_S2HD, walk->httu >= 2) | SMMU3_PREP(STE2_S2HA, walk->httu >= 1) |
+                  SMMU3_PREP(STE2_S2S, walk->stall) | SMMU3_MASK(STE2_S2R);
     ste.word[3] = walk->root & SMMU3_MASK(STE3_S2TTB);
+    return ste;
+}
+
+/**
+ * Stage 1 of somebody else's on our stage 2. What is theirs is where the context descriptors are
+ * and how they are indexed; all else is as in an entry of ours. Tables in device memory are
+ * refused: reading them could have effects there.
+ */
+static inline struct smmu3_ste smmu3_ste_nested(const struct smmu3_walk *walk,
+                                                const struct smmu3_contexts *contexts, bool ats,
+                                                bool may_stall)
+{
+    struct smmu3_ste ste = smmu3_ste_stage1(contexts, walk->coherent, ats, may_stall);
+    const struct smmu3_ste below = smmu3_ste_stage2(walk, ats);
+
+    ste.word[0] |= SMMU3_PREP(STE0_CONFIG, SMMU3_CONFIG_NESTED);
+    ste.word[2] = below.word[2] | SMMU3_MASK(STE2_S2PTW);
+    ste.word[3] = below.word[3];
     return ste;
 }
 
@@ -121,6 +167,7 @@ static inline struct smmu3_cd smmu3_cd_make(const struct smmu3_walk *walk)
                      SMMU3_PREP(CD0_SH0, walk->coherent ? SMMU3_SHARE_INNER : SMMU3_SHARE_OUTER) |
                      SMMU3_MASK(CD0_EPD1) | SMMU3_MASK(CD0_V) |
                      SMMU3_PREP(CD0_IPS, walk->oas_code) | SMMU3_MASK(CD0_AA64) |
+                     SMMU3_PREP(CD0_HD, walk->httu >= 2) | SMMU3_PREP(CD0_HA, walk->httu >= 1) |
                      SMMU3_PREP(CD0_S, walk->stall) | SMMU3_MASK(CD0_R) | SMMU3_MASK(CD0_A) |
                      SMMU3_MASK(CD0_ASET) | SMMU3_PREP(CD0_ASID, walk->tag),
                  walk->root & SMMU3_MASK(CD1_TTB0), 0, SMMU3_MAIR},
