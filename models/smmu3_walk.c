@@ -109,7 +109,9 @@ static uint8_t take_leaf(struct smmu3_model *unit, struct stage *stage, uint64_t
             return E_WALK;
         unit->stats.accessed++;
     }
-    if ((phys & (BIT64(shift) - 1)) != 0 || (level > (granule == 12 ? 2u : 1u)))
+    /* What a guest writes there is no fault of the library's. */
+    if (((phys & (BIT64(shift) - 1)) != 0 || level > (granule == 12 ? 2u : 1u)) &&
+        (stage->second || stage->stream->config != 7))
         smmu3_violate(unit, "block %#llx is not aligned, or at level %u", (unsigned long long)entry,
                       level);
     if (FIELD64(entry, 52, 52) != 0 && run != 0 && stage->stream->config != 7) {

@@ -54,10 +54,8 @@ static void report_devices(struct sluice *sluice, sluice_emit *emit, void *arg)
 static const char *kind_text(enum sluice_domain_kind kind)
 {
     static const char *const names[] = {
-        [SLUICE_DOMAIN_DMA] = "DMA",
-        [SLUICE_DOMAIN_UNMANAGED] = "unmanaged",
-        [SLUICE_DOMAIN_IDENTITY] = "identity",
-        [SLUICE_DOMAIN_BLOCKING] = "blocking",
+        [SLUICE_DOMAIN_DMA] = "DMA",           [SLUICE_DOMAIN_UNMANAGED] = "unmanaged",
+        [SLUICE_DOMAIN_IDENTITY] = "identity", [SLUICE_DOMAIN_BLOCKING] = "blocking",
         [SLUICE_DOMAIN_NESTED] = "nested",
     };
 

@@ -317,6 +317,56 @@ static void device_tlb(void **state)
     world_finish(&world);
 }
 
+/* Device TLBs of nested streams: told of what the guest changes, and the library below it. */
+static void nested_device_tlb(void **state)
+{
+    const struct sluice_nested_invalidation item = {.what = SLUICE_NESTED_TAG, .tag = 3};
+    const struct sluice_nested_info info = {
+        .format = SLUICE_NESTED_SMMU_V3,
+        .smmu3 = {.contexts = WORLD_IOVA, .contexts_lg2 = 2, .without_substream = 2}};
+    struct world_config config = with_pasids(8);
+    struct smmu3_model_stats before, after;
+    struct unit_invalidation list = {.nested = &item, .nested_count = 1};
+    struct unit_ticket ticket;
+    struct domain_link nested;
+    struct world world;
+
+    (void)state;
+    config.format = &pt_format_arm_stage2_4k;
+    config.model.ats = config.ats = true;
+    world_begin(&world, &config);
+    nested = (struct domain_link){.unit = world.unit,
+                                  .pt = &world.domains[0].pt,
+                                  .parent = &world.domains[0].link,
+                                  .nested = &info};
+    atomic_store(&world.domains[0].link.children, 1);
+    atomic_store(&world.domains[0].link.ats_sources, 1);
+    assert_int_equal(world.unit->ops->link_open(world.unit, &nested), SLUICE_OK);
+    assert_int_equal(
+        world.unit->ops->attach(world.unit, &world.sources[0], SLUICE_NO_PASID, &nested),
+        SLUICE_OK);
+    world.sources[0].link = &nested;
+    before = world_stats(&world);
+    list.link = &nested;
+    assert_int_equal(world.unit->ops->invalidate_submit(world.unit, &list, &ticket), SLUICE_OK);
+    assert_int_equal(world.unit->ops->invalidate_wait(world.unit, &ticket), SLUICE_OK);
+    after = world_stats(&world);
+    assert_int_equal(after.atc - before.atc, 2);
+    assert_int_equal(after.atc_pasid - before.atc_pasid, 1);
+    assert_int_equal(world_unmap(&world, &world.domains[0]), SLUICE_OK);
+    assert_int_equal(world_stats(&world).atc - after.atc, 2);
+    assert_int_equal(world_stats(&world).tlbi_stage1 - after.tlbi_stage1, 1);
+    /* PASIDs are the guest's there. */
+    assert_int_equal(pasid_attach(&world, NEAR, &world.domains[1]), SLUICE_ERR_UNSUPPORTED);
+    atomic_store(&world.domains[1].link.ats_sources, 0);
+    assert_int_equal(world.unit->ops->attach(world.unit, &world.sources[0], SLUICE_NO_PASID, NULL),
+                     SLUICE_OK);
+    world.sources[0].link = NULL;
+    assert_int_equal(world.unit->ops->link_close(world.unit, &nested), SLUICE_OK);
+    assert_true(list_empty(&smmu3_of(world.unit)->users));
+    world_finish(&world);
+}
+
 /* Access flags are set in advance; a page that has none faults, or is written by the unit. */
 static void access_flags(void **state)
 {
@@ -366,6 +416,7 @@ int main(void)
         cmocka_unit_test(allocations),
         cmocka_unit_test(lost),
         cmocka_unit_test(device_tlb),
+        cmocka_unit_test(nested_device_tlb),
         cmocka_unit_test(access_flags),
     };
 

@@ -87,4 +87,8 @@ ROWS = [
              "    if (policy != NULL)\n        policy->device_removed(device);\nrefused:",
              "refused:",
              ["fault-work"]),
+    Breakage("parent-destroyed-below-its-children", "1, fail closed", "src/domain/domain.c",
+             "domain->assignees != 0 || domain->children != 0 ||",
+             "domain->assignees != 0 ||",
+             ["nested"]),
 ]

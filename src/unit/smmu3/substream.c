@@ -312,24 +312,41 @@ static enum sluice_status attach(struct smmu3 *smmu3, struct source *source, uin
     return status;
 }
 
+/* The record of the PASID, under whatever link; there is at most one. */
+static struct smmu3_user *user_of(struct smmu3 *smmu3, uint32_t sid, uint32_t pasid)
+{
+    list_for_each(node, &smmu3->users)
+    {
+        struct smmu3_user *user = container_of(node, struct smmu3_user, node);
+
+        if (user->sid == sid && user->pasid == pasid)
+            return user;
+    }
+    return NULL;
+}
+
+/* Without memory nothing has changed: what was made for it goes. */
+static enum sluice_status undo(struct smmu3 *smmu3, struct source *source, uint32_t pasid,
+                               const struct domain_link *to)
+{
+    struct smmu3_substreams *streams = smmu3_substreams_of(smmu3, source->id);
+
+    smmu3_user_remove(smmu3, smmu3_user_find(smmu3, source->id, pasid, to));
+    if (streams == NULL || streams_put(smmu3, source, streams) == SLUICE_OK)
+        return SLUICE_ERR_NO_MEMORY;
+    return SLUICE_ERR_HARDWARE;
+}
+
 enum sluice_status smmu3_attach_pasid(struct smmu3 *smmu3, struct source *source, uint32_t pasid,
                                       struct domain_link *to)
 {
-    struct smmu3_substreams *streams = smmu3_substreams_of(smmu3, source->id);
-    struct smmu3_user *old = NULL;
+    struct smmu3_user *old = user_of(smmu3, source->id, pasid);
     enum sluice_status status = SLUICE_OK;
 
     if (pasid == 0 || pasid >> smmu3->capability.ssid_bits != 0 ||
         !smmu3_carries_pasids(source->link) ||
         (to != NULL && (to->pt == NULL || !smmu3_carries_pasids(to))))
         return SLUICE_ERR_UNSUPPORTED;
-    list_for_each(node, &smmu3->users)
-    {
-        struct smmu3_user *user = container_of(node, struct smmu3_user, node);
-
-        if (user->sid == source->id && user->pasid == pasid)
-            old = user;
-    }
     if (to != NULL) {
         status = smmu3_stream_make(smmu3, source->id);
         if (status == SLUICE_OK)
@@ -337,13 +354,8 @@ enum sluice_status smmu3_attach_pasid(struct smmu3 *smmu3, struct source *source
         if (status != SLUICE_OK)
             return status;
         status = attach(smmu3, source, pasid, to, old);
-        if (status == SLUICE_ERR_NO_MEMORY) {
-            smmu3_user_remove(smmu3, smmu3_user_find(smmu3, source->id, pasid, to));
-            streams = smmu3_substreams_of(smmu3, source->id);
-            if (streams != NULL && streams_put(smmu3, source, streams) != SLUICE_OK)
-                status = SLUICE_ERR_HARDWARE;
-            return status;
-        }
+        if (status == SLUICE_ERR_NO_MEMORY)
+            return undo(smmu3, source, pasid, to);
     } else {
         status = detach(smmu3, source, pasid, old);
     }
