@@ -145,6 +145,7 @@ struct platform {
     struct list_node ecam;      /**< struct platform_ecam */
     struct list_node tables;    /**< struct platform_table */
     struct list_node names;     /**< struct platform_table: names that came otherwise */
+    uint32_t reserved_ids;      /**< while a table is read: IDs that its reserved memory names */
     unsigned host_address_bits; /**< widest physical address firmware claims; 0: not said */
     bool interrupt_remapping;   /**< firmware says the platform supports it */
     bool x2apic_opt_out;        /**< firmware asks to stay out of x2APIC */

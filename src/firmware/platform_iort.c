@@ -21,8 +21,12 @@
 #define SMMU_COHERENT    0x2u     /**< coherent table walk [IORT 3.1.1.2] */
 #define ATS_SUPPORTED    0x1u     /**< of a root complex [IORT 3.1.1.4] */
 #define ACCESS_COHERENT  0x1u     /**< memory access properties: CCA [IORT table 14] */
-#define RMR_IDS_MAX      65536u   /**< stream IDs of one reserved region */
-#define EVERY_RID_LAST   0xffffu
+/**
+ * Stream IDs of all reserved regions of a table, an ID counted for each. Each gets page tables of
+ * its own before start, and four bytes of a table can name 2^32 of them; real ones name a few.
+ */
+#define RMR_IDS_MAX    4096u
+#define EVERY_RID_LAST 0xffffu
 
 static bool is_smmu(uint8_t type)
 {
@@ -117,18 +121,22 @@ static enum sluice_status add_component(const struct platform_reader *reader,
 }
 
 static enum sluice_status add_region_ids(const struct platform_reader *reader,
+                                         const struct sluice_iort_node *node,
                                          const struct sluice_iort_mapping *mapping,
                                          const struct platform_unit *unit,
                                          struct platform_reserved *reserved)
 {
     bool single = (mapping->flags & SINGLE_MAPPING) != 0;
+    uint32_t more = single ? 0 : mapping->count; /* beyond the first */
     struct platform_scope *scope;
     enum sluice_status status;
 
-    if (!single && mapping->count >= RMR_IDS_MAX)
-        return platform_refused(reader, mapping->offset + 4,
-                                "reserved memory for more than 65536 stream IDs");
-    if (!single && mapping->output_base > UINT32_MAX - mapping->count)
+    if (more >= RMR_IDS_MAX - reader->platform->reserved_ids)
+        return platform_refused(reader, node->offset,
+                                "a node with reserved memory for too many stream IDs: more than "
+                                "4096, with those of the nodes before");
+    reader->platform->reserved_ids += more + 1;
+    if (mapping->output_base > UINT32_MAX - more)
         return platform_refused(reader, mapping->offset + 8, "stream IDs exceed 32 bits");
     status = platform_make_scope(reader->sluice, &reserved->scopes, PLATFORM_SCOPE_IDS,
                                  mapping->offset, &scope);
@@ -136,7 +144,7 @@ static enum sluice_status add_region_ids(const struct platform_reader *reader,
         return status;
     scope->unit = unit;
     scope->first_id = mapping->output_base;
-    scope->id_count = single ? 1 : mapping->count + 1;
+    scope->id_count = more + 1;
     return SLUICE_OK;
 }
 
@@ -192,8 +200,7 @@ static enum sluice_status visit_region(const struct platform_reader *reader,
                                        const struct sluice_iort_mapping *mapping,
                                        struct platform_unit *unit, void *arg)
 {
-    (void)node;
-    return add_region_ids(reader, mapping, unit, arg);
+    return add_region_ids(reader, node, mapping, unit, arg);
 }
 
 /** Each memory range of an RMR node, for all its stream IDs [IORT 3.1.1.7]. */

@@ -230,6 +230,25 @@ static void iort_nobody_translates(void **state)
     bench_end(&bench);
 }
 
+/** A second node with reserved memory, for one stream ID. */
+#define ANOTHER_RMR                                                                                \
+    "set count 8\n"                                                                                \
+    "begin late\nu8 6\nlen16 length\nu8 3\nu32 7\nu32 1\nu32 48\nu32 1\nu32 1\nu32 28\n"           \
+    "u64 0x90000000\nu64 0x1000\nu32 0\n"                                                          \
+    "u32 0x200\nu32 0\nu32 0x200\nu32 72\nu32 0\nend\n"
+
+/** As many as are taken, and in as many nodes. */
+static void iort_reserved_for_many(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_begin(&bench);
+    assert_int_equal(add_changed(&bench, "iort", "set rmrmap.more 0xffe\n" ANOTHER_RMR), SLUICE_OK);
+    assert_int_equal(bench.sluice.platform.reserved_ids, 0); /* the next table counts for itself */
+    bench_end(&bench);
+}
+
 static void iort_refused(void **state)
 {
     static const struct breakage breakages[] = {
@@ -242,7 +261,9 @@ static void iort_refused(void **state)
         {"set rc.array 100\n", "an array of the node reaches out of it"},
         {"set rmr.bytes 0\n", "reserved memory is empty or inverted"},
         {"set rmr.bytes 0xffffffffffffffff\n", "reserved memory is empty or inverted"},
-        {"set rmrmap.more 0x10000\n", "reserved memory for more than 65536 stream IDs"},
+        {"set rmrmap.more 0x1000\n", "reserved memory for too many stream IDs"},
+        {"set rmrmap.more 0xffffffff\n", "reserved memory for too many stream IDs"},
+        {"set rmrmap.more 0xfff\n" ANOTHER_RMR, "reserved memory for too many stream IDs"},
         {"set rmr.at 200\n", "an array of the node reaches out of it"},
     };
 
@@ -356,10 +377,15 @@ static void viot_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(iort_units),    cmocka_unit_test(iort_devices),
-        cmocka_unit_test(iort_reserved), cmocka_unit_test(iort_nobody_translates),
-        cmocka_unit_test(iort_refused),  cmocka_unit_test(rimt_units_and_devices),
-        cmocka_unit_test(rimt_refused),  cmocka_unit_test(viot_units_and_devices),
+        cmocka_unit_test(iort_units),
+        cmocka_unit_test(iort_devices),
+        cmocka_unit_test(iort_reserved),
+        cmocka_unit_test(iort_reserved_for_many),
+        cmocka_unit_test(iort_nobody_translates),
+        cmocka_unit_test(iort_refused),
+        cmocka_unit_test(rimt_units_and_devices),
+        cmocka_unit_test(rimt_refused),
+        cmocka_unit_test(viot_units_and_devices),
         cmocka_unit_test(viot_refused),
     };
 
