@@ -181,6 +181,21 @@ typedef void sluice_emit(void *arg, const char *line);
  */
 SLUICE_API void sluice_report(struct sluice *sluice, sluice_emit *emit, void *arg);
 
+/** Buckets of struct sluice_latency: 24 with a bound each, and one for what took longer. */
+#define SLUICE_LATENCY_BUCKETS   25u
+#define SLUICE_LATENCY_FIRST_LG2 7u /**< the first holds what took at most 128 ns */
+
+/**
+ * How long something took, in powers of two: bucket i counts what took at most
+ * 1 << (SLUICE_LATENCY_FIRST_LG2 + i) nanoseconds, and more than the bucket before; the last counts
+ * what took longer than a second.
+ */
+struct sluice_latency {
+    uint64_t count;  /**< of all buckets */
+    uint64_t sum_ns; /**< of all times; may be one or two ahead of `count` or behind it */
+    uint64_t buckets[SLUICE_LATENCY_BUCKETS];
+};
+
 /** What a unit is and how it does. */
 struct sluice_unit_info {
     const char *name;        /**< "vtd0"; lives as long as the instance */
@@ -196,6 +211,9 @@ struct sluice_unit_info {
     bool started;            /**< translates now */
     bool degraded;           /**< missed a deadline: memory may be withheld */
     uint64_t withheld_pages; /**< pages it might still reach, never reused (whole instance) */
+    /** From the submission of invalidations until they were seen complete; by batches. A unit that
+     * walks no tables is told of mappings too, which count as well. */
+    struct sluice_latency invalidations;
 };
 
 /** How many units there are; 0 before start. */

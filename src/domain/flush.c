@@ -70,10 +70,17 @@ static enum sluice_status flush_submit(struct sluice_domain *domain, unsigned *o
     return result;
 }
 
-static enum sluice_status flush_wait(const struct flush_round *round)
+static enum sluice_status flush_wait(struct sluice *sluice, struct flush_round *round)
 {
     enum sluice_status result = SLUICE_OK;
 
+    if (round->count > 1) {
+        /* All but the first are waited for later than they were submitted. */
+        uint64_t now = host_now_ns(sluice);
+
+        for (unsigned i = 0; i < round->count; i++)
+            round->tickets[i].since_ns = now;
+    }
     for (unsigned i = 0; i < round->count; i++) {
         struct unit *unit = round->units[i];
         enum sluice_status status = SLUICE_OK;
@@ -107,7 +114,7 @@ static enum sluice_status flush_links(struct sluice_domain *domain, const struct
 
     do {
         enum sluice_status submitted = flush_submit(domain, &order, what, &round);
-        enum sluice_status waited = flush_wait(&round);
+        enum sluice_status waited = flush_wait(domain->sluice, &round);
 
         result = worse(result, worse(submitted, waited));
     } while (round.count == FLUSH_LINKS);

@@ -138,6 +138,7 @@ static void fill_info(struct sluice *sluice, const struct unit *unit, struct slu
         .degraded = atomic_load_explicit(&unit->degraded, memory_order_relaxed) != 0,
         .withheld_pages = atomic_load_explicit(&sluice->withheld_pages, memory_order_relaxed),
     };
+    unit_latency_add(unit, &out->invalidations);
 }
 
 enum sluice_status sluice_unit_info(struct sluice *sluice, unsigned index,

@@ -239,6 +239,7 @@ enum sluice_status unit_ring_end(struct unit_ring_batch *batch, struct unit_tick
         unit_ring_ring_locked(ring);
     out_ticket->value[0] = batch->first;
     out_ticket->value[1] = ring->next;
+    out_ticket->since_ns = 0;
     sluice_spin_unlock(&ring->lock, batch->irq);
     if (batch->status != SLUICE_OK)
         unit_degrade(ring->unit, "the command ring takes no more requests");
@@ -275,11 +276,15 @@ static enum outcome outcome_locked(struct unit_ring *ring, uint64_t *sequence)
     return OUTCOME_FAILED;
 }
 
-static enum outcome look(struct unit_ring *ring, uint64_t *sequence)
+/* `last`: all of a ticket is done when this is. */
+static enum outcome look(struct unit_ring *ring, uint64_t *sequence, bool last,
+                         const struct unit_wait *wait)
 {
     sluice_irqstate_t irq = sluice_spin_lock(&ring->lock);
     enum outcome result = outcome_locked(ring, sequence);
 
+    if (result == OUTCOME_DONE && last)
+        unit_note_wait_locked(wait);
     unit_ring_reclaim_locked(ring);
     if (result == OUTCOME_PENDING && !ring->ops->check_locked(ring))
         result = OUTCOME_GONE;
@@ -297,14 +302,13 @@ static enum sluice_status give_up(struct unit_ring *ring)
     return SLUICE_ERR_TIMEOUT;
 }
 
-static enum sluice_status wait_for(struct unit_ring *ring, uint64_t sequence, uint64_t deadline)
+static enum sluice_status wait_for(struct unit_ring *ring, uint64_t sequence, bool last,
+                                   struct unit_wait *wait)
 {
-    struct sluice *sluice = sluice_of(ring);
-
     for (;;) {
-        bool late = host_now_ns(sluice) >= deadline; /* before the look: one look after it */
+        bool late = unit_wait_is_late(wait);
 
-        switch (look(ring, &sequence)) {
+        switch (look(ring, &sequence, last, wait)) {
         case OUTCOME_DONE:
             return SLUICE_OK;
         case OUTCOME_FAILED:
@@ -319,17 +323,17 @@ static enum sluice_status wait_for(struct unit_ring *ring, uint64_t sequence, ui
         }
         if (late)
             return give_up(ring);
-        host_relax(sluice);
+        host_relax(sluice_of(ring));
     }
 }
 
 enum sluice_status unit_ring_wait(struct unit_ring *ring, const struct unit_ticket *ticket)
 {
-    uint64_t deadline = host_deadline_ns(sluice_of(ring));
+    struct unit_wait wait = unit_wait_begin(ring->unit, ticket);
     enum sluice_status status = SLUICE_OK;
 
     for (uint64_t at = ticket->value[0]; at != ticket->value[1] && status == SLUICE_OK; at++)
-        status = wait_for(ring, at, deadline);
+        status = wait_for(ring, at, at + 1 == ticket->value[1], &wait);
     return status;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What every unit driver shares: degradation and delivery of faults.
+ * What every unit driver shares: degradation, delivery of faults, how long waits took.
  */
 #include "unit/unit.h"
 
@@ -36,4 +36,42 @@ void unit_degrade(struct unit *unit, const char *format, ...)
               "%s: degraded: %s; memory that it may still reach is withheld, restart the unit or "
               "the machine",
               unit->name, why);
+}
+
+/** The bucket of a time: the first whose bound is not below it. */
+static unsigned bucket_of(uint64_t ns)
+{
+    unsigned lg2;
+
+    if (ns <= (uint64_t)1 << SLUICE_LATENCY_FIRST_LG2)
+        return 0;
+    lg2 = 64u - (unsigned)__builtin_clzll(ns - 1); /* rounded up */
+    return lg2 - SLUICE_LATENCY_FIRST_LG2 < SLUICE_LATENCY_BUCKETS ? lg2 - SLUICE_LATENCY_FIRST_LG2
+                                                                   : SLUICE_LATENCY_BUCKETS - 1;
+}
+
+static void add_locked(atomic_uint_fast64_t *to, uint64_t value)
+{
+    atomic_store_explicit(to, atomic_load_explicit(to, memory_order_relaxed) + value,
+                          memory_order_relaxed);
+}
+
+void unit_note_wait_locked(const struct unit_wait *wait)
+{
+    struct unit_latency *latency = &wait->unit->latency;
+    uint64_t ns = wait->now_ns > wait->since_ns ? wait->now_ns - wait->since_ns : 0;
+
+    add_locked(&latency->sum_ns, ns);
+    add_locked(&latency->buckets[bucket_of(ns)], 1);
+}
+
+void unit_latency_add(const struct unit *unit, struct sluice_latency *out)
+{
+    for (unsigned i = 0; i < SLUICE_LATENCY_BUCKETS; i++) {
+        uint64_t count = atomic_load_explicit(&unit->latency.buckets[i], memory_order_relaxed);
+
+        out->buckets[i] += count;
+        out->count += count;
+    }
+    out->sum_ns += atomic_load_explicit(&unit->latency.sum_ns, memory_order_relaxed);
 }

@@ -92,6 +92,13 @@ struct interrupt_message {
     uint64_t ioapic; /**< redirection entry, unmasked; 0 without a route */
 };
 
+/** How long invalidations were waited for. Read at any time without a lock; for writers see
+ * unit_note_wait_locked. */
+struct unit_latency {
+    atomic_uint_fast64_t sum_ns;
+    atomic_uint_fast64_t buckets[SLUICE_LATENCY_BUCKETS];
+};
+
 struct unit {
     struct list_node node; /**< in sluice->units */
     struct sluice *sluice;
@@ -106,6 +113,7 @@ struct unit {
     /** 1: missed a deadline or reported an error that recovery did not clear. A word, because
      * exchanging a byte is a library call on RISC-V. */
     atomic_uint degraded;
+    struct unit_latency latency;
 };
 
 /** Where the requests of a source with one PASID go. Owned by src/domain. */
@@ -188,6 +196,9 @@ struct unit_invalidation {
 /** A promise from invalidate_submit that invalidate_wait redeems; opaque above the driver. */
 struct unit_ticket {
     uint64_t value[2];
+    /** When it was submitted; 0: when its wait begins. Whoever does something else before the wait
+     * sets it, for the sake of struct unit_latency alone. */
+    uint64_t since_ns;
 };
 
 /**
@@ -338,5 +349,43 @@ void unit_fault_deliver(void *arg, const struct sluice_fault *fault);
 
 /** Marks a unit degraded and says why, once. Context: any. */
 __attribute__((format(printf, 2, 3))) void unit_degrade(struct unit *unit, const char *format, ...);
+
+/** A wait for a ticket, while it goes on. */
+struct unit_wait {
+    struct unit *unit;
+    uint64_t since_ns; /**< what its time counts from */
+    uint64_t deadline_ns;
+    uint64_t now_ns; /**< as last read */
+};
+
+static inline struct unit_wait unit_wait_begin(struct unit *unit, const struct unit_ticket *ticket)
+{
+    uint64_t now = host_now_ns(unit->sluice);
+
+    return (struct unit_wait){
+        .unit = unit,
+        .since_ns = ticket->since_ns != 0 ? ticket->since_ns : now,
+        .deadline_ns = now + unit->sluice->config.hardware_timeout_ns,
+        .now_ns = now,
+    };
+}
+
+/** Reads the clock. Asked before each look, so that there is one look after the deadline. */
+static inline bool unit_wait_is_late(struct unit_wait *wait)
+{
+    wait->now_ns = host_now_ns(wait->unit->sluice);
+    return wait->now_ns >= wait->deadline_ns;
+}
+
+/**
+ * Counts a wait that ended well. The time is the one read before the look that found the
+ * completion: no clock is read for this, a completion that was there at the first look counts as
+ * the time of one reading, and the error is one turn of the wait, in the direction of too little.
+ * With the lock held under which the driver looks, always the same of a unit: atomic additions
+ * were seen to add a tenth to a strict unmap where the unit is at once done, these nothing.
+ */
+void unit_note_wait_locked(const struct unit_wait *wait);
+/** Adds what was counted so far. */
+void unit_latency_add(const struct unit *unit, struct sluice_latency *out);
 
 #endif

@@ -56,7 +56,7 @@ enum sluice_status amdvi_invalidate_submit(struct unit *unit,
     struct unit_ring_batch batch;
     struct amdvi_plan plan;
 
-    *out_ticket = (struct unit_ticket){{0, 0}};
+    *out_ticket = (struct unit_ticket){.since_ns = 0};
     if (!unit->started)
         return SLUICE_OK; /* nothing walks our tables: start invalidates everything */
     amdvi_plan_make(invalidation->gather, &plan);

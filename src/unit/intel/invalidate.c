@@ -71,7 +71,7 @@ enum sluice_status vtd_invalidate_submit(struct unit *unit,
     struct vtd_plan plan;
     struct vtd_batch batch;
 
-    *out_ticket = (struct unit_ticket){{0, 0}};
+    *out_ticket = (struct unit_ticket){.since_ns = 0};
     if (!unit->started)
         return SLUICE_OK; /* nothing walks our tables: start invalidates everything */
     /* The unit's write buffers first, or it would fetch the old entries again [VT-d 6.8]. */

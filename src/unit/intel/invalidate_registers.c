@@ -36,6 +36,7 @@ enum sluice_status vtd_registers_iotlb(struct vtd *vtd, const struct vtd_iotlb_r
     uint32_t iva = vtd->capability.iotlb_offset;
     uint32_t iotlb = iva + 8;
     sluice_irqstate_t irq = sluice_spin_lock(&vtd->register_lock);
+    struct unit_wait wait = unit_wait_begin(&vtd->unit, &(struct unit_ticket){.since_ns = 0});
     enum sluice_status status;
 
     /* Nor may it ask for this one while contexts are still being invalidated [VT-d 6.5.1]. */
@@ -56,6 +57,10 @@ enum sluice_status vtd_registers_iotlb(struct vtd *vtd, const struct vtd_iotlb_r
     if (status == SLUICE_OK && VTD_GET(IOTLB_IAIG, vtd_read64(vtd, iotlb)) == 0) {
         log_error(vtd->unit.sluice, "%s: IOTLB invalidation was refused", vtd->unit.name);
         status = SLUICE_ERR_HARDWARE;
+    }
+    if (status == SLUICE_OK) {
+        (void)unit_wait_is_late(&wait); /* beside so many registers a reading more costs nothing */
+        unit_note_wait_locked(&wait);
     }
     sluice_spin_unlock(&vtd->register_lock, irq);
     return status;

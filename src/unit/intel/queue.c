@@ -190,6 +190,7 @@ enum sluice_status vtd_batch_end(struct vtd_batch *batch, struct unit_ticket *ou
         vtd_queue_ring_locked(vtd);
     out_ticket->value[0] = batch->first;
     out_ticket->value[1] = vtd->queue.next;
+    out_ticket->since_ns = 0;
     sluice_spin_unlock(&vtd->queue.lock, batch->irq);
     if (batch->status != SLUICE_OK)
         unit_degrade(&vtd->unit, "the invalidation queue takes no more requests");
@@ -228,23 +229,26 @@ static enum vtd_outcome outcome_locked(struct vtd *vtd, uint64_t *sequence)
     return OUTCOME_FAILED;
 }
 
-static enum vtd_outcome outcome(struct vtd *vtd, uint64_t *sequence)
+/* `last`: all of a ticket is done when this is. */
+static enum vtd_outcome outcome(struct vtd *vtd, uint64_t *sequence, bool last,
+                                const struct unit_wait *wait)
 {
     sluice_irqstate_t irq = sluice_spin_lock(&vtd->queue.lock);
     enum vtd_outcome result = outcome_locked(vtd, sequence);
 
+    if (result == OUTCOME_DONE && last)
+        unit_note_wait_locked(wait);
     vtd_queue_reclaim_locked(vtd);
     sluice_spin_unlock(&vtd->queue.lock, irq);
     return result;
 }
 
-static enum sluice_status wait_for(struct vtd *vtd, uint64_t sequence, uint64_t deadline)
+static enum sluice_status wait_for(struct vtd *vtd, uint64_t sequence, bool last,
+                                   struct unit_wait *wait)
 {
-    struct sluice *sluice = vtd->unit.sluice;
-
     for (;;) {
-        bool late = host_now_ns(sluice) >= deadline;
-        enum vtd_outcome result = outcome(vtd, &sequence);
+        bool late = unit_wait_is_late(wait);
+        enum vtd_outcome result = outcome(vtd, &sequence, last, wait);
 
         if (result == OUTCOME_DONE)
             return SLUICE_OK;
@@ -265,17 +269,17 @@ static enum sluice_status wait_for(struct vtd *vtd, uint64_t sequence, uint64_t 
             unit_degrade(&vtd->unit, "no completion of an invalidation in time");
             return SLUICE_ERR_TIMEOUT;
         }
-        host_relax(sluice);
+        host_relax(vtd->unit.sluice);
     }
 }
 
 enum sluice_status vtd_queue_wait(struct vtd *vtd, const struct unit_ticket *ticket)
 {
-    uint64_t deadline = host_deadline_ns(vtd->unit.sluice);
+    struct unit_wait wait = unit_wait_begin(&vtd->unit, ticket);
     enum sluice_status status = SLUICE_OK;
 
     for (uint64_t at = ticket->value[0]; at != ticket->value[1] && status == SLUICE_OK; at++)
-        status = wait_for(vtd, at, deadline);
+        status = wait_for(vtd, at, at + 1 == ticket->value[1], &wait);
     return status;
 }
 

@@ -44,7 +44,7 @@ enum sluice_status riommu_invalidate_submit(struct unit *unit,
     struct riommu_plan plan;
     struct riommu_tag tag;
 
-    *out_ticket = (struct unit_ticket){{0, 0}};
+    *out_ticket = (struct unit_ticket){.since_ns = 0};
     /* Not started: nothing walks our tables, and start invalidates everything. */
     if (!unit->started || link->pt == NULL)
         return SLUICE_OK;

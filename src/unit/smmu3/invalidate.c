@@ -95,7 +95,7 @@ enum sluice_status smmu3_invalidate_submit(struct unit *unit,
     const struct domain_link *link = invalidation->link;
     struct unit_ring_batch batch;
 
-    *out_ticket = (struct unit_ticket){{0, 0}};
+    *out_ticket = (struct unit_ticket){.since_ns = 0};
     /* Not started: nothing walks our tables, and start invalidates everything. */
     if (!unit->started || link->pt == NULL)
         return SLUICE_OK;

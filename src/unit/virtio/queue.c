@@ -277,20 +277,22 @@ enum sluice_status viommu_settle_locked(struct viommu *viommu, uint64_t end)
     }
 }
 
-enum sluice_status viommu_settle(struct viommu *viommu, uint64_t end)
+enum sluice_status viommu_settle(struct viommu *viommu, uint64_t end,
+                                 const struct unit_ticket *ticket)
 {
-    struct sluice *sluice = viommu->unit.sluice;
-    uint64_t deadline = host_deadline_ns(sluice);
+    struct unit_wait wait = unit_wait_begin(&viommu->unit, ticket);
 
     for (unsigned poll = 0;; poll++) {
-        bool late = host_now_ns(sluice) >= deadline;
+        bool late = unit_wait_is_late(&wait);
         sluice_irqstate_t irq = sluice_spin_lock(&viommu->lock);
         enum sluice_status status = look_locked(viommu, end, poll, late);
 
+        if (status == SLUICE_OK)
+            unit_note_wait_locked(&wait);
         sluice_spin_unlock(&viommu->lock, irq);
         if (status != SLUICE_ERR_STATE)
             return status;
-        host_relax(sluice);
+        host_relax(viommu->unit.sluice);
     }
 }
 

@@ -334,7 +334,7 @@ enum sluice_status viommu_invalidate_submit(struct unit *unit,
     sluice_irqstate_t irq;
     uint64_t first;
 
-    *out_ticket = (struct unit_ticket){{0, 0}};
+    *out_ticket = (struct unit_ticket){.since_ns = 0};
     if (!unit->started || invalidation->link->pt == NULL)
         return SLUICE_OK;
     irq = sluice_spin_lock(&viommu->lock);
@@ -342,7 +342,7 @@ enum sluice_status viommu_invalidate_submit(struct unit *unit,
     /* On the device there is no such domain otherwise, and it is told all when there is. */
     if (domain->live || domain->doubtful) {
         status = sync_locked(viommu, domain, invalidation);
-        *out_ticket = (struct unit_ticket){{first, viommu->queue.next}};
+        *out_ticket = (struct unit_ticket){.value = {first, viommu->queue.next}};
     }
     sluice_spin_unlock(&viommu->lock, irq);
     return status;
@@ -380,7 +380,7 @@ enum sluice_status viommu_invalidate_wait(struct unit *unit, const struct unit_t
 
     if (ticket->value[1] == 0)
         return SLUICE_OK; /* nothing was to be done */
-    status = viommu_settle(viommu, ticket->value[1]);
+    status = viommu_settle(viommu, ticket->value[1], ticket);
     return status != SLUICE_OK ? status : judge(viommu, ticket->value[0], ticket->value[1]);
 }
 
@@ -430,7 +430,7 @@ enum sluice_status viommu_replay(struct viommu *viommu, struct viommu_domain *do
         sluice_spin_unlock(&viommu->lock, irq);
         if (status != SLUICE_OK || (more && end - first < VIOMMU_RESULTS / 2))
             continue;
-        status = viommu_settle(viommu, end);
+        status = viommu_settle(viommu, end, &(struct unit_ticket){.since_ns = 0});
         if (status == SLUICE_OK)
             status = judge(viommu, first, end);
         first = end;

@@ -299,8 +299,9 @@ enum sluice_status viommu_send_owed_locked(struct viommu *viommu,
 void viommu_kick_locked(struct viommu *viommu);
 /** Waits until everything before `end` is complete. Returns: OK; TIMEOUT; HARDWARE. */
 enum sluice_status viommu_settle_locked(struct viommu *viommu, uint64_t end);
-/** The same without the lock, for long waits. */
-enum sluice_status viommu_settle(struct viommu *viommu, uint64_t end);
+/** The same without the lock, for long waits, which are counted as the ticket says. */
+enum sluice_status viommu_settle(struct viommu *viommu, uint64_t end,
+                                 const struct unit_ticket *ticket);
 /** Sends one request alone and waits; *out_result is what the device says. */
 enum sluice_status viommu_ask_locked(struct viommu *viommu, const struct viommu_request *request,
                                      enum viommu_status *out_result);
