@@ -15,6 +15,7 @@
 #define D_IW        BIT64(62)
 #define D_DOMAIN(w) ((uint16_t)(w))
 #define D_IOTLB     BIT64(32)
+#define D_SA        BIT64(34)
 #define D_EX        BIT64(39)
 #define D0_RESERVED (MASK64(6, 2) | BIT64(63))
 #define D2_RESERVED MASK64(53, 52)
@@ -337,6 +338,9 @@ static void translate(struct amdvi_model *unit, const struct model_dma_request *
         (void)entry_address(unit, request->rid, &outcome.high);
     else if (outcome.event != E_PAGE_TABLE_ERROR)
         outcome.high = request->address;
+    /* [2.2.2.1, SA]: of page faults alone. */
+    if (outcome.event == E_PAGE_FAULT && (entry.word[1] & D_SA) != 0)
+        return;
     amdvi_put_event(unit, outcome.event,
                     request->rid | (uint64_t)D_DOMAIN(entry.word[1]) << 32 | outcome.flags |
                         (request->write ? F_WRITE : 0) |

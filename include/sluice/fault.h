@@ -121,6 +121,7 @@ struct sluice_fault_counts {
     uint64_t overwritten; /**< of them, never in the log: another writer held their place */
     uint64_t quarantines; /**< devices cut off */
     uint64_t recoveries;  /**< and brought back */
+    uint64_t silences;    /**< sources that were silenced (sluice/quarantine.h) */
 };
 
 SLUICE_API void sluice_fault_counts(struct sluice *sluice, struct sluice_fault_counts *out);

@@ -46,7 +46,12 @@ struct sluice_config {
 
     /** Faults of a device within the window that are too many; 0 is 10 (sluice/quarantine.h). */
     uint32_t max_faults;
-    uint64_t fault_window_ns;   /**< 0 is ten seconds */
+    uint64_t fault_window_ns; /**< 0 is ten seconds */
+    /** Faults of a source within flood_window_ns that are a flood (sluice/quarantine.h); 0 is 1000,
+     * SLUICE_FAULTS_UNLIMITED never. */
+    uint32_t flood_faults;
+    uint64_t flood_window_ns; /**< 0 is one second */
+    uint64_t silence_ns; /**< how long a flooding source is not listened to; 0 is ten seconds */
     uint32_t fault_log_records; /**< that readers may be behind; rounded up to 2^n; 0 is 256 */
     sluice_quarantine_handler *on_quarantine; /**< may be NULL */
     void *on_quarantine_arg;

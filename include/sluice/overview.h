@@ -28,6 +28,7 @@ struct sluice_overview {
     uint32_t untrusted;      /**< of them, not trusted with anything beside their mappings */
     uint32_t troubled;       /**< of them, that faulted within their window */
     uint32_t quarantined;    /**< of them, cut off */
+    uint32_t silenced;       /**< of them, whose faults their units do not report now */
     uint64_t mappings;       /**< of the DMA API, alive now */
     uint64_t mapped_bytes;   /**< of them */
     uint64_t table_bytes;    /**< memory that page tables hold */

@@ -9,6 +9,13 @@
  * for those that share a requester ID with it: the unit cannot tell them apart, and they are cut
  * off too.
  *
+ * A source that floods its unit's log, `flood_faults` within `flood_window_ns`, is silenced,
+ * whether it is cut off or not: the unit is told not to record its faults, so that others' are not
+ * lost behind them. It is heard again after `silence_ns`, seen by sluice_fault_poll() or when
+ * somebody else faults, or when it is recovered or removed. What it did meanwhile was stopped as
+ * ever, and is counted nowhere. A VT-d unit, an AMD-Vi unit and a RISC-V IOMMU can be told so; an
+ * SMMUv3 says nothing of a source that is cut off anyway; a virtio-iommu cannot.
+ *
  * Context of everything here: as in the head of sluice/instance.h, unless a function says more.
  */
 #ifndef SLUICE_QUARANTINE_H
@@ -28,7 +35,8 @@ extern "C" {
 
 enum sluice_device_state {
     SLUICE_DEVICE_OPERATIONAL = 0,
-    SLUICE_DEVICE_DEGRADED,    /**< it faulted within the window, or its unit is degraded */
+    /** It faulted within the window, its faults are not reported now, or its unit is degraded. */
+    SLUICE_DEVICE_DEGRADED,
     SLUICE_DEVICE_QUARANTINED, /**< cut off */
 };
 
@@ -42,6 +50,9 @@ struct sluice_device_health {
     bool bus_master_off;  /**< quarantined: and its bus mastering was turned off */
     unsigned interrupts;  /**< quarantined: entries of it that refuse */
     uint64_t since_ns;    /**< quarantined: host clock */
+    /** Its unit was told not to report its faults for a while: fault_count stands still. */
+    bool silenced;
+    uint64_t silenced_since_ns; /**< silenced: host clock */
 };
 
 /** Called when a device was cut off, or came back. Context: as a fault subscriber. */

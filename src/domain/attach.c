@@ -54,6 +54,23 @@ enum sluice_status source_switch_locked(struct source *source, struct domain_lin
     return status;
 }
 
+enum sluice_status source_silence_locked(struct source *source, bool silence)
+{
+    const struct unit_ops *ops = source->unit->ops;
+    enum sluice_status status;
+
+    if (source->silenced == silence)
+        return SLUICE_OK;
+    if (ops->source_silence == NULL)
+        return SLUICE_ERR_UNSUPPORTED;
+    status = ops->source_silence(source->unit, source, silence);
+    if (status == SLUICE_ERR_UNSUPPORTED || status == SLUICE_ERR_NO_MEMORY)
+        return status;
+    source->silenced = silence;
+    source->silenced_ns = host_now_ns(source->unit->sluice);
+    return status;
+}
+
 /** Whether another device already put a shared requester ID into another domain. */
 static bool shared_elsewhere(const struct sluice_device *device, const struct sluice_domain *domain)
 {

@@ -46,8 +46,11 @@ enum sluice_status source_get_locked(struct sluice *sluice, struct unit *unit, u
 /** Forgets a source that nobody uses and that firmware has no claim on. */
 static void source_put(struct sluice *sluice, struct source *source)
 {
-    if (source->users == 0)
+    if (source->users == 0) {
         source_pasids_drop_locked(source);
+        /* Whoever comes under this ID next is heard. Not confirmed: the unit is degraded. */
+        (void)!source_silence_locked(source, false);
+    }
     if (source->users != 0 || source->link != NULL || source->idle != NULL)
         return;
     list_remove(&source->node);

@@ -255,6 +255,11 @@ void link_distrust(const struct domain_link *link);
 /** Points a source at a link (NULL: blocked) and keeps the counts. Under sluice->lock. */
 SLUICE_MUST_CHECK enum sluice_status source_switch_locked(struct source *source,
                                                           struct domain_link *to);
+/**
+ * Lets a source's faults be recorded by its unit, or not, until this is called again or nobody uses
+ * the source any more. Returns: OK (also when it is so already); of unit_ops.source_silence.
+ */
+SLUICE_MUST_CHECK enum sluice_status source_silence_locked(struct source *source, bool silence);
 SLUICE_MUST_CHECK enum sluice_status device_detach_locked(struct sluice_device *device);
 /** As sluice_domain_attach, without its log line. */
 SLUICE_MUST_CHECK enum sluice_status domain_attach_locked(struct sluice_domain *domain,

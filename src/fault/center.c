@@ -8,6 +8,9 @@
 #define RECORDS_MOST      65536u
 #define DEFAULT_MOST      10u
 #define DEFAULT_WINDOW_NS ((uint64_t)10000000000)
+#define DEFAULT_FLOOD     1000u
+#define DEFAULT_FLOOD_NS  ((uint64_t)1000000000)
+#define DEFAULT_SILENCE   ((uint64_t)10000000000)
 
 static uint64_t records_wanted(const struct sluice_config *config)
 {
@@ -19,6 +22,14 @@ static uint64_t records_wanted(const struct sluice_config *config)
     return records;
 }
 
+static void fill_defaults(struct sluice_config *config)
+{
+    config->flood_faults = config->flood_faults != 0 ? config->flood_faults : DEFAULT_FLOOD;
+    config->flood_window_ns =
+        config->flood_window_ns != 0 ? config->flood_window_ns : DEFAULT_FLOOD_NS;
+    config->silence_ns = config->silence_ns != 0 ? config->silence_ns : DEFAULT_SILENCE;
+}
+
 enum sluice_status fault_center_make(struct sluice *sluice)
 {
     struct fault_center *center = host_alloc(sluice, sizeof(*center));
@@ -26,6 +37,7 @@ enum sluice_status fault_center_make(struct sluice *sluice)
 
     if (center == NULL)
         return SLUICE_ERR_NO_MEMORY;
+    fill_defaults(&sluice->config);
     center->sluice = sluice;
     list_init(&center->subscribers);
     status = fault_log_init(sluice, &center->log, records_wanted(&sluice->config));
@@ -33,6 +45,7 @@ enum sluice_status fault_center_make(struct sluice *sluice)
         host_free(sluice, center, sizeof(*center));
         return status;
     }
+    atomic_init(&center->silence_end_ns, UINT64_MAX);
     sluice->faults = center;
     sluice->fault_sink = fault_observe;
     sluice->fault_policy = &fault_policy;
@@ -50,7 +63,11 @@ bool fault_center_is_used(struct sluice *sluice)
 
 void fault_center_forget(struct sluice *sluice)
 {
-    watches_clear(sluice, &sluice->faults->watches);
+    struct fault_center *center = sluice->faults;
+
+    watches_clear(sluice, &center->watches);
+    atomic_store_explicit(&center->floods, 0, memory_order_relaxed);
+    atomic_store_explicit(&center->silence_end_ns, UINT64_MAX, memory_order_relaxed);
 }
 
 void fault_center_free(struct sluice *sluice)
@@ -83,14 +100,27 @@ static uint64_t window_of(const struct sluice_device *device)
     return window != 0 ? window : DEFAULT_WINDOW_NS;
 }
 
+static struct watch_limits limits_of(const struct sluice_device *device)
+{
+    const struct sluice_config *config = &device->sluice->config;
+
+    return (struct watch_limits){
+        .most = most_of(device),
+        .window_ns = window_of(device),
+        .flood_most = config->flood_faults != SLUICE_FAULTS_UNLIMITED ? config->flood_faults : 0,
+        .flood_window_ns = config->flood_window_ns,
+    };
+}
+
 static enum sluice_status device_added(struct sluice_device *device)
 {
+    const struct watch_limits limits = limits_of(device);
     struct fault_center *center = device->sluice->faults;
     enum sluice_status status = SLUICE_OK;
 
     for (unsigned i = 0; i < device->source_count && status == SLUICE_OK; i++)
         status = watch_get_locked(device->sluice, &center->watches, device->unit,
-                                  device->sources[i]->id, most_of(device), window_of(device));
+                                  device->sources[i]->id, &limits);
     return status;
 }
 
@@ -162,5 +192,6 @@ void sluice_fault_counts(struct sluice *sluice, struct sluice_fault_counts *out)
         .overwritten = atomic_load_explicit(&center->log.overtaken, memory_order_relaxed),
         .quarantines = atomic_load_explicit(&center->quarantines, memory_order_relaxed),
         .recoveries = atomic_load_explicit(&center->recoveries, memory_order_relaxed),
+        .silences = atomic_load_explicit(&center->silences, memory_order_relaxed),
     };
 }

@@ -53,6 +53,9 @@ unsigned sluice_fault_poll(struct sluice *sluice)
      * in one order with the work's look at `due`: see ask_for_call.
      */
     atomic_fetch_sub_explicit(&sluice->pollers, 1, memory_order_seq_cst);
+    /* Nobody else watches the clock: silences end here too when nothing faults. */
+    if (flood_is_over(sluice))
+        atomic_store_explicit(&sluice->faults->due, 1, memory_order_seq_cst);
     fault_work(sluice);
     return drained;
 }

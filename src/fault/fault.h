@@ -5,6 +5,7 @@
  *   fault.c       words, polling                log.c    the last records, for many readers
  *   center.c      what the instance has of it
  *   watch.c       who faults how often          work.c   what is done about it, and who is told
+ *   flood.c       who is not listened to for a while
  *   quarantine.c  cutting a device off          reset.c  and resetting it
  *
  * A fault is counted and logged where it is drained, mostly in an interrupt, without a lock. All
@@ -32,7 +33,9 @@ struct fault_center {
     struct sluice_spinlock lock;
     struct list_node subscribers; /**< struct sluice_fault_subscription.node, by rising order */
     uint64_t next_order;          /**< of the next one */
-    atomic_uint_fast64_t quarantines, recoveries;
+    atomic_uint_fast64_t quarantines, recoveries, silences;
+    atomic_uint floods;                  /**< 1: a watch saw a flood */
+    atomic_uint_fast64_t silence_end_ns; /**< the first of those that go on; UINT64_MAX: none */
 };
 
 /** Returns: OK; NO_MEMORY. */
@@ -53,6 +56,15 @@ extern const struct domain_policy fault_policy;
 
 /** The watch of a device's index-th source; NULL: none. */
 struct watch *fault_watch_of(const struct sluice_device *device, unsigned index);
+
+/** Whether a source has been silent for long enough. Context: any. */
+bool flood_is_over(struct sluice *sluice);
+/** Silences whoever floods, and lets those be heard again whose time is over. */
+void flood_work(struct sluice *sluice);
+/** Lets every source of a device be heard again. Under sluice->lock. Returns: of the unit. */
+SLUICE_MUST_CHECK enum sluice_status flood_forgive_locked(struct sluice_device *device);
+/** Whether a source of it is silenced, and since when (may be NULL). Under sluice->lock. */
+bool flood_is_silenced(const struct sluice_device *device, uint64_t *out_since_ns);
 
 /** Cuts a device off that is not; `why` is for the log. Under sluice->lock. */
 void quarantine_locked(struct sluice_device *device, const char *why);

@@ -147,6 +147,8 @@ static enum sluice_status recover_begin(struct sluice_device *device)
 
 static enum sluice_status bring_back_locked(struct sluice_device *device)
 {
+    enum sluice_status status;
+
     /* Before the first access: what it does from now on counts. */
     for (unsigned i = 0; i < device->source_count; i++) {
         struct watch *watch = fault_watch_of(device, i);
@@ -154,7 +156,8 @@ static enum sluice_status bring_back_locked(struct sluice_device *device)
         if (watch != NULL)
             watch_reset(watch);
     }
-    return device_restore_locked(device);
+    status = flood_forgive_locked(device);
+    return status == SLUICE_OK ? device_restore_locked(device) : status;
 }
 
 enum sluice_status sluice_device_recover(struct sluice_device *device)
@@ -205,11 +208,13 @@ static unsigned recent_of(const struct sluice_device *device)
     return recent;
 }
 
-static enum sluice_device_state state_of(const struct sluice_device *device, unsigned recent)
+static enum sluice_device_state state_of(const struct sluice_device *device, unsigned recent,
+                                         bool silenced)
 {
     if (device->quarantined)
         return SLUICE_DEVICE_QUARANTINED;
-    if (recent != 0 || atomic_load_explicit(&device->unit->degraded, memory_order_relaxed) != 0)
+    if (recent != 0 || silenced ||
+        atomic_load_explicit(&device->unit->degraded, memory_order_relaxed) != 0)
         return SLUICE_DEVICE_DEGRADED;
     return SLUICE_DEVICE_OPERATIONAL;
 }
@@ -221,7 +226,8 @@ void fault_health_locked(const struct sluice_device *device, struct sluice_devic
     *out = (struct sluice_device_health){.fault_count = faults_of(device),
                                          .recent = recent_of(device),
                                          .max_faults = SLUICE_FAULTS_UNLIMITED};
-    out->state = state_of(device, out->recent);
+    out->silenced = flood_is_silenced(device, &out->silenced_since_ns);
+    out->state = state_of(device, out->recent, out->silenced);
     if (watch != NULL) {
         unsigned most = atomic_load_explicit(&watch->most, memory_order_relaxed);
 

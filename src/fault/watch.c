@@ -22,8 +22,8 @@ struct watch *watch_find(struct watches *watches, const char *unit, uint32_t id)
 }
 
 enum sluice_status watch_get_locked(struct sluice *sluice, struct watches *watches,
-                                    const struct unit *unit, uint32_t id, unsigned most,
-                                    uint64_t window_ns)
+                                    const struct unit *unit, uint32_t id,
+                                    const struct watch_limits *limits)
 {
     _Atomic(struct watch *) *bucket = bucket_of(watches, unit->name, id);
     struct watch *watch = watch_find(watches, unit->name, id);
@@ -37,9 +37,12 @@ enum sluice_status watch_get_locked(struct sluice *sluice, struct watches *watch
         watch->id = id;
     }
     watch_reset(watch);
-    atomic_store_explicit(&watch->window_ns, window_ns, memory_order_relaxed);
-    atomic_store_explicit(&watch->most, most < SLUICE_FAULTS_MOST ? most : SLUICE_FAULTS_MOST,
+    atomic_store_explicit(&watch->window_ns, limits->window_ns, memory_order_relaxed);
+    atomic_store_explicit(&watch->most,
+                          limits->most < SLUICE_FAULTS_MOST ? limits->most : SLUICE_FAULTS_MOST,
                           memory_order_relaxed);
+    atomic_store_explicit(&watch->flood_window_ns, limits->flood_window_ns, memory_order_relaxed);
+    atomic_store_explicit(&watch->flood_most, limits->flood_most, memory_order_relaxed);
     if (made) {
         watch->next = atomic_load_explicit(bucket, memory_order_relaxed);
         atomic_store_explicit(bucket, watch, memory_order_release);
@@ -52,7 +55,37 @@ void watch_reset(struct watch *watch)
     atomic_store_explicit(&watch->faults, 0, memory_order_relaxed);
     for (unsigned i = 0; i < SLUICE_FAULTS_MOST; i++)
         atomic_store_explicit(&watch->times[i], 0, memory_order_relaxed);
+    atomic_store_explicit(&watch->flood_count, 0, memory_order_relaxed);
+    atomic_store_explicit(&watch->flooding, 0, memory_order_relaxed);
     atomic_store_explicit(&watch->tripped, 0, memory_order_release);
+}
+
+/*
+ * One window behind the other, not one that slides: to count thousands costs as much as to count
+ * ten. Two that begin a window at once lose a fault or two of it.
+ */
+bool watch_flood(struct watch *watch, uint64_t now_ns)
+{
+    unsigned most = atomic_load_explicit(&watch->flood_most, memory_order_relaxed);
+    uint64_t began = atomic_load_explicit(&watch->flood_began_ns, memory_order_relaxed);
+
+    if (most == 0)
+        return false;
+    if (now_ns - began > atomic_load_explicit(&watch->flood_window_ns, memory_order_relaxed)) {
+        atomic_store_explicit(&watch->flood_began_ns, now_ns, memory_order_relaxed);
+        atomic_store_explicit(&watch->flood_count, 0, memory_order_relaxed);
+    }
+    if (atomic_fetch_add_explicit(&watch->flood_count, 1, memory_order_relaxed) + 1 < most)
+        return false;
+    /* Counted anew: a unit that was told to be silent and is not will be told again. */
+    atomic_store_explicit(&watch->flood_count, 0, memory_order_relaxed);
+    atomic_store_explicit(&watch->flooding, 1, memory_order_relaxed);
+    return true;
+}
+
+bool watch_flood_take(struct watch *watch)
+{
+    return atomic_exchange_explicit(&watch->flooding, 0, memory_order_relaxed) != 0;
 }
 
 bool watch_count(struct watch *watch, uint64_t now_ns)

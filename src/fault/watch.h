@@ -22,8 +22,15 @@ struct watch {
     atomic_uint most;            /**< faults in the window that are too many; 0: none ever are */
     atomic_uint_fast64_t window_ns;
     atomic_uint_fast64_t last_ns; /**< when the last one came */
-    atomic_uint tripped;          /**< 1: they were too many, and nobody acted on it yet */
-    atomic_uint turn;             /**< into times, modulo most */
+    /** Faults in flood_window_ns that are a flood; 0: none are. Written as `most` is. */
+    atomic_uint flood_most;
+    atomic_uint_fast64_t flood_window_ns;
+    atomic_uint_fast64_t flood_began_ns; /**< the window that is counted now */
+    atomic_uint flood_count;             /**< faults in it */
+    atomic_uint flooding;                /**< 1: they were too many, and nobody acted on it yet */
+    bool cannot_silence; /**< its unit was asked, and has no way; under sluice->lock */
+    atomic_uint tripped; /**< 1: they were too many, and nobody acted on it yet */
+    atomic_uint turn;    /**< into times, modulo most */
     atomic_uint_fast64_t times[SLUICE_FAULTS_MOST]; /**< when the last `most` came; 0: none */
 };
 
@@ -31,15 +38,32 @@ struct watches {
     _Atomic(struct watch *) buckets[WATCH_BUCKETS];
 };
 
+/** What is too many. */
+struct watch_limits {
+    unsigned most; /**< 0: any number is right */
+    uint64_t window_ns;
+    unsigned flood_most; /**< 0: nothing is a flood */
+    uint64_t flood_window_ns;
+};
+
 /** Makes or revives the watch of a source. Under sluice->lock. Returns: OK; NO_MEMORY. */
 SLUICE_MUST_CHECK enum sluice_status watch_get_locked(struct sluice *sluice,
                                                       struct watches *watches,
                                                       const struct unit *unit, uint32_t id,
-                                                      unsigned most, uint64_t window_ns);
+                                                      const struct watch_limits *limits);
 /** NULL: not watched. Context: any. */
 struct watch *watch_find(struct watches *watches, const char *unit, uint32_t id);
 /** Counts a fault; true when it is the one that makes them too many. Context: any. */
 bool watch_count(struct watch *watch, uint64_t now_ns);
+/** Counts it for floods; true when it is the one that makes it one. Context: any. */
+bool watch_flood(struct watch *watch, uint64_t now_ns);
+/** Whether a flood was seen since this was last asked. */
+bool watch_flood_take(struct watch *watch);
+/** The first number of faults that is a flood. */
+static inline unsigned watch_flood_most(struct watch *watch)
+{
+    return atomic_load_explicit(&watch->flood_most, memory_order_relaxed);
+}
 /** Faults that lie in the window at `now`; without a threshold 1 stands for any number. */
 unsigned watch_recent(struct watch *watch, uint64_t now_ns);
 /** Begins anew: nothing has come yet. */

@@ -48,8 +48,12 @@ void fault_observe(struct sluice *sluice, const struct sluice_fault *fault)
     struct watch *watch = watch_find(&center->watches, fault->unit, fault->source);
 
     fault_log_put(&center->log, fault);
-    if (watch != NULL)
+    if (watch != NULL) {
         (void)watch_count(watch, fault->time_ns);
+        /* Release: the watch's word is there; pairs with the acquire in flood_work. */
+        if (watch_flood(watch, fault->time_ns))
+            atomic_store_explicit(&center->floods, 1, memory_order_release);
+    }
     atomic_store_explicit(&center->due, 1, memory_order_seq_cst);
     ask_for_call(sluice);
 }
@@ -238,6 +242,7 @@ void fault_work(struct sluice *sluice)
             return;
         atomic_store_explicit(&center->due, 0, memory_order_seq_cst);
         cut_off(sluice);
+        flood_work(sluice);
         tell_all(sluice);
         atomic_store_explicit(&center->working, 0, memory_order_seq_cst);
     }

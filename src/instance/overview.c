@@ -29,6 +29,7 @@ static void gather_devices(struct sluice *sluice, struct sluice_overview *out)
         out->untrusted += device->untrusted;
         out->troubled += state == SLUICE_DEVICE_DEGRADED && faults != 0;
         out->quarantined += state == SLUICE_DEVICE_QUARANTINED;
+        out->silenced += flood_is_silenced(device, NULL);
     }
 }
 

@@ -139,6 +139,8 @@ struct source {
     struct domain_link *idle; /**< what it falls back to when it is in no domain; NULL: blocked */
     struct domain_link *old;  /**< where it was before the move that is going on */
     unsigned cut_off;         /**< devices that use it and are quarantined: it stays blocked */
+    bool silenced; /**< its faults are not recorded; set by src/domain, asked for by src/fault */
+    uint64_t silenced_ns;        /**< silenced: host clock when it was */
     struct source_pasid *pasids; /**< that go somewhere; NULL: none does */
 };
 
@@ -297,6 +299,16 @@ struct unit_ops {
      */
     enum sluice_status (*source_region)(struct unit *unit, uint32_t id, unsigned index,
                                         struct sluice_reserved_region *out);
+
+    /**
+     * Lets the unit record the faults of a source, or not, in whatever domain it is and also where
+     * it is blocked: nothing else of its entry changes, and attach keeps it as source->silenced
+     * says, which the caller changes afterwards. NULL: units of this kind have no way. Called also
+     * before start. Faults that the unit has recorded already are drained like others.
+     * Returns: OK; UNSUPPORTED or NO_MEMORY (nothing changed); TIMEOUT or HARDWARE (its entry says
+     * so, but the unit may go by the old one).
+     */
+    enum sluice_status (*source_silence)(struct unit *unit, struct source *source, bool silence);
 
     /**
      * Drains fault records, oldest first, bounded by the size of the log. Returns how many. Two

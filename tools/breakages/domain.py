@@ -91,4 +91,7 @@ ROWS = [
              "domain->assignees != 0 || domain->children != 0 ||",
              "domain->assignees != 0 ||",
              ["nested"]),
+    Breakage("silence-outlives-its-device", "8, no hidden state", "src/domain/device.c",
+             "        (void)!source_silence_locked(source, false);\n", "",
+             ["silence"]),
 ]

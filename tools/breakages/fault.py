@@ -40,4 +40,16 @@ ROWS = [
     Breakage("call-asked-for-during-poll", "6, everything is bounded", "src/fault/work.c",
              "        atomic_load_explicit(&sluice->pollers, memory_order_seq_cst) != 0 ||\n", "",
              ["fault-work"]),
+    Breakage("flood-never-ends", "7, hostile", "src/fault/flood.c",
+             "            if (!source->silenced || end_of(source) > now)\n",
+             "            if (end_of(source) != 0 || now != 0)\n",
+             ["silence"]),
+    Breakage("silence-survives-recovery", "8, no hidden state", "src/fault/quarantine.c",
+             "    status = flood_forgive_locked(device);\n", "    status = SLUICE_OK;\n",
+             ["silence"]),
+    Breakage("trickle-taken-for-a-flood", "7, hostile", "src/fault/watch.c",
+             "        atomic_store_explicit(&watch->flood_began_ns, now_ns, memory_order_relaxed);\n"
+             "        atomic_store_explicit(&watch->flood_count, 0, memory_order_relaxed);\n",
+             "        atomic_store_explicit(&watch->flood_began_ns, now_ns, memory_order_relaxed);\n",
+             ["silence"]),
 ]

@@ -132,4 +132,8 @@ ROWS = [
              "    .revert = amdvi_revert,",
              "    .revert = amdvi_stop,",
              ["amdvi-takeover"]),
+    Breakage("amd-silence-lost-by-a-move", "7, hostile", "src/unit/amd/entry.c",
+             "    return AMDVI_MASK(DTE1_SYSMGT) | AMDVI_MASK(DTE1_SA);\n",
+             "    return AMDVI_MASK(DTE1_SYSMGT);\n",
+             ["silence@amd"]),
 ]

@@ -109,4 +109,13 @@ ROWS = [
              "/* Where nothing was",
              "    (void)change;\n    return status;\n}\n\n/* Where nothing was",
              ["quarantine"], ["hostile"]),
+    Breakage("silence-lost-by-a-move", "7, hostile", "src/unit/intel/context.c",
+             "    return VTD_PREP(CONTEXT_LOW_FPD, source->silenced);\n",
+             "    (void)source;\n    return 0;\n",
+             ["silence"]),
+    Breakage("silence-not-told-to-the-unit", "7, hostile", "src/unit/intel/context.c",
+             "    return entry_present(entry) ? forget_old(vtd, source, NULL)"
+             " : forget_absent(vtd, source, NULL);\n",
+             "    return forget_absent(vtd, source, NULL);\n",
+             ["silence"]),
 ]

@@ -274,6 +274,7 @@ void amdvi_table_fill(struct amdvi *amdvi);
 bool amdvi_entry_blocks(struct amdvi *amdvi, uint16_t rid);
 enum sluice_status amdvi_attach(struct unit *unit, struct source *source, uint32_t pasid,
                                 struct domain_link *to);
+enum sluice_status amdvi_source_silence(struct unit *unit, struct source *source, bool silence);
 /** Drops what an attach that failed left of the link's device TLBs: the link goes away. */
 void amdvi_ats_forget(struct amdvi *amdvi, const struct domain_link *link);
 

@@ -94,6 +94,9 @@ void amdvi_entry_set_interrupts(struct amdvi *amdvi, uint16_t rid, uint64_t fiel
 {
     struct table_entry *entry = entry_of(amdvi, rid);
 
+    /* Whose page faults are not logged, its interrupts are not either. */
+    if ((word_get(entry, 1) & AMDVI_MASK(DTE1_SA)) != 0)
+        fields |= AMDVI_MASK(DTE2_IG);
     word_set(entry, 2, (word_get(entry, 2) & ~fields_of_table()) | fields);
 }
 
@@ -121,6 +124,12 @@ static bool blocks(uint64_t word0)
 bool amdvi_entry_blocks(struct amdvi *amdvi, uint16_t rid)
 {
     return rid >= amdvi_devices(amdvi) || blocks(word_get(entry_of(amdvi, rid), 0));
+}
+
+/* What a move leaves: firmware's setting, and whether faults are logged. */
+static uint64_t kept_in_word1(void)
+{
+    return AMDVI_MASK(DTE1_SYSMGT) | AMDVI_MASK(DTE1_SA);
 }
 
 /* Words 0 and 1 for a link; `kept` is what stays of word 1. */
@@ -261,7 +270,7 @@ static enum sluice_status move(struct amdvi *amdvi, struct source *source, struc
 {
     struct table_entry *entry = entry_of(amdvi, (uint16_t)source->id);
     const struct amdvi_device_entry want =
-        entry_for(to, device_tlb, word_get(entry, 1) & AMDVI_MASK(DTE1_SYSMGT));
+        entry_for(to, device_tlb, word_get(entry, 1) & kept_in_word1());
     bool was_blocked = blocks(word_get(entry, 0));
     enum sluice_status status;
 
@@ -308,4 +317,21 @@ enum sluice_status amdvi_attach(struct unit *unit, struct source *source, uint32
                      LOG_RID_ARGS(source->segment, source->id));
     }
     return status;
+}
+
+enum sluice_status amdvi_source_silence(struct unit *unit, struct source *source, bool silence)
+{
+    struct amdvi *amdvi = amdvi_of(unit);
+    struct table_entry *entry;
+    uint64_t sa, ig;
+
+    if (source->id >= amdvi_devices(amdvi))
+        return SLUICE_ERR_UNSUPPORTED;
+    entry = entry_of(amdvi, (uint16_t)source->id);
+    /* SA for page faults, IG for interrupts that have no entry: each is one store [AMD 2.2.2.1]. */
+    sa = word_get(entry, 1) & ~AMDVI_MASK(DTE1_SA);
+    ig = word_get(entry, 2) & ~AMDVI_MASK(DTE2_IG);
+    word_set(entry, 1, sa | AMDVI_PREP(DTE1_SA, silence));
+    word_set(entry, 2, ig | AMDVI_PREP(DTE2_IG, silence));
+    return unit->started ? forget_old(amdvi, source, NULL) : SLUICE_OK;
 }

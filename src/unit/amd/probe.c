@@ -153,6 +153,7 @@ const struct unit_ops amdvi_unit_ops = {
     .attach = amdvi_attach,
     .invalidate_submit = amdvi_invalidate_submit,
     .invalidate_wait = amdvi_invalidate_wait,
+    .source_silence = amdvi_source_silence,
     .faults_drain = amdvi_faults_drain,
     .interrupt_alloc = amdvi_interrupt_alloc,
     .interrupt_write = amdvi_interrupt_write,

@@ -26,16 +26,22 @@ static struct vtd_entry *context_entry(struct vtd *vtd, uint16_t rid)
     return table == NULL ? NULL : table + (rid & 0xffu);
 }
 
-static uint64_t entry_low(const struct vtd *vtd, const struct domain_link *link, bool ats)
+/* FPD counts also in an entry that is not present [VT-d 9.3]. */
+static uint64_t entry_absent(const struct source *source)
+{
+    return VTD_PREP(CONTEXT_LOW_FPD, source->silenced);
+}
+
+static uint64_t entry_low(const struct source *source, const struct domain_link *link, bool ats)
 {
     unsigned type = ats ? VTD_TT_DEVICE_TLB : VTD_TT_UNTRANSLATED;
+    uint64_t quiet = entry_absent(source);
 
-    (void)vtd;
     if (link == NULL)
-        return 0;
+        return quiet;
     if (link->pt == NULL)
-        return VTD_MASK(CONTEXT_LOW_P) | VTD_PREP(CONTEXT_LOW_TT, VTD_TT_PASS_THROUGH);
-    return VTD_MASK(CONTEXT_LOW_P) | VTD_PREP(CONTEXT_LOW_TT, type) |
+        return quiet | VTD_MASK(CONTEXT_LOW_P) | VTD_PREP(CONTEXT_LOW_TT, VTD_TT_PASS_THROUGH);
+    return quiet | VTD_MASK(CONTEXT_LOW_P) | VTD_PREP(CONTEXT_LOW_TT, type) |
            (link->pt->root_phys & VTD_MASK(CONTEXT_LOW_SSPTPTR));
 }
 
@@ -71,9 +77,9 @@ static enum sluice_status context_table_make(struct vtd *vtd, uint16_t rid)
 }
 
 /* Not present from this store on; the other word follows when nothing uses it. */
-static void entry_clear(struct vtd *vtd, struct vtd_entry *entry)
+static void entry_clear(struct vtd *vtd, struct vtd_entry *entry, const struct source *source)
 {
-    atomic_store_explicit(&entry->low, 0, memory_order_release);
+    atomic_store_explicit(&entry->low, entry_absent(source), memory_order_release);
     vtd_clean(vtd, entry, sizeof(*entry));
 }
 
@@ -155,7 +161,7 @@ static enum sluice_status forget_absent(struct vtd *vtd, const struct source *so
     const struct vtd_context_change change = {
         .sid = (uint16_t)source->id,
         .context_did = 0,
-        .iotlb_did = (uint16_t)to->tag,
+        .iotlb_did = to != NULL ? (uint16_t)to->tag : 0,
     };
     enum sluice_status status = vtd_command_flush_writes(vtd);
 
@@ -194,7 +200,7 @@ static enum sluice_status entry_switch(struct vtd *vtd, struct source *source,
     enum sluice_status status;
 
     if (to == NULL) {
-        entry_clear(vtd, entry);
+        entry_clear(vtd, entry, source);
         return was_present ? forget_old(vtd, source, old_ats) : SLUICE_OK;
     }
     if (!was_present) {
@@ -211,7 +217,7 @@ static enum sluice_status entry_switch(struct vtd *vtd, struct source *source,
     vtd_clean(vtd, entry, sizeof(*entry));
     status = forget_old(vtd, source, old_ats);
 #else
-    entry_clear(vtd, entry);
+    entry_clear(vtd, entry, source);
     status = forget_old(vtd, source, old_ats);
     if (status == SLUICE_OK) {
         entry_fill(vtd, entry, low, high);
@@ -229,7 +235,7 @@ enum sluice_status vtd_attach(struct unit *unit, struct source *source, uint32_t
     bool ats = to != NULL && to->pt != NULL && source->ats_enabled && unit->caps.ats;
     struct vtd_ats *old_ats = ats_find(vtd, source);
     struct vtd_ats *new_ats = NULL;
-    uint64_t low = entry_low(vtd, to, ats);
+    uint64_t low = entry_low(source, to, ats);
     uint64_t high = entry_high(vtd, to);
     enum sluice_status status;
 
@@ -253,14 +259,37 @@ enum sluice_status vtd_attach(struct unit *unit, struct source *source, uint32_t
     if (unit->started) {
         status = entry_switch(vtd, source, to, old_ats, low, high);
     } else {
-        entry_clear(vtd, context_entry(vtd, rid));
+        entry_clear(vtd, context_entry(vtd, rid), source);
         entry_fill(vtd, context_entry(vtd, rid), low, high);
     }
     ats_remove(vtd, old_ats);
     if (status != SLUICE_OK) {
-        entry_clear(vtd, context_entry(vtd, rid));
+        entry_clear(vtd, context_entry(vtd, rid), source);
         unit_degrade(unit, "source " LOG_RID " could not be moved and is blocked",
                      LOG_RID_ARGS(source->segment, rid));
     }
     return status;
+}
+
+enum sluice_status vtd_source_silence(struct unit *unit, struct source *source, bool silence)
+{
+    struct vtd *vtd = vtd_of(unit);
+    struct vtd_entry *entry;
+    enum sluice_status status;
+    uint64_t low;
+
+    if (source->id > 0xffffu)
+        return SLUICE_ERR_UNSUPPORTED;
+    /* A fault in the root entry is recorded whatever the context would say [VT-d 7.1.3]. */
+    status = context_table_make(vtd, (uint16_t)source->id);
+    if (status != SLUICE_OK)
+        return status;
+    entry = context_entry(vtd, (uint16_t)source->id);
+    low = atomic_load_explicit(&entry->low, memory_order_relaxed) & ~VTD_MASK(CONTEXT_LOW_FPD);
+    atomic_store_explicit(&entry->low, low | VTD_PREP(CONTEXT_LOW_FPD, silence),
+                          memory_order_release);
+    vtd_clean(vtd, entry, sizeof(*entry));
+    if (!unit->started)
+        return SLUICE_OK;
+    return entry_present(entry) ? forget_old(vtd, source, NULL) : forget_absent(vtd, source, NULL);
 }

@@ -200,6 +200,7 @@ const struct unit_ops vtd_unit_ops = {
     .attach = vtd_attach,
     .invalidate_submit = vtd_invalidate_submit,
     .invalidate_wait = vtd_invalidate_wait,
+    .source_silence = vtd_source_silence,
     .faults_drain = vtd_faults_drain,
     .interrupt_alloc = vtd_interrupt_alloc,
     .interrupt_write = vtd_interrupt_write,

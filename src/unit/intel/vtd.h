@@ -276,6 +276,7 @@ enum sluice_status vtd_invalidate_entry(struct vtd *vtd, const struct vtd_contex
 /* context.c */
 enum sluice_status vtd_attach(struct unit *unit, struct source *source, uint32_t pasid,
                               struct domain_link *to);
+enum sluice_status vtd_source_silence(struct unit *unit, struct source *source, bool silence);
 
 /** Drops what an attach that failed left of the link's device TLBs: the link goes away. */
 void vtd_ats_forget(struct vtd *vtd, const struct domain_link *link);
