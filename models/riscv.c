@@ -24,6 +24,7 @@ struct riscv_model_config riscv_model_defaults(void)
         .sv48x4 = true,
         .sv57x4 = true,
         .extended = true,
+        .mrif = true,
         .coherent = true,
         .igs = 2,
         .version = 0x10,
@@ -70,7 +71,7 @@ static uint64_t capabilities(const struct riscv_model_config *config)
     return config->version | (uint64_t)config->sv39 << 9 | (uint64_t)config->sv48 << 10 |
            (uint64_t)config->sv57 << 11 | (uint64_t)config->sv39x4 << 17 |
            (uint64_t)config->sv48x4 << 18 | (uint64_t)config->sv57x4 << 19 |
-           (uint64_t)config->extended << 22 | (uint64_t)config->extended << 23 |
+           (uint64_t)config->extended << 22 | (uint64_t)(config->extended && config->mrif) << 23 |
            (uint64_t)config->ats << 25 | (uint64_t)config->both_orders << 27 |
            (uint64_t)config->igs << 28 | (uint64_t)config->pas << 32 |
            (uint64_t)config->nonleaf << 42 | (uint64_t)config->ranges << 43;
@@ -96,7 +97,7 @@ void riscv_model_reset(struct riscv_model *unit)
     unit->ddtp_left = 0;
     memset(unit->csr_left, 0, sizeof(unit->csr_left));
     unit->unordered = unit->atc_failed = false;
-    unit->context_count = unit->directory_count = unit->tlb_count = 0;
+    unit->context_count = unit->directory_count = unit->tlb_count = unit->message_count = 0;
     riscv_unlock(unit);
 }
 
@@ -180,6 +181,15 @@ unsigned riscv_model_mode(struct riscv_model *unit)
 void riscv_model_evict(struct riscv_model *unit)
 {
     riscv_lock(unit);
-    unit->tlb_count = unit->context_count = unit->directory_count = 0;
+    unit->tlb_count = unit->context_count = unit->directory_count = unit->message_count = 0;
+    riscv_unlock(unit);
+}
+
+void riscv_model_set_message_sink(struct riscv_model *unit, riscv_model_message_sink *sink,
+                                  void *arg)
+{
+    riscv_lock(unit);
+    unit->sink = sink;
+    unit->sink_arg = arg;
     riscv_unlock(unit);
 }

@@ -10,7 +10,8 @@
  *     ... software programs it through the host's hooks; device IDs are requester IDs ...
  *
  * The caches are real and never forget on their own: device contexts, directory entries that lead
- * to them, translations in pieces of 4 KiB and pointers to tables by PSCID or GSCID, stay until a
+ * to them, translations in pieces of 4 KiB and pointers to tables by PSCID or GSCID, MSI entries by
+ * GSCID, stay until a
  * command with sufficient reach drops them, also while the unit is off; so a missing or too narrow
  * one shows as DMA to the old page. What is not valid is never cached. What software does against
  * the specification is recorded with model_host_violate.
@@ -37,7 +38,8 @@ struct riscv_model_config {
     uint16_t rid;                /**< pci: its requester ID */
     bool sv39, sv48, sv57;       /**< true */
     bool sv39x4, sv48x4, sv57x4; /**< true */
-    bool extended;               /**< MSI_FLAT and MSI_MRIF; true */
+    bool extended;               /**< MSI_FLAT; true */
+    bool mrif;                   /**< MSI_MRIF; true */
     bool ats;
     bool ranges;            /**< CAP.S */
     bool nonleaf;           /**< CAP.NL */
@@ -67,6 +69,12 @@ bool riscv_model_dma(struct riscv_model *unit, const struct model_dma_request *r
                      size_t bytes, struct model_dma_result *result);
 /** For devices; the unit is the struct riscv_model. */
 extern const struct model_unit_ops riscv_model_ops;
+
+/** Messages of devices, and notices, that do not go to memory: where they came out. */
+typedef void riscv_model_message_sink(void *arg, sluice_phys_t address, uint32_t data);
+/** NULL: to the host, as the unit's own. */
+void riscv_model_set_message_sink(struct riscv_model *unit, riscv_model_message_sink *sink,
+                                  void *arg);
 
 /** A page request arrives [RISC-V IOMMU 3.3], whatever its device may; false when it was lost. */
 bool riscv_model_page_request(struct riscv_model *unit, uint32_t device, uint64_t address,

@@ -70,6 +70,7 @@ enum {
 #define CONTEXTS_MAX  64u
 #define DIRECTORY_MAX 64u
 #define ENDPOINTS_MAX 16u
+#define MESSAGES_MAX  64u
 
 /** A valid device context, as it was read. */
 struct riscv_context {
@@ -93,6 +94,13 @@ struct riscv_cached {
     uint64_t index; /**< address >> shift of the level */
     sluice_phys_t phys;
     bool read, write;
+};
+
+/** A valid MSI entry. */
+struct riscv_message {
+    uint32_t tag;
+    uint64_t page; /**< number of the guest's page */
+    uint64_t word[2];
 };
 
 struct riscv_endpoint {
@@ -119,6 +127,10 @@ struct riscv_model {
     unsigned directory_count;
     struct riscv_cached tlb[TLB_MAX];
     unsigned tlb_count;
+    struct riscv_message messages[MESSAGES_MAX];
+    unsigned message_count;
+    riscv_model_message_sink *sink;
+    void *sink_arg;
     struct riscv_endpoint endpoints[ENDPOINTS_MAX];
     unsigned endpoint_count;
 

@@ -79,6 +79,22 @@ static bool dropped(const struct riscv_model *unit, const struct riscv_cached *e
     return first <= drop->last && last >= drop->first;
 }
 
+/* MSI entries go with the second stage [RISC-V IOMMU 6.2.3]. */
+static void drop_messages(struct riscv_model *unit, const struct drop *drop)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < unit->message_count; i++) {
+        const struct riscv_message *message = &unit->messages[i];
+
+        if ((drop->by_tag && message->tag != drop->tag) ||
+            (drop->by_address &&
+             (message->page < drop->first >> 12 || message->page > drop->last >> 12)))
+            unit->messages[kept++] = *message;
+    }
+    unit->message_count = kept;
+}
+
 static void drop_translations(struct riscv_model *unit, const struct drop *drop)
 {
     unsigned kept = 0;
@@ -96,6 +112,8 @@ static void drop_translations(struct riscv_model *unit, const struct drop *drop)
     }
     if (!unit->inject.lost_invalidations)
         unit->tlb_count = kept;
+    if (drop->second && !unit->inject.lost_invalidations)
+        drop_messages(unit, drop);
 }
 
 static uint64_t span_of(uint64_t address)

@@ -170,7 +170,9 @@ struct sluice_host_ops {
      * Units that translate messages as they do any write (SMMUv3, RISC-V, virtio) get them mapped
      * one to one, for writing, into every domain that a device is attached to: program devices with
      * the physical address. Ranges are whole pages. NULL: behind such units devices raise no
-     * interrupts.
+     * interrupts. Where a RISC-V unit remaps interrupts nothing is mapped, and these pages are the
+     * destinations of routes, numbered from 0 on over all ranges: name every file that the host
+     * wants to route to.
      */
     bool (*doorbell_extent)(void *ctx, unsigned index, sluice_phys_t *out_first,
                             sluice_phys_t *out_last);

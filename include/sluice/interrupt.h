@@ -12,6 +12,14 @@
  * (compatibility) format. A start that is asked for it and cannot have it fails, and the log names
  * the reason: there is no half of it.
  *
+ * On a RISC-V IOMMU an entry is one of the device's own MSI page table [RISC-V AIA 9.5], and leads
+ * to an interrupt file: a destination is the number of its page, counted over the ranges of the
+ * host's doorbell_extent, and the vector an identity there, 1 to 2047. Doorbells are then no longer
+ * mapped in domains. A device in no domain is blocked there with its messages. Units that keep
+ * interrupt files in memory (CAP.MSI_MRIF) hold a device to the identity of the route, as others
+ * do; without, it chooses the identity in the file that it was given, and its message holds the
+ * vector of its route: ask for it after the route, and again when the vector changes.
+ *
  * Allocation knows nothing of vectors and routing nothing of devices, so a host can allocate when
  * a driver loads, route when it knows the CPU, and move an interrupt later without touching the
  * device: the message stays the same for the whole life of the block, but for the vector field of
@@ -79,9 +87,10 @@ enum sluice_interrupt_delivery {
 
 /** Where an interrupt goes. */
 struct sluice_interrupt_route {
-    uint32_t destination; /**< APIC ID, or logical ID; 8 bits unless the instance runs x2APIC */
-    uint8_t vector;       /**< 16 to 255 */
-    bool logical;         /**< destination is a logical ID */
+    /** APIC ID, or logical ID, of 8 bits unless the instance runs x2APIC; RISC-V: the page. */
+    uint32_t destination;
+    uint16_t vector; /**< 16 to 255; RISC-V: 1 to 2047 */
+    bool logical;    /**< destination is a logical ID */
     enum sluice_interrupt_delivery delivery;
     bool level;      /**< IOAPIC: level-triggered; messages are edges and refuse it */
     bool active_low; /**< IOAPIC: polarity of the pin */
@@ -91,11 +100,13 @@ struct sluice_interrupt_route {
  * Allocates entries for a device or pin, all of them refusing. The unit is told who may use them:
  * the device's requester ID; for one behind a conventional bridge the ID that the bridge sends
  * under, or the buses behind it where it may send under several. An AMD-Vi unit has entries of each
- * requester's own, up to 512 (or 2048); devices that arrive under a common ID share theirs.
+ * requester's own, up to 512 (or 2048), a RISC-V IOMMU up to 256; devices that arrive under a
+ * common ID share theirs.
  * @param out  owned by the caller; give it back with sluice_interrupt_free
  * Returns: OK; INVALID (a count or kind that is not there, a device missing); STATE (not started,
  * or interrupts are left alone); NOT_FOUND (no unit covers that IOAPIC or HPET); UNSUPPORTED (the
- * device is not on PCI); NO_SPACE (no such run of entries is free, or AMD-Vi: two IDs of the device
+ * device is not on PCI; RISC-V: MSI with more than one message, which an address cannot tell
+ * apart); NO_SPACE (no such run of entries is free, or AMD-Vi and RISC-V: two IDs of the device
  * have entries of their own already); NO_MEMORY; TIMEOUT or HARDWARE (nothing is allocated).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
@@ -108,9 +119,10 @@ sluice_interrupt_alloc(struct sluice *sluice, const struct sluice_interrupt_conf
  * returns OK every message that goes to the old place has arrived there; it may still be pending in
  * that CPU, so keep the old vector's handler until the CPU had its interrupts on once.
  * @param index   below the block's count; the MSI's data value or the MSI-X entry
- * Returns: OK; INVALID (destination too wide, vector below 16, level for a message, lowest priority
- * to a physical destination); RANGE (index); STATE; TIMEOUT or HARDWARE (the entry is changed, but
- * the unit did not confirm: messages may still go to the old place. The unit is degraded).
+ * Returns: OK; INVALID (destination too wide or no doorbell, a vector that is not there, level for
+ * a message, lowest priority to a physical destination); RANGE (index); STATE; TIMEOUT or HARDWARE
+ * (the entry is changed, but the unit did not confirm: messages may still go to the old place. The
+ * unit is degraded).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_interrupt_route(struct sluice_interrupt *interrupt, unsigned index,
@@ -127,8 +139,9 @@ sluice_interrupt_mask(struct sluice_interrupt *interrupt, unsigned index);
 /**
  * The address and data to program into the device. For MSI the message of the whole block (index
  * must be 0; the device adds to the data), for MSI-X and HPET one an entry. Does not depend on the
- * route and can be asked before there is one.
- * Returns: OK; INVALID (an IOAPIC pin has no message); RANGE; STATE.
+ * route and can be asked before there is one, but on a RISC-V IOMMU without CAP.MSI_MRIF.
+ * Returns: OK; INVALID (an IOAPIC pin has no message); RANGE; STATE (also: it depends on the route,
+ * and there is none yet).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_interrupt_message(struct sluice_interrupt *interrupt, unsigned index,

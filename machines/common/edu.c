@@ -144,5 +144,6 @@ bool edu_loop_wait(struct edu *edu, unsigned rounds)
 bool edu_loop_stop(struct edu *edu)
 {
     edu->looping = false;
+    edu->kicked = false;
     return edu_wait(edu);
 }

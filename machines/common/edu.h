@@ -23,7 +23,7 @@ struct edu {
     /* While set, every interrupt starts the next write of `loop_bytes` to `loop_bus`. */
     volatile bool looping;
     /* The next write is started by edu_loop_wait instead: whoever stops the device's DMA stops its
-     * interrupt too. Set before edu_loop_start. */
+     * interrupt too. Set before edu_loop_start, for that loop. */
     bool kicked;
     uint64_t loop_bus;
     unsigned loop_bytes;

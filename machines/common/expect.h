@@ -17,6 +17,7 @@ struct expectation {
     const char *messages_remark;
     const char *sources_remark;
     const char *pins_remark;
+    const char *written_remark;
     const char *notice_remark;
     const char *takeover_remark;
     const char *blocked_remark;
@@ -43,6 +44,8 @@ struct expectation {
     /* A message that a device writes by DMA is known to be that device's; if not:
      * sources_remark. */
     bool tells_message_sources;
+    /* Such a message is logged when it is refused; if not: written_remark. */
+    bool logs_written_messages;
     /* A message names an entry of its sender's: another device's message is none, and no fault. */
     bool entries_are_the_senders;
     /* Its log says whether a stopped access was a read or a write. */

@@ -8,20 +8,14 @@
  * Only what a caller attaches gets them: a device in no domain is blocked, its messages too, also
  * where firmware's reserved memory keeps it a domain.
  */
+#include "core/doorbell.h"
 #include "domain/domain.h"
-
-/** More than any machine has interrupt controllers; a host that never ends is cut off. */
-#define DOORBELLS_MAX 16u
 
 bool doorbell_at(const struct unit *unit, unsigned index, struct platform_reserved *out)
 {
-    const struct sluice_host_ops *ops = unit->sluice->ops;
-
     *out = (struct platform_reserved){.prot = SLUICE_PROT_WRITE | SLUICE_PROT_MMIO};
-    return unit->caps.translates_messages && ops->doorbell_extent != NULL &&
-           index < DOORBELLS_MAX &&
-           ops->doorbell_extent(unit->sluice->config.ctx, index, &out->first, &out->last) &&
-           out->first <= out->last;
+    return unit->caps.translates_messages &&
+           host_doorbell(unit->sluice, index, &out->first, &out->last);
 }
 
 static enum sluice_status map_doorbell(struct sluice_domain *domain,

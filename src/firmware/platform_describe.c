@@ -50,6 +50,9 @@ static enum sluice_status add_unit_locked(struct sluice *sluice,
     if (status != SLUICE_OK)
         return status;
     unit->kind = from->kind;
+    /* No firmware has a word on it: such a unit says itself whether it can. */
+    if (from->kind == SLUICE_UNIT_RISCV)
+        sluice->platform.interrupt_remapping = true;
     unit->on_pci = from->on_pci;
     unit->segment = from->on_pci ? from->segment : 0;
     unit->rid = from->on_pci ? from->rid : 0;

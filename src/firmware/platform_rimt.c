@@ -22,6 +22,7 @@ static enum sluice_status add_unit(const struct platform_reader *reader,
     if (status != SLUICE_OK)
         return status;
     unit->kind = SLUICE_UNIT_RISCV;
+    reader->platform->interrupt_remapping = true; /* it is the unit that says whether it can */
     unit->maps_ids = true;
     unit->on_pci = (node->flags & SLUICE_RIMT_IOMMU_PCIE) != 0;
     unit->segment = unit->on_pci ? node->segment : 0;

@@ -4,15 +4,33 @@
  */
 #include "interrupt/interrupt.h"
 
-#define VECTOR_MIN 16u /* lower ones are exceptions [SDM 3 10.5.2] */
-#define XAPIC_MAX  0xffu
+#include "core/doorbell.h"
+
+#define VECTOR_MIN   16u /* lower ones are exceptions [SDM 3 10.5.2] */
+#define VECTOR_MAX   0xffu
+#define XAPIC_MAX    0xffu
+#define IDENTITY_MAX 2047u /* of an interrupt file; 0 is none [RISC-V AIA 3.1] */
+
+/* To an interrupt file, where only its identity is said. */
+static bool file_is_possible(const struct sluice_interrupt *interrupt,
+                             const struct sluice_interrupt_route *route)
+{
+    sluice_phys_t page;
+
+    return route->vector >= 1 && route->vector <= IDENTITY_MAX && !route->logical &&
+           !route->level && !route->active_low && route->delivery == SLUICE_INTERRUPT_FIXED &&
+           host_doorbell_page(interrupt->sluice, route->destination, &page);
+}
 
 static bool route_is_possible(const struct sluice_interrupt *interrupt,
                               const struct sluice_interrupt_route *route)
 {
     bool pin = interrupt->block.kind == SLUICE_INTERRUPT_IOAPIC;
 
-    if (route->vector < VECTOR_MIN || ((route->level || route->active_low) && !pin))
+    if (interrupt->block.unit->caps.interrupt_files)
+        return file_is_possible(interrupt, route);
+    if (route->vector < VECTOR_MIN || route->vector > VECTOR_MAX ||
+        ((route->level || route->active_low) && !pin))
         return false;
     if (!interrupt->sluice->x2apic && route->destination > XAPIC_MAX)
         return false;
@@ -91,7 +109,7 @@ enum sluice_status sluice_interrupt_message(struct sluice_interrupt *interrupt, 
     if (index >= interrupt->block.count ||
         (interrupt->block.kind == SLUICE_INTERRUPT_MSI && index != 0))
         return SLUICE_ERR_RANGE;
-    if (!message_of(interrupt, index, &message))
+    if (!message_of(interrupt, index, &message) || message.msi.address == 0)
         return SLUICE_ERR_STATE;
     *out = message.msi;
     return SLUICE_OK;

@@ -18,6 +18,8 @@ void interrupt_source_of_device(const struct sluice_device *device, struct inter
 
     block->segment = device->segment;
     block->unit = device->unit;
+    block->sources = device->sources;
+    block->source_count = device->source_count;
     block->rid_count = pci_requester_ids(sluice, device->segment, device->rid, block->rids);
     top = block->rids[block->rid_count - 1]; /* the last that puts its ID on it */
     block->rid = top;

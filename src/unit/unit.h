@@ -50,6 +50,9 @@ struct unit_caps {
     uint32_t interrupt_entries;     /**< that it remaps interrupts with; 0: it cannot, or was not */
     const char *interrupt_obstacle; /**< asked for them; 0 entries: why it cannot */
     bool x2apic;                    /**< interrupt destinations can have 32 bits */
+    /** Entries lead to interrupt files: a destination is the number of a doorbell's page, and the
+     * vector an identity there. */
+    bool interrupt_files;
     bool translates_messages; /**< a message is a write like any other: doorbells are mapped */
     /** Writes here are interrupts and never translated; not mappable. Empty: both 0. */
     sluice_iova_t interrupt_first;
@@ -77,6 +80,9 @@ struct interrupt_block {
      */
     uint16_t rids[INTERRUPT_SOURCES_MAX];
     unsigned rid_count;
+    /** MSI and MSI-X: the same as source IDs, for units that have no requester IDs. */
+    struct source *const *sources;
+    unsigned source_count;
     /** The same as one test, for units that check it in each entry: this ID, or these buses. */
     bool by_bus;
     uint16_t rid; /**< !by_bus */
@@ -88,8 +94,8 @@ struct interrupt_block {
 
 /** What goes into a device or an IOAPIC's pin. */
 struct interrupt_message {
-    struct sluice_msi msi;
-    uint64_t ioapic; /**< redirection entry, unmasked; 0 without a route */
+    struct sluice_msi msi; /**< address 0: it depends on the route, and there is none yet */
+    uint64_t ioapic;       /**< redirection entry, unmasked; 0 without a route */
 };
 
 /** How long invalidations were waited for. Read at any time without a lock; for writers see

@@ -4,6 +4,8 @@
  */
 #include "unit/riscv/riommu.h"
 
+#include "core/doorbell.h"
+
 #define VERSION_MAJOR   1u
 #define PHYS_BITS_LEAST 32u
 #define PHYS_BITS_MOST  56u /**< what an entry can hold */
@@ -92,22 +94,66 @@ enum sluice_status riommu_capability_read(struct riommu *riommu)
     return status;
 }
 
-/* Of the widest tables there are; the first stage is preferred. */
+/* Of the widest tables there are; 0: none. */
+static unsigned second_stage_bits(const struct riommu *riommu)
+{
+    if (RIOMMU_HAS(riommu, SV57X4))
+        return 59;
+    if (RIOMMU_HAS(riommu, SV48X4))
+        return 50;
+    return RIOMMU_HAS(riommu, SV39X4) ? 41 : 0;
+}
+
+/* The first stage is preferred. */
 static unsigned iova_bits(const struct riommu *riommu)
 {
+    if (riommu->remaps)
+        return second_stage_bits(riommu);
     if (RIOMMU_HAS(riommu, SV57))
         return 56;
     if (RIOMMU_HAS(riommu, SV48))
         return 47;
     if (RIOMMU_HAS(riommu, SV39))
         return 38;
-    return RIOMMU_HAS(riommu, SV57X4) ? 59 : RIOMMU_HAS(riommu, SV48X4) ? 50 : 41;
+    return second_stage_bits(riommu);
+}
+
+/* Why interrupts cannot be remapped; NULL, and where the window is: they can. */
+static const char *remapping_obstacle(const struct riommu *riommu, sluice_phys_t *out_window)
+{
+    unsigned bits = second_stage_bits(riommu);
+    sluice_phys_t first;
+    sluice_phys_t last;
+
+    if (!RIOMMU_HAS(riommu, MSI_FLAT))
+        return "it has no MSI page tables (CAP.MSI_FLAT is 0)";
+    if (bits == 0)
+        return "MSI page tables go with a second stage, and it has none";
+    if (!host_doorbell(riommu->unit.sluice, 0, &first, &last))
+        return "the host names no interrupt files (doorbell_extent)";
+    *out_window = first & ~((uint64_t)RIOMMU_MESSAGES * SLUICE_PAGE_BYTES - 1);
+    if (*out_window >> bits != 0)
+        return "the host's interrupt files are beyond its addresses";
+    return NULL;
+}
+
+static const char *decide_remapping(struct riommu *riommu)
+{
+    const char *obstacle;
+
+    riommu->remaps = false;
+    if (riommu->unit.sluice->config.interrupts != SLUICE_INTERRUPTS_REMAPPED)
+        return NULL;
+    obstacle = remapping_obstacle(riommu, &riommu->window);
+    riommu->remaps = obstacle == NULL;
+    return obstacle;
 }
 
 void riommu_capability_publish(struct riommu *riommu)
 {
     unsigned host_bits = riommu->unit.sluice->platform.host_address_bits;
     unsigned phys_bits = riommu->capability.phys_bits;
+    const char *obstacle = decide_remapping(riommu);
 
     if (host_bits != 0 && host_bits < phys_bits)
         phys_bits = host_bits;
@@ -118,13 +164,22 @@ void riommu_capability_publish(struct riommu *riommu)
         .domains = RIOMMU_TAG_COUNT - 1, /* 0 is not given out */
         /* No register tells; a platform whose units do not snoop says so. */
         .coherent = riommu->unit.desc->coherence != SLUICE_COHERENCE_NO,
-        .pass_through = true,
+        /* Without second stage there are no MSI page tables [RISC-V IOMMU 2.1.3.5]. */
+        .pass_through = !riommu->remaps,
         .queued = true,
         .ats = RIOMMU_HAS(riommu, ATS),
         /* What is not valid is never cached [RISC-V IOMMU 2.8], and there is no window for
          * messages. */
-        .translates_messages = true,
+        .translates_messages = !riommu->remaps,
+        .interrupt_obstacle = obstacle,
+        .interrupt_files = riommu->remaps,
     };
+    if (!riommu->remaps)
+        return;
+    riommu->unit.caps.interrupt_entries = RIOMMU_MESSAGES;
+    riommu->unit.caps.interrupt_first = riommu->window;
+    riommu->unit.caps.interrupt_last =
+        riommu->window + (uint64_t)RIOMMU_MESSAGES * SLUICE_PAGE_BYTES - 1;
 }
 
 static void describe_fields(sluice_emit *emit, void *arg, uint64_t cap)

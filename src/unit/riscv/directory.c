@@ -12,52 +12,19 @@
  */
 #include "unit/riscv/riommu.h"
 
-typedef _Atomic uint64_t directory_word;
-
 static unsigned context_words(const struct riommu *riommu)
 {
     return riommu->capability.extended ? RIOMMU_CONTEXT_WORDS : RIOMMU_CONTEXT_WORDS / 2;
 }
 
-static uint64_t word_get(directory_word *word)
-{
-    /* Acquire: a table's entries are read after the entry that leads to it. */
-    return atomic_load_explicit(word, memory_order_acquire);
-}
-
-static void word_set(struct riommu *riommu, directory_word *word, uint64_t value)
-{
-    /* Release: what was stored before, tables and other words, is seen before this word. */
-    atomic_store_explicit(word, value, memory_order_release);
-    riommu_clean(riommu, (const void *)(uintptr_t)word, sizeof(*word));
-}
-
-/* A page of zeros, within the unit's reach: nothing in it is valid. */
-static bool table_make(struct riommu *riommu, struct sluice_pages *out)
-{
-    if (!host_pages_alloc(riommu->unit.sluice, 0, -1, out)) {
-        out->virt = NULL;
-        return false;
-    }
-    if (out->phys >> riommu->capability.phys_bits != 0) {
-        log_error(riommu->unit.sluice, "%s: the host's page at %#llx is beyond %u address bits",
-                  riommu->unit.name, (unsigned long long)out->phys, riommu->capability.phys_bits);
-        host_pages_free(riommu->unit.sluice, *out, 0);
-        out->virt = NULL;
-        return false;
-    }
-    riommu_clean(riommu, out->virt, SLUICE_PAGE_BYTES);
-    return true;
-}
-
 bool riommu_directory_make(struct riommu *riommu)
 {
     for (unsigned level = 0; level < RIOMMU_LEVELS; level++) {
-        if (!table_make(riommu, &riommu->top[level]))
+        if (!riommu_table_make(riommu, &riommu->top[level]))
             return false;
         if (level > 0)
-            word_set(riommu, riommu->top[level].virt,
-                     riommu_directory_entry(riommu->top[level - 1].phys));
+            riommu_word_set(riommu, riommu->top[level].virt,
+                            riommu_directory_entry(riommu->top[level - 1].phys));
     }
     return true;
 }
@@ -65,26 +32,22 @@ bool riommu_directory_make(struct riommu *riommu)
 /* Frees what an entry leads to, where it is not a top table. */
 static void table_free(struct riommu *riommu, uint64_t entry, sluice_phys_t top)
 {
-    struct sluice_pages pages = {.phys = riommu_directory_table(entry)};
-
-    if (RIOMMU_GET(DDTE_V, entry) == 0 || pages.phys == top)
-        return;
-    pages.virt = host_phys_to_virt(riommu->unit.sluice, pages.phys);
-    riommu_give_back(riommu, &pages, 0);
+    if (RIOMMU_GET(DDTE_V, entry) != 0 && riommu_directory_table(entry) != top)
+        riommu_table_free(riommu, entry);
 }
 
-static void level1_free(struct riommu *riommu, directory_word *table)
+static void level1_free(struct riommu *riommu, riommu_word *table)
 {
     for (unsigned i = 0; i < SLUICE_PAGE_BYTES / sizeof(*table); i++)
-        table_free(riommu, word_get(&table[i]), riommu->top[0].phys);
+        table_free(riommu, riommu_word_get(&table[i]), riommu->top[0].phys);
 }
 
 void riommu_directory_free(struct riommu *riommu)
 {
-    directory_word *root = riommu->top[2].virt;
+    riommu_word *root = riommu->top[2].virt;
 
     for (unsigned i = 0; root != NULL && i < SLUICE_PAGE_BYTES / sizeof(*root); i++) {
-        uint64_t entry = word_get(&root[i]);
+        uint64_t entry = riommu_word_get(&root[i]);
 
         if (RIOMMU_GET(DDTE_V, entry) == 0)
             continue;
@@ -139,47 +102,33 @@ enum sluice_status riommu_directory_on(struct riommu *riommu)
 
 /* ---- contexts ---- */
 
-/* The table below an entry, made if need be; NULL: there is none. An entry that was not valid is
- * cached nowhere [RISC-V IOMMU 6.3.8]. */
-static directory_word *step(struct riommu *riommu, directory_word *slot, bool make)
-{
-    uint64_t entry = word_get(slot);
-    struct sluice_pages table;
-
-    if (RIOMMU_GET(DDTE_V, entry) != 0)
-        return host_phys_to_virt(riommu->unit.sluice, riommu_directory_table(entry));
-    if (!make || !table_make(riommu, &table))
-        return NULL;
-    word_set(riommu, slot, riommu_directory_entry(table.phys));
-    return table.virt;
-}
-
 /* Where a device's context is; NULL: there is no table for it (yet). */
-static directory_word *context_at(struct riommu *riommu, uint32_t device, bool make)
+static riommu_word *context_at(struct riommu *riommu, uint32_t device, bool make)
 {
     bool extended = riommu->capability.extended;
-    directory_word *table = riommu->top[2].virt;
+    riommu_word *table = riommu->top[2].virt;
 
     for (unsigned level = RIOMMU_LEVELS - 1; level > 0 && table != NULL; level--)
-        table = step(riommu, &table[riommu_directory_index(extended, level, device)], make);
+        table = riommu_table_below(riommu, &table[riommu_directory_index(extended, level, device)],
+                                   make);
     if (table == NULL)
         return NULL;
     return table +
            (size_t)(device & ((1u << riommu_leaf_bits(extended)) - 1)) * context_words(riommu);
 }
 
-static bool in_reach(const struct riommu *riommu, uint32_t device)
+bool riommu_in_reach(const struct riommu *riommu, uint32_t device)
 {
     unsigned bits = riommu->levels != 0 ? bits_of(riommu, riommu->levels) : RIOMMU_DEVICE_BITS_MAX;
 
     return device >> bits == 0;
 }
 
-static void context_get(struct riommu *riommu, directory_word *at, struct riommu_context *out)
+static void context_get(struct riommu *riommu, riommu_word *at, struct riommu_context *out)
 {
     *out = riommu_context_blocked();
     for (unsigned i = 0; i < context_words(riommu); i++)
-        out->word[i] = word_get(&at[i]);
+        out->word[i] = riommu_word_get(&at[i]);
 }
 
 static bool is_valid(const struct riommu_context *context)
@@ -197,69 +146,24 @@ static unsigned difference(const struct riommu_context *one, const struct riommu
     return count;
 }
 
-static void context_block(struct riommu *riommu, directory_word *at)
+static void context_block(struct riommu *riommu, riommu_word *at)
 {
-    word_set(riommu, &at[RIOMMU_WORD_TC], 0);
+    riommu_word_set(riommu, &at[RIOMMU_WORD_TC], 0);
 }
 
 /* All other words before the one that makes them count. */
-static void context_fill(struct riommu *riommu, directory_word *at, const struct riommu_context *to)
+static void context_fill(struct riommu *riommu, riommu_word *at, const struct riommu_context *to)
 {
     for (unsigned i = context_words(riommu) - 1; i > RIOMMU_WORD_TC; i--)
-        word_set(riommu, &at[i], to->word[i]);
-    word_set(riommu, &at[RIOMMU_WORD_TC], to->word[RIOMMU_WORD_TC]);
-}
-
-/* ---- device TLBs ---- */
-
-static struct riommu_ats *ats_find(struct riommu *riommu, const struct source *source)
-{
-    list_for_each(node, &riommu->ats)
-    {
-        struct riommu_ats *ats = container_of(node, struct riommu_ats, node);
-
-        if (ats->device == source->id && ats->link == source->link)
-            return ats;
-    }
-    return NULL;
-}
-
-static void ats_add(struct riommu *riommu, struct riommu_ats *ats)
-{
-    sluice_irqstate_t irq = sluice_spin_lock(&riommu->ring.lock);
-
-    list_append(&riommu->ats, &ats->node);
-    sluice_spin_unlock(&riommu->ring.lock, irq);
-}
-
-static void ats_remove(struct riommu *riommu, struct riommu_ats *ats)
-{
-    sluice_irqstate_t irq;
-
-    if (ats == NULL)
-        return;
-    irq = sluice_spin_lock(&riommu->ring.lock);
-    list_remove(&ats->node);
-    sluice_spin_unlock(&riommu->ring.lock, irq);
-    host_free(riommu->unit.sluice, ats, sizeof(*ats));
-}
-
-void riommu_ats_forget(struct riommu *riommu, const struct domain_link *link)
-{
-    list_for_each_safe(node, &riommu->ats)
-    {
-        struct riommu_ats *ats = container_of(node, struct riommu_ats, node);
-
-        if (ats->link == link)
-            ats_remove(riommu, ats);
-    }
+        riommu_word_set(riommu, &at[i], to->word[i]);
+    riommu_word_set(riommu, &at[RIOMMU_WORD_TC], to->word[RIOMMU_WORD_TC]);
 }
 
 /* ---- attaching ---- */
 
 /* Old context to new one, with the unit running. */
 static enum sluice_status context_switch(struct riommu *riommu, struct source *source,
-                                         directory_word *at, const struct riommu_context *to,
+                                         riommu_word *at, const struct riommu_context *to,
                                          bool had_ats)
 {
     struct riommu_context old;
@@ -278,7 +182,7 @@ static enum sluice_status context_switch(struct riommu *riommu, struct source *s
     return riommu_invalidate_device(riommu, source->id, &old, had_ats);
 }
 
-static enum sluice_status move(struct riommu *riommu, struct source *source, directory_word *at,
+static enum sluice_status move(struct riommu *riommu, struct source *source, riommu_word *at,
                                const struct riommu_context *to, bool had_ats)
 {
     struct riommu_context old;
@@ -302,28 +206,80 @@ static enum sluice_status move(struct riommu *riommu, struct source *source, dir
     return context_switch(riommu, source, at, to, had_ats);
 }
 
-static enum sluice_status attach_at(struct riommu *riommu, struct source *source,
-                                    directory_word *at, struct domain_link *to, bool ats)
+enum sluice_status riommu_context_lead(struct riommu *riommu, const struct riommu_device *device)
 {
-    struct riommu_ats *old_ats = ats_find(riommu, source);
-    const struct riommu_context want = riommu_context_for(to, ats);
-    enum sluice_status status;
+    const struct riommu_context nothing = riommu_context_blocked();
+    riommu_word *at = context_at(riommu, device->id, false);
+    struct riommu_context context;
 
-    if (ats) {
-        struct riommu_ats *new_ats = host_alloc(riommu->unit.sluice, sizeof(*new_ats));
+    if (at == NULL)
+        return SLUICE_OK;
+    context_get(riommu, at, &context);
+    if (!is_valid(&context))
+        return SLUICE_OK;
+    /* Where the window is stands there always: one word changes. */
+    riommu_messages_put(riommu, device->messages, &context);
+    riommu_word_set(riommu, &at[RIOMMU_WORD_MSIPTP], context.word[RIOMMU_WORD_MSIPTP]);
+    if (!riommu->unit.started)
+        return SLUICE_OK;
+    return riommu_invalidate_device(riommu, device->id, &nothing, false);
+}
 
-        if (new_ats == NULL)
-            return SLUICE_ERR_NO_MEMORY;
-        *new_ats = (struct riommu_ats){.link = to, .device = source->id};
-        ats_add(riommu, new_ats);
-    }
-    status = move(riommu, source, at, &want, old_ats != NULL);
-    ats_remove(riommu, old_ats);
+/* Who invalidations of its new link have to name; *out NULL: nobody. */
+static enum sluice_status user_make(struct riommu *riommu, const struct source *source,
+                                    const struct domain_link *to,
+                                    const struct riommu_device *device, struct riommu_user **out)
+{
+    struct riommu_user user = {
+        .link = to,
+        .device = source->id,
+        .pasid = SLUICE_NO_PASID,
+        .tlb = to != NULL && to->pt != NULL && source->ats_enabled && riommu->unit.caps.ats,
+    };
+
+    *out = NULL;
+    if (to != NULL && riommu->remaps)
+        user.tag = (struct riommu_tag){.second = true, .id = device->tag};
+    if (!user.tlb && user.tag.id == 0)
+        return SLUICE_OK;
+    return riommu_user_add(riommu, &user, out) ? SLUICE_OK : SLUICE_ERR_NO_MEMORY;
+}
+
+static enum sluice_status attach_at(struct riommu *riommu, struct source *source, riommu_word *at,
+                                    struct domain_link *to, struct riommu_device *device)
+{
+    struct riommu_user *old = riommu_user_find(riommu, source->id, SLUICE_NO_PASID, source->link);
+    struct riommu_user *new = NULL;
+    struct riommu_context want;
+    enum sluice_status status = user_make(riommu, source, to, device, &new);
+
+    if (status != SLUICE_OK)
+        return status;
+    want = riommu_context_for(riommu, to, device, new != NULL &&new->tlb);
+    status = move(riommu, source, at, &want, old != NULL && old->tlb);
+    riommu_user_remove(riommu, old);
     if (status != SLUICE_OK) {
         context_block(riommu, at);
         unit_degrade(&riommu->unit, "device %#x could not be moved and is blocked",
                      (unsigned)source->id);
+        if (device != NULL)
+            device->in_doubt = true;
     }
+    return status;
+}
+
+/* A device that has a tag of its own is known from its first attachment on. */
+static enum sluice_status attach_known(struct riommu *riommu, struct source *source,
+                                       riommu_word *at, struct domain_link *to)
+{
+    struct riommu_device *device = riommu_device_find(riommu, source->id);
+    enum sluice_status status = SLUICE_OK;
+
+    if (to != NULL && riommu->remaps)
+        status = riommu_device_get(riommu, source->id, &device);
+    if (status == SLUICE_OK)
+        status = attach_at(riommu, source, at, to, device);
+    riommu_device_settle(riommu, device);
     return status;
 }
 
@@ -331,12 +287,11 @@ enum sluice_status riommu_attach(struct unit *unit, struct source *source, uint3
                                  struct domain_link *to)
 {
     struct riommu *riommu = riommu_of(unit);
-    bool ats = to != NULL && to->pt != NULL && source->ats_enabled && unit->caps.ats;
-    directory_word *at;
+    riommu_word *at;
 
     if (pasid != SLUICE_NO_PASID)
         return SLUICE_ERR_UNSUPPORTED;
-    if (!in_reach(riommu, source->id)) {
+    if (!riommu_in_reach(riommu, source->id)) {
         if (to == NULL)
             return SLUICE_OK; /* no entry: blocked already */
         log_error(unit->sluice, "%s: device %#x is beyond the device directory", unit->name,
@@ -346,5 +301,5 @@ enum sluice_status riommu_attach(struct unit *unit, struct source *source, uint3
     at = context_at(riommu, source->id, to != NULL);
     if (at == NULL)
         return to == NULL ? SLUICE_OK : SLUICE_ERR_NO_MEMORY;
-    return attach_at(riommu, source, at, to, ats);
+    return attach_known(riommu, source, at, to);
 }

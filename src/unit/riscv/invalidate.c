@@ -4,6 +4,9 @@
  */
 #include "unit/riscv/riommu.h"
 
+/** Users of a link that are named one by one; with more, everything of every guest goes. */
+#define USERS_NAMED 8u
+
 /*
  * Device TLBs after the unit's own: in another order, a device could be given the old translation
  * again [RISC-V IOMMU 6.3.7]. Only an IOFENCE.C keeps commands in order.
@@ -14,11 +17,11 @@ static void add_device_tlbs(struct unit_ring_batch *batch, struct riommu *riommu
     const struct pt_gather *gather = invalidation->gather;
 
     unit_ring_add(batch, riommu_fence());
-    list_for_each(node, &riommu->ats)
+    list_for_each(node, &riommu->users)
     {
-        const struct riommu_ats *ats = container_of(node, struct riommu_ats, node);
+        const struct riommu_user *ats = container_of(node, struct riommu_user, node);
 
-        if (ats->link != invalidation->link)
+        if (ats->link != invalidation->link || !ats->tlb)
             continue;
         if (gather == NULL || gather->count == 0) {
             unit_ring_add(batch, riommu_ats_invalidate(ats->device, 0, RIOMMU_EVERYTHING_LG2));
@@ -34,6 +37,38 @@ static void add_device_tlbs(struct unit_ring_batch *batch, struct riommu *riommu
     }
 }
 
+static void add_plan(struct unit_ring_batch *batch, struct riommu_tag tag,
+                     const struct riommu_plan *plan)
+{
+    if (plan->whole)
+        unit_ring_add(batch, riommu_invalidate_tag(tag));
+    for (unsigned i = 0; i < plan->count; i++)
+        unit_ring_add(batch, riommu_invalidate_block(tag, &plan->blocks[i]));
+}
+
+/* The same under the tag of each device that uses the link. */
+static void add_users(struct unit_ring_batch *batch, struct riommu *riommu,
+                      const struct domain_link *link, const struct riommu_plan *plan)
+{
+    unsigned users = 0;
+
+    list_for_each(node, &riommu->users)
+    {
+        users += container_of(node, struct riommu_user, node)->link == link;
+    }
+    if (users > USERS_NAMED) {
+        unit_ring_add(batch, riommu_invalidate_all(true));
+        return;
+    }
+    list_for_each(node, &riommu->users)
+    {
+        const struct riommu_user *user = container_of(node, struct riommu_user, node);
+
+        if (user->link == link)
+            add_plan(batch, user->tag, plan);
+    }
+}
+
 enum sluice_status riommu_invalidate_submit(struct unit *unit,
                                             const struct unit_invalidation *invalidation,
                                             struct unit_ticket *out_ticket)
@@ -42,19 +77,17 @@ enum sluice_status riommu_invalidate_submit(struct unit *unit,
     const struct domain_link *link = invalidation->link;
     struct unit_ring_batch batch;
     struct riommu_plan plan;
-    struct riommu_tag tag;
 
     *out_ticket = (struct unit_ticket){.since_ns = 0};
     /* Not started: nothing walks our tables, and start invalidates everything. */
     if (!unit->started || link->pt == NULL)
         return SLUICE_OK;
-    tag = riommu_tag_of(link);
     riommu_plan_make(invalidation->gather, RIOMMU_HAS(riommu, S), RIOMMU_HAS(riommu, NL), &plan);
     unit_ring_begin(&riommu->ring, &batch);
-    if (plan.whole)
-        unit_ring_add(&batch, riommu_invalidate_tag(tag));
-    for (unsigned i = 0; i < plan.count; i++)
-        unit_ring_add(&batch, riommu_invalidate_block(tag, &plan.blocks[i]));
+    if (riommu->remaps)
+        add_users(&batch, riommu, link, &plan);
+    else
+        add_plan(&batch, riommu_tag_of(link), &plan);
     /* Acquire: pairs with source_switch_locked, which counts before it lets the unit walk. */
     if (atomic_load_explicit(&link->ats_sources, memory_order_acquire) > 0)
         add_device_tlbs(&batch, riommu, invalidation);
@@ -125,10 +158,40 @@ enum sluice_status riommu_invalidate_device(struct riommu *riommu, uint32_t devi
 
     unit_ring_begin(&riommu->ring, &batch);
     unit_ring_add(&batch, riommu_forget_device(device));
+    /* Else the unit could walk with the old context once more, after what it had walked before was
+     * dropped: a device's own tag stays in use. Only an IOFENCE.C keeps commands in order. */
+    if (riommu->remaps)
+        unit_ring_add(&batch, riommu_fence());
     add_translations_of(&batch, old);
     if (device_tlb) {
         unit_ring_add(&batch, riommu_fence());
         unit_ring_add(&batch, riommu_ats_invalidate(device, 0, RIOMMU_EVERYTHING_LG2));
+    }
+    return finish(&batch);
+}
+
+enum sluice_status riommu_invalidate_messages(struct riommu *riommu,
+                                              const struct riommu_messages *messages,
+                                              uint32_t first, uint32_t count)
+{
+    struct unit_ring_batch batch;
+
+    unit_ring_begin(&riommu->ring, &batch);
+    list_for_each(node, &riommu->devices)
+    {
+        const struct riommu_device *device = container_of(node, struct riommu_device, node);
+        const struct riommu_tag tag = {.second = true, .id = device->tag};
+
+        if (device->messages != messages)
+            continue;
+        if (count > RIOMMU_PLAN_MAX)
+            unit_ring_add(&batch, riommu_invalidate_tag(tag));
+        for (uint32_t i = 0; i < count && count <= RIOMMU_PLAN_MAX; i++) {
+            const struct riommu_block page = {
+                .address = riommu->window + ((uint64_t)(first + i) << SLUICE_PAGE_LG2), .lg2 = 12};
+
+            unit_ring_add(&batch, riommu_invalidate_block(tag, &page));
+        }
     }
     return finish(&batch);
 }

@@ -8,6 +8,9 @@
  * comes back only after the unit confirmed that nothing is cached with it; else it is lost for
  * good. ID 0 is given to nobody.
  *
+ * Where interrupts are remapped, each device has a GSCID of its own instead, since MSI page tables
+ * are cached with it, and there is only the second stage, which they need [RISC-V IOMMU 2.1.3.5].
+ *
  * A first stage sign-extends its input, so domains have the lower half of it. The root of a second
  * stage is 16 KiB, however narrow the domain.
  */
@@ -60,7 +63,7 @@ static uint64_t page_sizes_of(unsigned levels)
 static const struct pt_format *format_for(const struct riommu *riommu,
                                           const struct pt_format *wanted)
 {
-    bool first = levels_for(riommu, false, 64) != 0;
+    bool first = !riommu->remaps && levels_for(riommu, false, 64) != 0;
     bool second = levels_for(riommu, true, 64) != 0;
 
     if (wanted == NULL)
@@ -122,8 +125,11 @@ struct riommu_tag riommu_tag_of(const struct domain_link *link)
                                .id = link->tag};
 }
 
-struct riommu_context riommu_context_for(const struct domain_link *link, bool ats)
+struct riommu_context riommu_context_for(const struct riommu *riommu,
+                                         const struct domain_link *link,
+                                         const struct riommu_device *device, bool ats)
 {
+    struct riommu_context context;
     struct riommu_walk walk;
 
     if (link == NULL)
@@ -132,8 +138,13 @@ struct riommu_context riommu_context_for(const struct domain_link *link, bool at
         return riommu_context_pass();
     walk = (struct riommu_walk){
         .root = link->pt->root_phys, .levels = link->pt->config.levels, .tag = link->tag};
-    return is_second(link->pt->format) ? riommu_context_second(&walk, ats)
-                                       : riommu_context_first(&walk, ats);
+    if (riommu->remaps)
+        walk.tag = device->tag;
+    context = is_second(link->pt->format) ? riommu_context_second(&walk, ats)
+                                          : riommu_context_first(&walk, ats);
+    if (riommu->remaps)
+        riommu_messages_put(riommu, device->messages, &context);
+    return context;
 }
 
 /* ---- tags ---- */
@@ -144,7 +155,7 @@ static bool tag_used(const struct riommu *riommu, uint32_t tag)
 }
 
 /* Next fit, so that an ID rests as long as possible before it is used again. */
-static bool tag_take(struct riommu *riommu, uint32_t *out_tag)
+bool riommu_tag_take(struct riommu *riommu, uint32_t *out_tag)
 {
     for (uint32_t i = 0; i < RIOMMU_TAG_COUNT; i++) {
         uint32_t tag = (riommu->tag_next + i) % RIOMMU_TAG_COUNT;
@@ -159,7 +170,7 @@ static bool tag_take(struct riommu *riommu, uint32_t *out_tag)
     return false;
 }
 
-static void tag_release(struct riommu *riommu, uint32_t tag)
+void riommu_tag_release(struct riommu *riommu, uint32_t tag)
 {
     riommu->tags[tag / RIOMMU_TAG_WORD_BITS] &= ~(1u << tag % RIOMMU_TAG_WORD_BITS);
 }
@@ -173,7 +184,9 @@ enum sluice_status riommu_link_open(struct unit *unit, struct domain_link *link)
         return SLUICE_OK; /* nothing is cached for what is not translated */
     if (!can_walk(riommu, link->pt))
         return SLUICE_ERR_UNSUPPORTED;
-    return tag_take(riommu, &link->tag) ? SLUICE_OK : SLUICE_ERR_NO_SPACE;
+    if (riommu->remaps)
+        return SLUICE_OK; /* devices have tags */
+    return riommu_tag_take(riommu, &link->tag) ? SLUICE_OK : SLUICE_ERR_NO_SPACE;
 }
 
 enum sluice_status riommu_link_close(struct unit *unit, struct domain_link *link)
@@ -185,14 +198,14 @@ enum sluice_status riommu_link_close(struct unit *unit, struct domain_link *link
 
     if (status == SLUICE_OK)
         status = riommu_invalidate_wait(unit, &ticket);
-    riommu_ats_forget(riommu, link);
-    if (link->pt == NULL)
+    riommu_users_forget(riommu, link);
+    if (link->pt == NULL || riommu->remaps)
         return status;
     if (status != SLUICE_OK) {
         log_error(unit->sluice, "%s: ID %u is not used again: its translations may live on",
                   unit->name, (unsigned)link->tag);
         return status;
     }
-    tag_release(riommu, link->tag);
+    riommu_tag_release(riommu, link->tag);
     return SLUICE_OK;
 }

@@ -73,7 +73,8 @@ static bool allocate(struct riommu *riommu)
            within_reach(riommu, &riommu->ring.pages) &&
            within_reach(riommu, &riommu->ring.status) &&
            within_reach(riommu, &riommu->faults.pages) &&
-           within_reach(riommu, &riommu->requests.pages) && riommu_directory_make(riommu);
+           within_reach(riommu, &riommu->requests.pages) && riommu_messages_prepare(riommu) &&
+           riommu_directory_make(riommu);
 }
 
 void riommu_give_back(struct riommu *riommu, struct sluice_pages *pages, unsigned order)
@@ -95,11 +96,8 @@ static void riommu_release(struct unit *unit)
     struct riommu *riommu = riommu_of(unit);
     struct sluice *sluice = unit->sluice;
 
-    list_for_each_safe(node, &riommu->ats)
-    {
-        list_remove(node);
-        host_free(sluice, container_of(node, struct riommu_ats, node), sizeof(struct riommu_ats));
-    }
+    riommu_devices_release(riommu);
+    riommu_messages_release(riommu);
     riommu_event_remove(riommu);
     riommu_directory_free(riommu);
     riommu_give_back(riommu, &riommu->ring.pages, 0);
@@ -140,7 +138,9 @@ static enum sluice_status riommu_probe(struct sluice *sluice, const struct platf
     riommu->unit.ops = &riommu_unit_ops;
     riommu->unit.desc = desc;
     riommu->tag_next = 1;
-    list_init(&riommu->ats);
+    list_init(&riommu->users);
+    list_init(&riommu->devices);
+    list_init(&riommu->messages);
     list_init(&riommu->unit.node);
     name_unit(sluice, riommu);
     if (sluice->config.avoid_queues)
@@ -181,5 +181,10 @@ const struct unit_ops riommu_unit_ops = {
     .invalidate_submit = riommu_invalidate_submit,
     .invalidate_wait = riommu_invalidate_wait,
     .faults_drain = riommu_faults_drain,
+    .interrupt_alloc = riommu_interrupt_alloc,
+    .interrupt_write = riommu_interrupt_write,
+    .interrupt_free = riommu_interrupt_free,
+    .interrupt_message = riommu_interrupt_message,
+    .interrupt_count = riommu_interrupt_count,
     .describe = riommu_describe,
 };

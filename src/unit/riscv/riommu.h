@@ -5,13 +5,14 @@
  * Locks, in order: sluice->lock (held by callers of most operations) > ring.lock. log_lock is taken
  * with none of them held by this driver and takes none.
  *
- *   ring.lock  the command queue and its records, CQCSR, the list of sources with device TLBs
+ *   ring.lock  the command queue and its records, CQCSR, the list of users
  *   log_lock   the fault queue and the page request queue, FQCSR and PQCSR; never held while a
  * fault is delivered
  */
 #ifndef SLUICE_UNIT_RISCV_RIOMMU_H
 #define SLUICE_UNIT_RISCV_RIOMMU_H
 
+#include "unit/index.h"
 #include "unit/ring.h"
 #include "unit/riscv/command.h"
 #include "unit/riscv/context.h"
@@ -27,6 +28,8 @@
 /** PSCIDs have 20 bits and GSCIDs 16: one set of IDs serves as either. */
 #define RIOMMU_TAG_COUNT     0x10000u
 #define RIOMMU_TAG_WORD_BITS 32u
+/** Entries of an MSI page table: what a page holds, and all that some units take (QEMU's). */
+#define RIOMMU_MESSAGES 256u
 
 /** What hardware says, in the words the driver decides with. */
 struct riommu_capability {
@@ -45,11 +48,38 @@ struct riommu_queue {
     uint64_t seen;
 };
 
-/** A source with a device TLB, guarded by ring.lock. */
-struct riommu_ats {
+/** A word of a table, which the unit reads while it changes. */
+typedef _Atomic uint64_t riommu_word;
+
+/**
+ * Somebody whom the invalidations of a link have to name: for its device TLB, or since it has a tag
+ * of its own. Guarded by ring.lock.
+ */
+struct riommu_user {
     struct list_node node;
     const struct domain_link *link;
     uint32_t device;
+    uint32_t pasid;        /**< or SLUICE_NO_PASID */
+    struct riommu_tag tag; /**< where interrupts are remapped */
+    bool tlb;              /**< it has a device TLB */
+};
+
+/** A table of MSI entries; see message.c. */
+struct riommu_messages {
+    struct list_node node;
+    struct sluice_pages pages;
+    struct unit_index index;
+    uint32_t kept; /**< of its numbers: never given out */
+    bool in_doubt; /**< the unit may still read it, whatever its device contexts say */
+};
+
+/** What a device has beside its context; guarded by sluice->lock. */
+struct riommu_device {
+    struct list_node node;
+    uint32_t id;
+    uint32_t tag;                     /**< where interrupts are remapped: its GSCID */
+    struct riommu_messages *messages; /**< NULL: it may send none */
+    bool in_doubt; /**< an invalidation for it was lost: its tag is used for nothing else */
 };
 
 struct riommu {
@@ -62,7 +92,7 @@ struct riommu {
     struct unit_ring ring;
     uint32_t cqcsr;    /**< enables, as last written */
     uint64_t error_at; /**< position of the last error of the queue; UINT64_MAX: none */
-    struct list_node ats;
+    struct list_node users;
 
     struct sluice_spinlock log_lock;
     struct riommu_queue faults;
@@ -73,6 +103,13 @@ struct riommu {
     unsigned before; /**< DDTP.MODE as found: what is restored when the unit is stopped */
     uint32_t *tags;  /**< bit set: in use or must not be used */
     uint32_t tag_next;
+
+    struct list_node devices;  /**< struct riommu_device */
+    bool remaps;               /**< interrupts go through MSI page tables */
+    sluice_phys_t window;      /**< remaps: where messages go, RIOMMU_MESSAGES pages */
+    struct sluice_pages files; /**< remaps: see message.c */
+    struct sluice_pages empty; /**< remaps: the table of devices that have none */
+    struct list_node messages; /**< struct riommu_messages */
 
     bool has_event;
     bool wired;
@@ -177,6 +214,57 @@ enum sluice_status riommu_invalidate_device(struct riommu *riommu, uint32_t devi
                                             const struct riommu_context *old, bool device_tlb);
 struct riommu_tag riommu_tag_of(const struct domain_link *link);
 
+/** The entry of an MSI page table that was changed, or several from `first` on. */
+enum sluice_status riommu_invalidate_messages(struct riommu *riommu,
+                                              const struct riommu_messages *messages,
+                                              uint32_t first, uint32_t count);
+
+/* table.c */
+uint64_t riommu_word_get(riommu_word *word);
+/** A store that is seen after all before it. */
+void riommu_word_set(struct riommu *riommu, riommu_word *word, uint64_t value);
+/** A page of zeros, within the unit's reach: nothing in it is valid. */
+bool riommu_table_make(struct riommu *riommu, struct sluice_pages *out);
+/** The table that an entry leads to, made if need be; NULL: there is none. */
+riommu_word *riommu_table_below(struct riommu *riommu, riommu_word *slot, bool make);
+/** Frees what a valid entry leads to, or counts it as withheld. */
+void riommu_table_free(struct riommu *riommu, uint64_t entry);
+
+/* device.c */
+struct riommu_user *riommu_user_find(struct riommu *riommu, uint32_t device, uint32_t pasid,
+                                     const struct domain_link *link);
+/** False without memory. */
+bool riommu_user_add(struct riommu *riommu, const struct riommu_user *what,
+                     struct riommu_user **out);
+/** @param user  may be NULL */
+void riommu_user_remove(struct riommu *riommu, struct riommu_user *user);
+/** Drops what an attach that failed left of a link's users: the link goes away. */
+void riommu_users_forget(struct riommu *riommu, const struct domain_link *link);
+struct riommu_device *riommu_device_find(struct riommu *riommu, uint32_t id);
+/** Finds it or makes it. Returns OK; NO_MEMORY; NO_SPACE (no tag is free). */
+enum sluice_status riommu_device_get(struct riommu *riommu, uint32_t id,
+                                     struct riommu_device **out);
+/** Forgets it when nothing is left of it; NULL is nothing. */
+void riommu_device_settle(struct riommu *riommu, struct riommu_device *device);
+void riommu_devices_release(struct riommu *riommu);
+
+/* message.c */
+/** Allocates what remapping needs before there is a device. */
+bool riommu_messages_prepare(struct riommu *riommu);
+void riommu_messages_release(struct riommu *riommu);
+/** The window as a device context has it; `messages` NULL: nothing may be sent. */
+void riommu_messages_put(const struct riommu *riommu, const struct riommu_messages *messages,
+                         struct riommu_context *context);
+enum sluice_status riommu_interrupt_alloc(struct unit *unit, struct interrupt_block *block);
+enum sluice_status riommu_interrupt_write(struct unit *unit, const struct interrupt_block *block,
+                                          unsigned index,
+                                          const struct sluice_interrupt_route *route);
+enum sluice_status riommu_interrupt_free(struct unit *unit, struct interrupt_block *block);
+void riommu_interrupt_message(struct unit *unit, const struct interrupt_block *block,
+                              unsigned index, const struct sluice_interrupt_route *route,
+                              struct interrupt_message *out);
+void riommu_interrupt_count(struct unit *unit, struct sluice_interrupt_info *info);
+
 /* directory.c */
 /** Makes the directory, in which everybody is blocked. */
 bool riommu_directory_make(struct riommu *riommu);
@@ -186,15 +274,24 @@ void riommu_directory_free(struct riommu *riommu);
 enum sluice_status riommu_directory_on(struct riommu *riommu);
 enum sluice_status riommu_attach(struct unit *unit, struct source *source, uint32_t pasid,
                                  struct domain_link *to);
-/** Drops what an attach that failed left of the link's device TLBs: the link goes away. */
-void riommu_ats_forget(struct riommu *riommu, const struct domain_link *link);
+bool riommu_in_reach(const struct riommu *riommu, uint32_t device);
+/** Has the context of a device, if it is valid, lead to the device's MSI page table as it is now.
+ * Returns OK; TIMEOUT; HARDWARE (the unit may use the old one). */
+enum sluice_status riommu_context_lead(struct riommu *riommu, const struct riommu_device *device);
 
 /* link.c */
 enum sluice_status riommu_geometry(struct unit *unit, struct pt_config *config);
 enum sluice_status riommu_link_open(struct unit *unit, struct domain_link *link);
 enum sluice_status riommu_link_close(struct unit *unit, struct domain_link *link);
-/** The context of a device that belongs to the link; NULL: blocked. */
-struct riommu_context riommu_context_for(const struct domain_link *link, bool ats);
+/**
+ * The context of a device that belongs to the link; NULL: blocked.
+ * @param device  what is kept of it; NULL: nothing
+ */
+struct riommu_context riommu_context_for(const struct riommu *riommu,
+                                         const struct domain_link *link,
+                                         const struct riommu_device *device, bool ats);
+bool riommu_tag_take(struct riommu *riommu, uint32_t *out_tag);
+void riommu_tag_release(struct riommu *riommu, uint32_t tag);
 
 /* log.c */
 /** Turns the queues on, empty. Returns as in control.c. */
