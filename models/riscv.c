@@ -25,6 +25,7 @@ struct riscv_model_config riscv_model_defaults(void)
         .sv57x4 = true,
         .extended = true,
         .mrif = true,
+        .processes = 7,
         .coherent = true,
         .igs = 2,
         .version = 0x10,
@@ -74,7 +75,8 @@ static uint64_t capabilities(const struct riscv_model_config *config)
            (uint64_t)config->extended << 22 | (uint64_t)(config->extended && config->mrif) << 23 |
            (uint64_t)config->ats << 25 | (uint64_t)config->both_orders << 27 |
            (uint64_t)config->igs << 28 | (uint64_t)config->pas << 32 |
-           (uint64_t)config->nonleaf << 42 | (uint64_t)config->ranges << 43;
+           (uint64_t)config->processes << 38 | (uint64_t)config->nonleaf << 42 |
+           (uint64_t)config->ranges << 43;
 }
 
 void riscv_model_reset(struct riscv_model *unit)
@@ -98,6 +100,7 @@ void riscv_model_reset(struct riscv_model *unit)
     memset(unit->csr_left, 0, sizeof(unit->csr_left));
     unit->unordered = unit->atc_failed = false;
     unit->context_count = unit->directory_count = unit->tlb_count = unit->message_count = 0;
+    unit->process_count = unit->pdt_count = 0;
     riscv_unlock(unit);
 }
 
@@ -182,6 +185,7 @@ void riscv_model_evict(struct riscv_model *unit)
 {
     riscv_lock(unit);
     unit->tlb_count = unit->context_count = unit->directory_count = unit->message_count = 0;
+    unit->process_count = unit->pdt_count = 0;
     riscv_unlock(unit);
 }
 

@@ -9,12 +9,11 @@
  *     unit = riscv_model_create(host, &config);        // registers appear at config.base
  *     ... software programs it through the host's hooks; device IDs are requester IDs ...
  *
- * The caches are real and never forget on their own: device contexts, directory entries that lead
- * to them, translations in pieces of 4 KiB and pointers to tables by PSCID or GSCID, MSI entries by
- * GSCID, stay until a
- * command with sufficient reach drops them, also while the unit is off; so a missing or too narrow
- * one shows as DMA to the old page. What is not valid is never cached. What software does against
- * the specification is recorded with model_host_violate.
+ * The caches are real and never forget on their own: device and process contexts, directory entries
+ * that lead to them, translations in pieces of 4 KiB and pointers to tables by PSCID or GSCID, MSI
+ * entries by GSCID, stay until a command with sufficient reach drops them, also while the unit is
+ * off; so a missing or too narrow one shows as DMA to the old page. What is not valid is never
+ * cached. What software does against the specification is recorded with model_host_violate.
  *
  * Each unit has one lock; all functions may be called from any thread.
  */
@@ -40,6 +39,7 @@ struct riscv_model_config {
     bool sv39x4, sv48x4, sv57x4; /**< true */
     bool extended;               /**< MSI_FLAT; true */
     bool mrif;                   /**< MSI_MRIF; true */
+    unsigned processes;          /**< bits 0 to 2: PD8, PD17, PD20; 7 */
     bool ats;
     bool ranges;            /**< CAP.S */
     bool nonleaf;           /**< CAP.NL */
@@ -84,8 +84,9 @@ void riscv_model_log(struct riscv_model *unit, const uint64_t record[4]);
 
 /** What was done, for tests that count. */
 struct riscv_model_stats {
-    uint64_t doorbells, commands, fences, inval_ddt, inval_ddt_all, inval_address, inval_range,
-        inval_tag, inval_all, atc, responses;
+    uint64_t doorbells, commands, fences, inval_ddt, inval_ddt_all, inval_pdt, inval_address,
+        inval_range, inval_tag, inval_all, atc, responses;
+    uint64_t atc_pasid; /**< of atc: with a PASID */
     uint64_t walks, hits, faults, faults_lost, interrupts;
     uint64_t passed;  /**< accesses that got by while DDTP was bare */
     uint64_t notices; /**< of interrupt files in memory */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The inside of the RISC-V IOMMU model: riscv.c (life), riscv_registers.c, riscv_queue.c (commands,
- * faults, interrupts), riscv_walk.c (contexts, translation), riscv_msi.c. All of it runs with the
- * unit locked.
+ * faults, interrupts), riscv_walk.c (contexts, translation), riscv_process.c, riscv_msi.c. All of
+ * it runs with the unit locked.
  */
 #ifndef MODELS_RISCV_INTERNAL_H
 #define MODELS_RISCV_INTERNAL_H
@@ -63,7 +63,10 @@ enum {
     CAUSE_MSI_LOAD = 261,
     CAUSE_MSI_INVALID,
     CAUSE_MSI_BAD,
-    CAUSE_MRIF
+    CAUSE_MRIF,
+    CAUSE_PDT_LOAD,
+    CAUSE_PDT_INVALID,
+    CAUSE_PDT_BAD
 };
 
 #define TLB_MAX       4096u
@@ -78,10 +81,17 @@ struct riscv_context {
     uint64_t word[8];
 };
 
+/** A valid process context. */
+struct riscv_process {
+    uint32_t device, process;
+    uint64_t ta, fsc;
+};
+
 /** A directory entry that leads to a table. */
 struct riscv_directory {
+    uint32_t device; /**< of a process directory: whose */
     unsigned level;
-    uint32_t index; /**< device ID above what the table is for */
+    uint32_t index; /**< device or process ID above what the table is for */
     sluice_phys_t table;
 };
 
@@ -125,6 +135,10 @@ struct riscv_model {
     unsigned context_count;
     struct riscv_directory directory[DIRECTORY_MAX];
     unsigned directory_count;
+    struct riscv_process processes[CONTEXTS_MAX];
+    unsigned process_count;
+    struct riscv_directory pdt[DIRECTORY_MAX];
+    unsigned pdt_count;
     struct riscv_cached tlb[TLB_MAX];
     unsigned tlb_count;
     struct riscv_message messages[MESSAGES_MAX];
@@ -188,7 +202,18 @@ void riscv_raise(struct riscv_model *unit, unsigned queue);
 /** Raises what the error bits of the queues call for. */
 void riscv_raise_errors(struct riscv_model *unit);
 
+/* riscv_process.c */
+bool riscv_pdt_supported(const struct riscv_model *unit, uint64_t mode);
+/** Puts the process's first stage into a copy of its device's context. 0, or a cause. */
+uint16_t riscv_process_apply(struct riscv_model *unit, struct riscv_context *context,
+                             const struct model_dma_request *request);
+/** Of one device, or of all. */
+void riscv_processes_drop(struct riscv_model *unit, bool one, uint32_t device);
+/** IODIR.INVAL_PDT; false: illegal. */
+bool riscv_inval_pdt(struct riscv_model *unit, uint64_t low, uint64_t high);
+
 /* riscv_walk.c */
+bool riscv_has_mode(const struct riscv_model *unit, bool second, uint64_t mode);
 bool riscv_fetch(struct riscv_model *unit, sluice_phys_t phys, uint64_t *out);
 void riscv_ats_request(void *arg, uint16_t rid, uint64_t address, struct model_translation *out);
 

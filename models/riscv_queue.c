@@ -189,6 +189,7 @@ static bool inval_ddt(struct riscv_model *unit, uint64_t low, uint64_t high)
     unit->context_count = kept;
     if (!one)
         unit->directory_count = 0;
+    riscv_processes_drop(unit, one, device);
     return true;
 }
 
@@ -230,6 +231,7 @@ static bool ats_inval(struct riscv_model *unit, uint64_t low, uint64_t payload)
     if (unit->unordered)
         riscv_violate(unit, "ATS.INVAL: no IOFENCE.C after the invalidations before it");
     unit->stats.atc++;
+    unit->stats.atc_pasid += FIELD64(low, 32, 32);
     if (endpoint == NULL || times_out(unit)) {
         unit->atc_failed = true;
         return true;
@@ -279,8 +281,8 @@ static enum verdict execute(struct riscv_model *unit, uint64_t low, uint64_t hig
         return iofence(unit, low, high);
     case 0x003:
         return inval_ddt(unit, low, high) ? TAKEN : ILLEGAL;
-    case 0x083: /* there are no processes here: nothing to drop */
-        return FIELD64(low, 33, 33) != 0 ? TAKEN : ILLEGAL;
+    case 0x083:
+        return riscv_inval_pdt(unit, low, high) ? TAKEN : ILLEGAL;
     case 0x004:
         return ats_inval(unit, low, high) ? TAKEN : ILLEGAL;
     case 0x084:

@@ -67,7 +67,7 @@ static uint16_t find_table(struct riscv_model *unit, uint32_t device, sluice_phy
     return 0;
 }
 
-static bool has_mode(const struct riscv_model *unit, bool second, uint64_t mode)
+bool riscv_has_mode(const struct riscv_model *unit, bool second, uint64_t mode)
 {
     const struct riscv_model_config *config = &unit->config;
 
@@ -90,10 +90,11 @@ static bool misconfigured(const struct riscv_model *unit, const struct riscv_con
 {
     const uint64_t tc = context->word[0], gatp = context->word[1], fsc = context->word[3];
     uint64_t gmode = FIELD64(gatp, 63, 60), msi_mode = FIELD64(context->word[4], 63, 60);
-    bool ats = FIELD64(tc, 1, 1) != 0;
+    bool ats = FIELD64(tc, 1, 1) != 0, processes = FIELD64(tc, 5, 5) != 0;
 
-    /* PDTV, DPE, and A/D updates are not built in here. */
-    if ((tc & (MASK64(63, 12) | MASK64(9, 7) | BIT64(5) | BIT64(3))) != 0)
+    /* A/D updates and guest addresses in device TLBs are not built in here. */
+    if ((tc & (MASK64(63, 12) | MASK64(8, 7) | BIT64(3))) != 0 ||
+        (!processes && FIELD64(tc, 9, 9) != 0))
         return true;
     if ((!unit->config.ats && (tc & (BIT64(1) | BIT64(2) | BIT64(6))) != 0) ||
         (!ats && (tc & BIT64(2)) != 0) || ((tc & BIT64(2)) == 0 && (tc & BIT64(6)) != 0))
@@ -102,7 +103,9 @@ static bool misconfigured(const struct riscv_model *unit, const struct riscv_con
         return true;
     if ((context->word[2] & ~MASK64(31, 12)) != 0 || (fsc & MASK64(59, 44)) != 0)
         return true;
-    if (!has_mode(unit, true, gmode) || !has_mode(unit, false, FIELD64(fsc, 63, 60)))
+    if (!riscv_has_mode(unit, true, gmode) ||
+        !(processes ? riscv_pdt_supported(unit, FIELD64(fsc, 63, 60))
+                    : riscv_has_mode(unit, false, FIELD64(fsc, 63, 60))))
         return true;
     if (gmode != BARE && (gatp & 3) != 0)
         return true;
@@ -305,45 +308,51 @@ static uint16_t translate(struct riscv_model *unit, const struct riscv_context *
     return cause;
 }
 
-static void report(struct riscv_model *unit, uint32_t device, unsigned type, uint16_t cause,
-                   uint64_t address)
+static void report(struct riscv_model *unit, const struct model_dma_request *request, unsigned type,
+                   uint16_t cause, uint64_t address)
 {
-    const uint64_t record[4] = {cause | (uint64_t)type << 34 | (uint64_t)device << 40, 0, address,
-                                cause >= 20 && cause <= 23 ? address & ~3ull : 0};
+    uint64_t process =
+        request->has_pasid ? BIT64(32) | (uint64_t)(request->pasid & 0xfffff) << 12 : 0;
+    const uint64_t record[4] = {cause | process | (uint64_t)type << 34 |
+                                    (uint64_t)request->rid << 40,
+                                0, address, cause >= 20 && cause <= 23 ? address & ~3ull : 0};
 
     riscv_put_fault(unit, record);
 }
 
-/* 0 and *out, or a cause. *out_context is NULL where everything passes. */
+/* 0 and *out, or a cause. *out_context says what is done where not everything passes. */
 static uint16_t one_page(struct riscv_model *unit, const struct model_dma_request *request,
-                         uint64_t address, uint64_t *out, const struct riscv_context **out_context)
+                         uint64_t address, uint64_t *out, struct riscv_context *out_context)
 {
     unsigned mode = (unsigned)FIELD64(unit->ddtp, 3, 0);
+    const struct riscv_context *found;
     uint16_t cause;
 
     *out = address;
-    *out_context = NULL;
+    *out_context = (struct riscv_context){.device = request->rid};
     if (mode == MODE_OFF)
         return CAUSE_OFF;
     if (mode == MODE_BARE) {
         unit->stats.passed++;
         return request->translated ? CAUSE_TYPE : 0;
     }
-    cause = context_of(unit, request->rid, out_context);
+    cause = context_of(unit, request->rid, &found);
     if (cause != 0)
         return cause;
+    *out_context = *found;
     if (request->translated)
-        return ((*out_context)->word[0] & 2) != 0 ? 0 : CAUSE_TYPE;
-    if (riscv_is_msi(*out_context, address))
-        return 0;
-    return translate(unit, *out_context, address, request->write, out);
+        return (found->word[0] & 2) != 0 ? 0 : CAUSE_TYPE;
+    cause = riscv_process_apply(unit, out_context, request);
+    if (cause != 0 || riscv_is_msi(out_context, address))
+        return cause;
+    return translate(unit, out_context, address, request->write, out);
 }
 
 /* Moves within one page; 0, or a cause. */
 static uint16_t move(struct riscv_model *unit, const struct model_dma_request *request,
                      uint64_t address, void *data, size_t bytes, bool *out_done)
 {
-    const struct riscv_context *context;
+    struct riscv_context context;
     const struct model_dma_request here = {.rid = request->rid,
                                            .address = address,
                                            .write = request->write,
@@ -351,16 +360,16 @@ static uint16_t move(struct riscv_model *unit, const struct model_dma_request *r
     uint64_t phys;
     uint16_t cause = one_page(unit, request, address, &phys, &context);
 
-    if (cause == 0 && context != NULL && !request->translated && riscv_is_msi(context, address)) {
-        cause = riscv_msi(unit, context, &here, data, bytes);
+    if (cause == 0 && !request->translated && riscv_is_msi(&context, address)) {
+        cause = riscv_msi(unit, &context, &here, data, bytes);
         *out_done = cause == 0;
     } else if (cause == 0) {
         *out_done = request->write ? model_host_write(unit->host, phys, data, bytes)
                                    : model_host_read(unit->host, phys, data, bytes);
     }
     if (cause != 0)
-        report(unit, request->rid, (request->write ? 3u : 2u) + (request->translated ? 4u : 0),
-               cause, address);
+        report(unit, request, (request->write ? 3u : 2u) + (request->translated ? 4u : 0), cause,
+               address);
     return cause;
 }
 
@@ -392,24 +401,30 @@ bool riscv_model_dma(struct riscv_model *unit, const struct model_dma_request *r
 
 void riscv_ats_request(void *arg, uint16_t rid, uint64_t address, struct model_translation *out)
 {
+    const struct model_dma_request request = {.rid = rid, .address = address};
     struct riscv_model *unit = arg;
-    const struct riscv_context *context;
+    const struct riscv_context *found;
+    struct riscv_context context;
     uint64_t phys = 0;
     uint16_t cause;
 
     memset(out, 0, sizeof(*out));
     riscv_lock(unit);
-    cause = FIELD64(unit->ddtp, 3, 0) >= MODE_1LVL ? context_of(unit, rid, &context) : CAUSE_OFF;
-    if (cause == 0 && (context->word[0] & 2) == 0)
+    cause = FIELD64(unit->ddtp, 3, 0) >= MODE_1LVL ? context_of(unit, rid, &found) : CAUSE_OFF;
+    if (cause == 0 && (found->word[0] & 2) == 0)
         cause = CAUSE_TYPE;
     if (cause == 0) {
-        out->read = translate(unit, context, address, false, &phys) == 0;
-        out->write = translate(unit, context, address, true, &phys) == 0;
+        context = *found;
+        cause = riscv_process_apply(unit, &context, &request);
+    }
+    if (cause == 0) {
+        out->read = translate(unit, &context, address, false, &phys) == 0;
+        out->write = translate(unit, &context, address, true, &phys) == 0;
         out->valid = out->read || out->write;
         out->phys = phys;
     } else {
         out->reason = cause;
-        report(unit, rid, 8, cause, address);
+        report(unit, &request, 8, cause, address);
     }
     riscv_unlock(unit);
 }

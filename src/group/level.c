@@ -45,7 +45,7 @@ static void check_remapping(struct obstacle_sink *sink)
         if (unit->ops->interrupt_alloc != NULL && unit->caps.interrupt_entries > 0)
             continue;
         if (sluice->config.interrupts == SLUICE_INTERRUPTS_REMAPPED ||
-            unit->ops->interrupt_alloc == NULL)
+            unit->ops->interrupt_alloc == NULL || unit->caps.interrupt_obstacle != NULL)
             obstacle_tell(
                 sink,
                 &(struct sluice_obstacle){.kind = SLUICE_OBSTACLE_NO_REMAPPING, .unit = unit->name},

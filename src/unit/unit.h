@@ -48,7 +48,7 @@ struct unit_caps {
      * has to be told (unit_invalidation.mapped). */
     bool flush_on_map;
     uint32_t interrupt_entries;     /**< that it remaps interrupts with; 0: it cannot, or was not */
-    const char *interrupt_obstacle; /**< asked for them; 0 entries: why it cannot */
+    const char *interrupt_obstacle; /**< 0 entries: why it cannot; NULL: it can, or does not know */
     bool x2apic;                    /**< interrupt destinations can have 32 bits */
     /** Entries lead to interrupt files: a destination is the number of a doorbell's page, and the
      * vector an identity there. */

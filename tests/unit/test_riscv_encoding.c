@@ -187,11 +187,11 @@ static void commands(void **state)
     command_is(riommu_forget_devices(), 0x3, 0);
     command_is(riommu_forget_device(0xabcdef), UINT64_C(0xabcdef0200000003), 0);
     command_is(riommu_forget_process(0xabcdef, 0x12345), UINT64_C(0xabcdef0212345083), 0);
-    command_is(riommu_ats_invalidate(0x1234, 0x40001000, 12), UINT64_C(0x0012340000000004),
-               0x40001000);
-    command_is(riommu_ats_invalidate(0x051234, 0x40000000, 14), UINT64_C(0x0512340200000004),
-               0x40001800);
-    command_is(riommu_ats_invalidate(0x1234, 0, RIOMMU_EVERYTHING_LG2),
+    command_is(riommu_ats_invalidate(0x1234, SLUICE_NO_PASID, 0x40001000, 12),
+               UINT64_C(0x0012340000000004), 0x40001000);
+    command_is(riommu_ats_invalidate(0x051234, SLUICE_NO_PASID, 0x40000000, 14),
+               UINT64_C(0x0512340200000004), 0x40001800);
+    command_is(riommu_ats_invalidate(0x1234, SLUICE_NO_PASID, 0, RIOMMU_EVERYTHING_LG2),
                UINT64_C(0x0012340000000004), UINT64_C(0x7ffffffffffff800));
     /* Group 0x155 of process 0x54321: refused, to that process. */
     command_is(riommu_ats_refuse(UINT64_C(0x0012340154321000), 0x7000 | 0x155 << 3 | 7),

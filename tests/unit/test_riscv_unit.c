@@ -384,9 +384,8 @@ static void limits(void **state)
     assert_int_equal(
         world.unit->ops->attach(world.unit, &far, SLUICE_NO_PASID, &world.domains[0].link),
         SLUICE_ERR_UNSUPPORTED);
-    assert_int_equal(
-        world.unit->ops->attach(world.unit, &world.sources[1], 5, &world.domains[0].link),
-        SLUICE_ERR_UNSUPPORTED);
+    assert_int_equal(world.unit->ops->attach(world.unit, &far, 5, &world.domains[0].link),
+                     SLUICE_ERR_UNSUPPORTED);
     world_finish(&world);
 }
 

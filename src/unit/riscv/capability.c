@@ -104,18 +104,21 @@ static unsigned second_stage_bits(const struct riommu *riommu)
     return RIOMMU_HAS(riommu, SV39X4) ? 41 : 0;
 }
 
-/* The first stage is preferred. */
-static unsigned iova_bits(const struct riommu *riommu)
+static unsigned first_stage_bits(const struct riommu *riommu)
 {
-    if (riommu->remaps)
-        return second_stage_bits(riommu);
     if (RIOMMU_HAS(riommu, SV57))
         return 56;
     if (RIOMMU_HAS(riommu, SV48))
         return 47;
-    if (RIOMMU_HAS(riommu, SV39))
-        return 38;
-    return second_stage_bits(riommu);
+    return RIOMMU_HAS(riommu, SV39) ? 38 : 0;
+}
+
+/* The first stage is preferred. */
+static unsigned iova_bits(const struct riommu *riommu)
+{
+    unsigned first = first_stage_bits(riommu);
+
+    return riommu->remaps || first == 0 ? second_stage_bits(riommu) : first;
 }
 
 /* Why interrupts cannot be remapped; NULL, and where the window is: they can. */
@@ -137,15 +140,13 @@ static const char *remapping_obstacle(const struct riommu *riommu, sluice_phys_t
     return NULL;
 }
 
+/* The obstacle is told whether it is asked for or not. */
 static const char *decide_remapping(struct riommu *riommu)
 {
-    const char *obstacle;
+    const char *obstacle = remapping_obstacle(riommu, &riommu->window);
 
-    riommu->remaps = false;
-    if (riommu->unit.sluice->config.interrupts != SLUICE_INTERRUPTS_REMAPPED)
-        return NULL;
-    obstacle = remapping_obstacle(riommu, &riommu->window);
-    riommu->remaps = obstacle == NULL;
+    riommu->remaps =
+        obstacle == NULL && riommu->unit.sluice->config.interrupts == SLUICE_INTERRUPTS_REMAPPED;
     return obstacle;
 }
 
@@ -168,6 +169,9 @@ void riommu_capability_publish(struct riommu *riommu)
         .pass_through = !riommu->remaps,
         .queued = true,
         .ats = RIOMMU_HAS(riommu, ATS),
+        /* A second stage below them would be a guest's; see process.c. */
+        .pasid_bits =
+            !riommu->remaps && first_stage_bits(riommu) != 0 ? riommu_process_bits(riommu) : 0,
         /* What is not valid is never cached [RISC-V IOMMU 2.8], and there is no window for
          * messages. */
         .translates_messages = !riommu->remaps,

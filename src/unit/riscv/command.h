@@ -142,14 +142,17 @@ static inline uint64_t riommu_ats_target(uint32_t device)
     return (uint64_t)(device & 0xffffu) << 40 | (segment != 0 ? RIOMMU_BIT(33) | segment << 56 : 0);
 }
 
-/** Drops an aligned block of 1 << lg2 bytes, at least 4 KiB, from a device's TLB. */
-static inline struct unit_ring_entry riommu_ats_invalidate(uint32_t device, uint64_t address,
-                                                           unsigned lg2)
+/** Drops an aligned block of 1 << lg2 bytes, at least 4 KiB, from what a device's TLB has for a
+ * PASID, or for requests without one (SLUICE_NO_PASID). */
+static inline struct unit_ring_entry riommu_ats_invalidate(uint32_t device, uint32_t pasid,
+                                                           uint64_t address, unsigned lg2)
 {
+    uint64_t process =
+        pasid != SLUICE_NO_PASID ? RIOMMU_BIT(32) | (uint64_t)(pasid & 0xfffffu) << 12 : 0;
     uint64_t payload =
         lg2 > 12 ? riommu_napot(address, lg2) | RIOMMU_BIT(11) : address & ~(uint64_t)0xfff;
 
-    return riommu_command(RIOMMU_ATS_INVAL, riommu_ats_target(device), payload);
+    return riommu_command(RIOMMU_ATS_INVAL, riommu_ats_target(device) | process, payload);
 }
 
 /** Refuses a group of page requests; both words are those of its last request [3.3]. */

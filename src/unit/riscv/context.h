@@ -4,7 +4,7 @@
  * pure functions.
  *
  * A device context is 32 bytes, or 64 where the unit has MSI page tables; the second half is zero
- * here but where a guest's MSIs are translated. Every bit that is not named below is zero, because
+ * but where interrupts are remapped. Every bit that is not named below is zero, because
  * it is reserved, or because of this:
  *
  *   EN_PRI, PRPR   nobody answers page requests, so the unit refuses them itself [2.7]

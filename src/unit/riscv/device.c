@@ -106,7 +106,7 @@ enum sluice_status riommu_device_get(struct riommu *riommu, uint32_t id, struct 
 void riommu_device_settle(struct riommu *riommu, struct riommu_device *device)
 {
     if (device == NULL || device->in_doubt || device->messages != NULL ||
-        has_user(riommu, device->id))
+        device->processes.levels != 0 || has_user(riommu, device->id))
         return;
     if (riommu->remaps)
         riommu_tag_release(riommu, device->tag);
@@ -125,8 +125,10 @@ void riommu_devices_release(struct riommu *riommu)
     }
     list_for_each_safe(node, &riommu->devices)
     {
+        struct riommu_device *device = container_of(node, struct riommu_device, node);
+
         list_remove(node);
-        host_free(sluice, container_of(node, struct riommu_device, node),
-                  sizeof(struct riommu_device));
+        riommu_processes_free(riommu, &device->processes);
+        host_free(sluice, device, sizeof(*device));
     }
 }

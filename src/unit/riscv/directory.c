@@ -162,7 +162,7 @@ static void context_fill(struct riommu *riommu, riommu_word *at, const struct ri
 /* ---- attaching ---- */
 
 /* Old context to new one, with the unit running. */
-static enum sluice_status context_switch(struct riommu *riommu, struct source *source,
+static enum sluice_status context_switch(struct riommu *riommu, const struct source *source,
                                          riommu_word *at, const struct riommu_context *to,
                                          bool had_ats)
 {
@@ -182,7 +182,7 @@ static enum sluice_status context_switch(struct riommu *riommu, struct source *s
     return riommu_invalidate_device(riommu, source->id, &old, had_ats);
 }
 
-static enum sluice_status move(struct riommu *riommu, struct source *source, riommu_word *at,
+static enum sluice_status move(struct riommu *riommu, const struct source *source, riommu_word *at,
                                const struct riommu_context *to, bool had_ats)
 {
     struct riommu_context old;
@@ -201,7 +201,7 @@ static enum sluice_status move(struct riommu *riommu, struct source *source, rio
 
         if (status != SLUICE_OK)
             return status;
-        had_ats = source->ats_enabled && riommu->unit.caps.ats;
+        had_ats = riommu_has_tlb(riommu, source);
     }
     return context_switch(riommu, source, at, to, had_ats);
 }
@@ -225,6 +225,63 @@ enum sluice_status riommu_context_lead(struct riommu *riommu, const struct riomm
     return riommu_invalidate_device(riommu, device->id, &nothing, false);
 }
 
+bool riommu_has_tlb(const struct riommu *riommu, const struct source *source)
+{
+    return source->ats_enabled && riommu->unit.caps.ats;
+}
+
+/* Nothing is known of what the unit holds for it: it stays blocked, and its tag its own. */
+static void give_up(struct riommu *riommu, const struct source *source, riommu_word *at,
+                    struct riommu_device *device)
+{
+    context_block(riommu, at);
+    unit_degrade(&riommu->unit, "device %#x could not be moved and is blocked",
+                 (unsigned)source->id);
+    if (device != NULL)
+        device->in_doubt = true;
+}
+
+/* Whether a device has a process directory. */
+static bool has_processes(const struct riommu_device *device)
+{
+    return device != NULL && device->processes.levels != 0;
+}
+
+/* The context itself, which stays where it leads to a process directory. */
+static enum sluice_status context_point(struct riommu *riommu, const struct source *source,
+                                        riommu_word *at, const struct domain_link *to,
+                                        const struct riommu_device *device, bool had_tlb)
+{
+    const struct riommu_context want =
+        riommu_context_for(riommu, to, device, riommu_has_tlb(riommu, source));
+    struct riommu_context now;
+
+    context_get(riommu, at, &now);
+    if (is_valid(&now) && has_processes(device) && difference(&now, &want) == 0)
+        return SLUICE_OK;
+    return move(riommu, source, at, &want, had_tlb);
+}
+
+enum sluice_status riommu_context_renew(struct riommu *riommu, const struct source *source,
+                                        struct riommu_device *device)
+{
+    const struct riommu_user *user =
+        riommu_user_find(riommu, source->id, SLUICE_NO_PASID, source->link);
+    riommu_word *at = context_at(riommu, source->id, false);
+    struct riommu_context now;
+    enum sluice_status status;
+
+    if (at == NULL)
+        return SLUICE_OK;
+    context_get(riommu, at, &now);
+    if (!is_valid(&now))
+        return SLUICE_OK;
+    status = context_point(riommu, source, at, source->link, device, user != NULL && user->tlb);
+    if (status != SLUICE_OK)
+        give_up(riommu, source, at, device);
+    return status;
+}
+
 /* Who invalidations of its new link have to name; *out NULL: nobody. */
 static enum sluice_status user_make(struct riommu *riommu, const struct source *source,
                                     const struct domain_link *to,
@@ -234,7 +291,7 @@ static enum sluice_status user_make(struct riommu *riommu, const struct source *
         .link = to,
         .device = source->id,
         .pasid = SLUICE_NO_PASID,
-        .tlb = to != NULL && to->pt != NULL && source->ats_enabled && riommu->unit.caps.ats,
+        .tlb = to != NULL && to->pt != NULL && riommu_has_tlb(riommu, source),
     };
 
     *out = NULL;
@@ -245,26 +302,39 @@ static enum sluice_status user_make(struct riommu *riommu, const struct source *
     return riommu_user_add(riommu, &user, out) ? SLUICE_OK : SLUICE_ERR_NO_MEMORY;
 }
 
+/* Where there is a process directory, where requests without a PASID go stands there; the context
+ * is the last to be opened and the first to be shut. */
+static enum sluice_status point(struct riommu *riommu, const struct source *source, riommu_word *at,
+                                const struct domain_link *to, struct riommu_device *device,
+                                bool had_tlb)
+{
+    enum sluice_status status = SLUICE_OK;
+
+    if (has_processes(device) && to != NULL)
+        status = riommu_process_default(riommu, device, to, had_tlb);
+    if (status == SLUICE_OK)
+        status = context_point(riommu, source, at, to, device, had_tlb);
+    if (status == SLUICE_OK && has_processes(device) && to == NULL)
+        status = riommu_process_default(riommu, device, NULL, had_tlb);
+    return status;
+}
+
 static enum sluice_status attach_at(struct riommu *riommu, struct source *source, riommu_word *at,
                                     struct domain_link *to, struct riommu_device *device)
 {
     struct riommu_user *old = riommu_user_find(riommu, source->id, SLUICE_NO_PASID, source->link);
     struct riommu_user *new = NULL;
-    struct riommu_context want;
-    enum sluice_status status = user_make(riommu, source, to, device, &new);
+    enum sluice_status status;
 
+    if (has_processes(device) && !riommu_beside_processes(to))
+        return SLUICE_ERR_UNSUPPORTED;
+    status = user_make(riommu, source, to, device, &new);
     if (status != SLUICE_OK)
         return status;
-    want = riommu_context_for(riommu, to, device, new != NULL &&new->tlb);
-    status = move(riommu, source, at, &want, old != NULL && old->tlb);
+    status = point(riommu, source, at, to, device, old != NULL && old->tlb);
     riommu_user_remove(riommu, old);
-    if (status != SLUICE_OK) {
-        context_block(riommu, at);
-        unit_degrade(&riommu->unit, "device %#x could not be moved and is blocked",
-                     (unsigned)source->id);
-        if (device != NULL)
-            device->in_doubt = true;
-    }
+    if (status != SLUICE_OK)
+        give_up(riommu, source, at, device);
     return status;
 }
 
@@ -289,8 +359,6 @@ enum sluice_status riommu_attach(struct unit *unit, struct source *source, uint3
     struct riommu *riommu = riommu_of(unit);
     riommu_word *at;
 
-    if (pasid != SLUICE_NO_PASID)
-        return SLUICE_ERR_UNSUPPORTED;
     if (!riommu_in_reach(riommu, source->id)) {
         if (to == NULL)
             return SLUICE_OK; /* no entry: blocked already */
@@ -298,6 +366,8 @@ enum sluice_status riommu_attach(struct unit *unit, struct source *source, uint3
                   (unsigned)source->id);
         return SLUICE_ERR_UNSUPPORTED;
     }
+    if (pasid != SLUICE_NO_PASID)
+        return riommu_process_attach(riommu, source, pasid, to);
     at = context_at(riommu, source->id, to != NULL);
     if (at == NULL)
         return to == NULL ? SLUICE_OK : SLUICE_ERR_NO_MEMORY;

@@ -41,7 +41,7 @@ static const struct cause_row rows[] = {
     {263, "MSI page-table entry misconfigured", SLUICE_FAULT_BAD_ENTRY, UNKNOWN},
     {264, "error accessing an interrupt file in memory", SLUICE_FAULT_TABLE_ACCESS, UNKNOWN},
     {265, "error reading the process directory", SLUICE_FAULT_TABLE_ACCESS, UNKNOWN},
-    {266, "process directory entry not valid", SLUICE_FAULT_REQUEST_TYPE, UNKNOWN},
+    {266, "process directory entry not valid", SLUICE_FAULT_BLOCKED, UNKNOWN},
     {267, "process directory entry misconfigured", SLUICE_FAULT_BAD_ENTRY, UNKNOWN},
     {268, "device directory is corrupt", SLUICE_FAULT_BAD_ENTRY, UNKNOWN},
     {269, "process directory is corrupt", SLUICE_FAULT_BAD_ENTRY, UNKNOWN},

@@ -24,14 +24,15 @@ static void add_device_tlbs(struct unit_ring_batch *batch, struct riommu *riommu
         if (ats->link != invalidation->link || !ats->tlb)
             continue;
         if (gather == NULL || gather->count == 0) {
-            unit_ring_add(batch, riommu_ats_invalidate(ats->device, 0, RIOMMU_EVERYTHING_LG2));
+            unit_ring_add(batch,
+                          riommu_ats_invalidate(ats->device, ats->pasid, 0, RIOMMU_EVERYTHING_LG2));
             continue;
         }
         for (unsigned i = 0; i < gather->count; i++) {
             const struct pt_range *range = &gather->ranges[i];
 
             unit_ring_add(batch,
-                          riommu_ats_invalidate(ats->device, range->first,
+                          riommu_ats_invalidate(ats->device, ats->pasid, range->first,
                                                 riommu_cover_lg2(range->first, range->last)));
         }
     }
@@ -145,6 +146,10 @@ static void add_translations_of(struct unit_ring_batch *batch, const struct riom
 
     if (RIOMMU_GET(TC_V, tc) == 0)
         return;
+    if (!tag.second && RIOMMU_GET(TC_PDTV, tc) != 0) {
+        unit_ring_add(batch, riommu_invalidate_all(false));
+        return;
+    }
     tag.id = (uint32_t)(tag.second ? RIOMMU_GET(IOHGATP_GSCID, iohgatp)
                                    : RIOMMU_GET(TA_PSCID, old->word[RIOMMU_WORD_TA]));
     if (tag.second || RIOMMU_GET(FSC_MODE, old->word[RIOMMU_WORD_FSC]) != 0)
@@ -165,7 +170,27 @@ enum sluice_status riommu_invalidate_device(struct riommu *riommu, uint32_t devi
     add_translations_of(&batch, old);
     if (device_tlb) {
         unit_ring_add(&batch, riommu_fence());
-        unit_ring_add(&batch, riommu_ats_invalidate(device, 0, RIOMMU_EVERYTHING_LG2));
+        unit_ring_add(&batch,
+                      riommu_ats_invalidate(device, SLUICE_NO_PASID, 0, RIOMMU_EVERYTHING_LG2));
+    }
+    return finish(&batch);
+}
+
+enum sluice_status riommu_invalidate_process(struct riommu *riommu, uint32_t device, uint32_t pasid,
+                                             const struct riommu_process_context *old,
+                                             bool device_tlb)
+{
+    const struct riommu_tag tag = {.id = (uint32_t)RIOMMU_GET(PC_PSCID, old->ta)};
+    struct unit_ring_batch batch;
+
+    unit_ring_begin(&riommu->ring, &batch);
+    unit_ring_add(&batch, riommu_forget_process(device, pasid));
+    if (RIOMMU_GET(PC_V, old->ta) != 0 && RIOMMU_GET(FSC_MODE, old->fsc) != 0)
+        unit_ring_add(&batch, riommu_invalidate_tag(tag)); /* [RISC-V IOMMU 6.3.2] */
+    if (device_tlb) {
+        unit_ring_add(&batch, riommu_fence());
+        unit_ring_add(&batch, riommu_ats_invalidate(device, pasid != 0 ? pasid : SLUICE_NO_PASID, 0,
+                                                    RIOMMU_EVERYTHING_LG2));
     }
     return finish(&batch);
 }

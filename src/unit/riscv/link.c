@@ -134,6 +134,15 @@ struct riommu_context riommu_context_for(const struct riommu *riommu,
 
     if (link == NULL)
         return riommu_context_blocked();
+    if (device != NULL && device->processes.levels != 0) {
+        const struct riommu_processes *processes = &device->processes;
+
+        context = riommu_context_pass();
+        context.word[RIOMMU_WORD_TC] |= RIOMMU_PREP(TC_EN_ATS, ats);
+        riommu_context_set_directory(&context, processes->top[processes->levels - 1].phys,
+                                     processes->levels, true);
+        return context;
+    }
     if (link->pt == NULL)
         return riommu_context_pass();
     walk = (struct riommu_walk){

@@ -73,12 +73,20 @@ struct riommu_messages {
     bool in_doubt; /**< the unit may still read it, whatever its device contexts say */
 };
 
+/** A process directory; see process.c. */
+struct riommu_processes {
+    struct sluice_pages top[RIOMMU_LEVELS]; /**< by level, as of the device directory */
+    unsigned levels;                        /**< 0: there is none */
+    unsigned count;                         /**< PASIDs that lead somewhere */
+};
+
 /** What a device has beside its context; guarded by sluice->lock. */
 struct riommu_device {
     struct list_node node;
     uint32_t id;
     uint32_t tag;                     /**< where interrupts are remapped: its GSCID */
     struct riommu_messages *messages; /**< NULL: it may send none */
+    struct riommu_processes processes;
     bool in_doubt; /**< an invalidation for it was lost: its tag is used for nothing else */
 };
 
@@ -214,6 +222,11 @@ enum sluice_status riommu_invalidate_device(struct riommu *riommu, uint32_t devi
                                             const struct riommu_context *old, bool device_tlb);
 struct riommu_tag riommu_tag_of(const struct domain_link *link);
 
+/** One process's context, what was cached through `old`, and the PASID's part of its device TLB if
+ * it has one; PASID 0 is requests without one. */
+enum sluice_status riommu_invalidate_process(struct riommu *riommu, uint32_t device, uint32_t pasid,
+                                             const struct riommu_process_context *old,
+                                             bool device_tlb);
 /** The entry of an MSI page table that was changed, or several from `first` on. */
 enum sluice_status riommu_invalidate_messages(struct riommu *riommu,
                                               const struct riommu_messages *messages,
@@ -265,6 +278,21 @@ void riommu_interrupt_message(struct unit *unit, const struct interrupt_block *b
                               struct interrupt_message *out);
 void riommu_interrupt_count(struct unit *unit, struct sluice_interrupt_info *info);
 
+/* process.c */
+/** Of the directories that the unit takes; 0: none. */
+unsigned riommu_process_levels(const struct riommu *riommu);
+/** Bits of a PASID; 0: it takes none. */
+unsigned riommu_process_bits(const struct riommu *riommu);
+/** Whether a source's own link can be beside PASIDs. */
+bool riommu_beside_processes(const struct domain_link *link);
+/** riommu_attach for a PASID. */
+enum sluice_status riommu_process_attach(struct riommu *riommu, const struct source *source,
+                                         uint32_t pasid, const struct domain_link *to);
+/** Where requests without a PASID go, of a device with a directory. On an error: nowhere. */
+enum sluice_status riommu_process_default(struct riommu *riommu, struct riommu_device *device,
+                                          const struct domain_link *link, bool tlb);
+void riommu_processes_free(struct riommu *riommu, struct riommu_processes *processes);
+
 /* directory.c */
 /** Makes the directory, in which everybody is blocked. */
 bool riommu_directory_make(struct riommu *riommu);
@@ -275,6 +303,12 @@ enum sluice_status riommu_directory_on(struct riommu *riommu);
 enum sluice_status riommu_attach(struct unit *unit, struct source *source, uint32_t pasid,
                                  struct domain_link *to);
 bool riommu_in_reach(const struct riommu *riommu, uint32_t device);
+/** Whether a source's device TLB is one of ours to invalidate. */
+bool riommu_has_tlb(const struct riommu *riommu, const struct source *source);
+/** Writes the context of a device anew, if it is valid and not so already. Returns OK; TIMEOUT;
+ * HARDWARE (it is blocked). */
+enum sluice_status riommu_context_renew(struct riommu *riommu, const struct source *source,
+                                        struct riommu_device *device);
 /** Has the context of a device, if it is valid, lead to the device's MSI page table as it is now.
  * Returns OK; TIMEOUT; HARDWARE (the unit may use the old one). */
 enum sluice_status riommu_context_lead(struct riommu *riommu, const struct riommu_device *device);
