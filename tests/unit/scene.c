@@ -29,6 +29,16 @@ bool scene_on_amd(void)
     return scene_on("amd");
 }
 
+bool scene_on_riscv(void)
+{
+    return scene_on("riscv");
+}
+
+bool scene_on_smmu3(void)
+{
+    return scene_on("smmu3");
+}
+
 bool scene_remaps(void)
 {
     return !scene_on("smmu3") && !scene_on("riscv") && !scene_on("virtio");

@@ -34,6 +34,8 @@ struct scene {
  */
 struct scene_config scene_defaults(void);
 bool scene_on_amd(void);
+bool scene_on_riscv(void);
+bool scene_on_smmu3(void);
 bool scene_on_virtio(void);
 /** Whether its unit remaps interrupts; the others take messages for writes. */
 bool scene_remaps(void);

@@ -29,6 +29,9 @@ struct work_world {
     uint32_t max_faults;
     sluice_quarantine_handler *on_quarantine;
     bool refuses; /**< the host does not take deferred work */
+    bool holds;   /**< or keeps it here until the test does it */
+    void (*held)(void *arg);
+    void *held_arg;
     unsigned asked;
     bool used_inside;
 };
@@ -39,6 +42,11 @@ static struct work_world *current;
 static bool defer(void *ctx, void (*work)(void *arg), void *arg)
 {
     current->asked++;
+    if (current->holds) {
+        current->held = work;
+        current->held_arg = arg;
+        return true;
+    }
     return !current->refuses && model_host_ops(ctx)->defer(ctx, work, arg);
 }
 
@@ -255,6 +263,46 @@ static void asks_again(void **state)
     world_finish(&world);
 }
 
+static void fault_again(void *arg, const struct sluice_fault_record *record, uint64_t lost)
+{
+    struct listener *listener = arg;
+
+    listen(arg, record, lost);
+    if (listener->world->holds)
+        misbehave(listener->world, 1);
+}
+
+static void do_held(struct work_world *world)
+{
+    void (*work)(void *arg) = world->held;
+
+    world->held = NULL;
+    assert_non_null(work);
+    work(world->held_arg);
+}
+
+/** Each record that is told brings a fault: one call of the host's ends all the same. */
+static void a_storm_keeps_nobody(void **state)
+{
+    struct work_world world = {.holds = true};
+    struct listener listener = {0};
+
+    (void)state;
+    world_start(&world, false);
+    subscribe(&world, &listener, fault_again);
+    misbehave(&world, 0);
+    do_held(&world);
+    assert_in_range(listener.records, 1, 8);
+    do_held(&world); /* the rest has a call of its own */
+    assert_in_range(listener.records, 2, 16);
+    world.holds = false;
+    do_held(&world);
+    (void)sluice_fault_poll(world.scene.sluice);
+    assert_int_equal(listener.records, world.scene.faults);
+    sluice_fault_unsubscribe(listener.subscription);
+    world_finish(&world);
+}
+
 /** Whoever polls does the work: the host is not asked for a call besides. */
 static void a_poll_asks_for_nothing(void **state)
 {
@@ -328,9 +376,13 @@ static void refused_devices_are_taken_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ends_its_neighbours),     cmocka_unit_test(ends_during_its_call),
-        cmocka_unit_test(owes_until_the_end),      cmocka_unit_test(asks_again),
-        cmocka_unit_test(a_poll_asks_for_nothing), cmocka_unit_test(refused_devices_are_taken_back),
+        cmocka_unit_test(ends_its_neighbours),
+        cmocka_unit_test(ends_during_its_call),
+        cmocka_unit_test(owes_until_the_end),
+        cmocka_unit_test(asks_again),
+        cmocka_unit_test(a_storm_keeps_nobody),
+        cmocka_unit_test(a_poll_asks_for_nothing),
+        cmocka_unit_test(refused_devices_are_taken_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,4 +52,10 @@ ROWS = [
              "        atomic_store_explicit(&watch->flood_count, 0, memory_order_relaxed);\n",
              "        atomic_store_explicit(&watch->flood_began_ns, now_ns, memory_order_relaxed);\n",
              ["silence"]),
+    Breakage("loss-told-twice", "7, hostile", "src/fault/work.c",
+             "        subscription->lost = 0;\n", "",
+             ["fault-storm"]),
+    Breakage("storm-keeps-one-poll", "6, everything is bounded", "src/fault/work.c",
+             "        if (rounds++ == WORK_ROUNDS) {", "        if (rounds++ == UINT32_MAX) {",
+             ["fault-work"]),
 ]
