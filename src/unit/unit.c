@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What every unit driver shares: degradation, delivery of faults, how long waits took.
+ * What every unit driver shares: degradation, delivery of faults, how long waits took, how a stop
+ * ends.
  */
 #include "unit/unit.h"
 
@@ -74,4 +75,14 @@ void unit_latency_add(const struct unit *unit, struct sluice_latency *out)
         out->count += count;
     }
     out->sum_ns += atomic_load_explicit(&unit->latency.sum_ns, memory_order_relaxed);
+}
+
+enum sluice_status unit_stopped(struct unit *unit, enum sluice_status status)
+{
+    unit->exposed = status != SLUICE_OK;
+    if (status == SLUICE_OK)
+        unit->started = false;
+    else
+        unit_degrade(unit, "it did not turn off");
+    return status;
 }

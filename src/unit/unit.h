@@ -406,4 +406,10 @@ void unit_note_wait_locked(const struct unit_wait *wait);
 /** Adds what was counted so far. */
 void unit_latency_add(const struct unit *unit, struct sluice_latency *out);
 
+/**
+ * What the operation `stop` ends with: the unit is off, or what is behind it is open and it is
+ * degraded. Returns `status`.
+ */
+SLUICE_MUST_CHECK enum sluice_status unit_stopped(struct unit *unit, enum sluice_status status);
+
 #endif

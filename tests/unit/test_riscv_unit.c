@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "riscv_world.h"
+#include "unit/block.h"
 
 /* One round through everything, after which nothing may be left and no rule was broken. */
 static void walk_through(const struct world_config *config)
@@ -278,9 +279,9 @@ static void plans(void **state)
     plan = plan_of(&range, 1, true, true);
     if (!plan.whole)
         covers(&plan, 0, 1ull << 52);
-    assert_int_equal(riommu_cover_lg2(0x1000, 0x1fff), 12);
-    assert_int_equal(riommu_cover_lg2(0x1000, 0x2fff), 14);
-    assert_int_equal(riommu_cover_lg2(0, UINT64_MAX), 64);
+    assert_int_equal(unit_cover_lg2(0x1000, 0x1fff), 12);
+    assert_int_equal(unit_cover_lg2(0x1000, 0x2fff), 14);
+    assert_int_equal(unit_cover_lg2(0, UINT64_MAX), 64);
 }
 
 /* A domain without tables lets its device through, and nobody else. */

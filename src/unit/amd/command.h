@@ -136,8 +136,6 @@ struct amdvi_plan {
 
 /** plan.c; `gather` NULL: everything. */
 void amdvi_plan_make(const struct pt_gather *gather, struct amdvi_plan *out);
-/** log2 of the smallest aligned block around [first, last]. */
-unsigned amdvi_cover_lg2(sluice_iova_t first, sluice_iova_t last);
 /** plan.c: "COMPLETION_WAIT" for an opcode, or "unknown command". Never NULL. */
 const char *amdvi_opcode_text(unsigned opcode);
 

@@ -3,6 +3,7 @@
  * What has to be invalidated when [AMD 2.4].
  */
 #include "unit/amd/amdvi.h"
+#include "unit/block.h"
 
 #define CHUNK 2048u /* commands between two waits, where everything goes one by one */
 
@@ -41,7 +42,7 @@ static void add_device_tlbs(struct unit_ring_batch *batch, struct amdvi *amdvi,
             continue;
         }
         for (unsigned i = 0; i < gather->count; i++) {
-            unsigned lg2 = amdvi_cover_lg2(gather->ranges[i].first, gather->ranges[i].last);
+            unsigned lg2 = unit_cover_lg2(gather->ranges[i].first, gather->ranges[i].last);
 
             add_device_tlb(batch, ats, lg2, gather->ranges[i].first);
         }

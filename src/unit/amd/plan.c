@@ -8,6 +8,7 @@
  * domain when more than AMDVI_PLAN_MAX commands would be needed.
  */
 #include "unit/amd/command.h"
+#include "unit/block.h"
 
 #define EXACT_MAX 4u
 
@@ -28,33 +29,6 @@ const char *amdvi_opcode_text(unsigned opcode)
     return opcode_texts[opcode];
 }
 
-unsigned amdvi_cover_lg2(sluice_iova_t first, sluice_iova_t last)
-{
-    uint64_t differ = (first ^ last) >> SLUICE_PAGE_LG2;
-    unsigned lg2 = SLUICE_PAGE_LG2;
-
-    while (differ != 0) {
-        differ >>= 1;
-        lg2++;
-    }
-    return lg2;
-}
-
-/* The largest aligned block at `first` that does not pass `last`, as log2. */
-static unsigned block_lg2(sluice_iova_t first, sluice_iova_t last)
-{
-    unsigned lg2 = SLUICE_PAGE_LG2;
-
-    while (lg2 < 63) {
-        uint64_t mask = ((uint64_t)2 << lg2) - 1;
-
-        if ((first & mask) != 0 || last - first < mask)
-            break;
-        lg2++;
-    }
-    return lg2;
-}
-
 static void add_block(struct amdvi_plan *plan, uint64_t address, unsigned size_lg2, bool tables)
 {
     plan->blocks[plan->count].address = address;
@@ -71,7 +45,7 @@ static bool plan_exact(const struct pt_range *range, unsigned limit, struct amdv
     unsigned before = plan->count;
 
     for (;;) {
-        unsigned lg2 = block_lg2(at, last);
+        unsigned lg2 = unit_block_lg2(at, last, 63);
         uint64_t span = ((uint64_t)1 << lg2) - 1;
 
         if (plan->count - before == limit) {
@@ -88,7 +62,7 @@ static bool plan_exact(const struct pt_range *range, unsigned limit, struct amdv
 static bool plan_range(const struct pt_range *range, struct amdvi_plan *plan)
 {
     unsigned room = AMDVI_PLAN_MAX - plan->count;
-    unsigned lg2 = amdvi_cover_lg2(range->first, range->last);
+    unsigned lg2 = unit_cover_lg2(range->first, range->last);
 
     if (room == 0)
         return false;

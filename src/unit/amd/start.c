@@ -235,13 +235,7 @@ enum sluice_status amdvi_stop(struct unit *unit)
     status = rings_off(amdvi);
     if (status == SLUICE_OK && (amdvi_read(amdvi, AMDVI_REG_CONTROL) & AMDVI_MASK(CONTROL_EN)) != 0)
         status = SLUICE_ERR_HARDWARE;
-    unit->exposed = status != SLUICE_OK;
-    if (status != SLUICE_OK) {
-        unit_degrade(unit, "it did not turn off");
-        return status;
-    }
-    unit->started = false;
-    return SLUICE_OK;
+    return unit_stopped(unit, status);
 }
 
 enum sluice_status amdvi_revert(struct unit *unit)

@@ -167,7 +167,4 @@ struct vtd_plan_limits {
 void vtd_plan_make(const struct pt_gather *gather, const struct vtd_plan_limits *limits,
                    struct vtd_plan *out);
 
-/** log2 of the smallest aligned power-of-two block that holds [first, last]; at least 12. */
-unsigned vtd_cover_lg2(sluice_iova_t first, sluice_iova_t last);
-
 #endif

@@ -2,6 +2,7 @@
 /*
  * What has to be invalidated when, by queue or by registers [VT-d 6.5, 6.6].
  */
+#include "unit/block.h"
 #include "unit/intel/vtd.h"
 
 static struct vtd_plan_limits limits_of(struct vtd *vtd, const struct domain_link *link)
@@ -46,7 +47,7 @@ static void add_device_tlbs(struct vtd_batch *batch, const struct unit_invalidat
         }
         for (unsigned i = 0; i < gather->count; i++)
             add_device_tlb(batch, ats,
-                           vtd_cover_lg2(gather->ranges[i].first, gather->ranges[i].last),
+                           unit_cover_lg2(gather->ranges[i].first, gather->ranges[i].last),
                            gather->ranges[i].first);
     }
 }

@@ -8,6 +8,7 @@
  * the whole domain when pages cannot be selected, a block is beyond MAMV, or more than
  * VTD_NARROW_MAX requests would be needed.
  */
+#include "unit/block.h"
 #include "unit/intel/descriptor.h"
 
 #define EXACT_MAX 4u
@@ -31,33 +32,6 @@ const char *vtd_desc_type_text(unsigned type)
     return type_texts[type];
 }
 
-unsigned vtd_cover_lg2(sluice_iova_t first, sluice_iova_t last)
-{
-    uint64_t differ = (first ^ last) >> SLUICE_PAGE_LG2;
-    unsigned lg2 = SLUICE_PAGE_LG2;
-
-    while (differ != 0) {
-        differ >>= 1;
-        lg2++;
-    }
-    return lg2;
-}
-
-/* The largest aligned block at `first` that does not pass `last`, as log2; at most `max_lg2`. */
-static unsigned block_lg2(sluice_iova_t first, sluice_iova_t last, unsigned max_lg2)
-{
-    unsigned lg2 = SLUICE_PAGE_LG2;
-
-    while (lg2 < max_lg2) {
-        uint64_t mask = ((uint64_t)2 << lg2) - 1;
-
-        if ((first & mask) != 0 || last - first < mask)
-            break;
-        lg2++;
-    }
-    return lg2;
-}
-
 /* Appends exact blocks; false when it takes more than `limit`, and *out_count is then absurd. */
 static bool plan_exact(const struct pt_range *range, const struct vtd_plan_limits *limits,
                        unsigned limit, struct vtd_iotlb_request *requests, unsigned *out_count)
@@ -68,7 +42,7 @@ static bool plan_exact(const struct pt_range *range, const struct vtd_plan_limit
     *out_count = 0;
     for (;;) {
         unsigned most = limits->mamv < 51 ? SLUICE_PAGE_LG2 + limits->mamv : 63;
-        unsigned lg2 = block_lg2(at, last, most);
+        unsigned lg2 = unit_block_lg2(at, last, most);
         uint64_t span = ((uint64_t)1 << lg2) - 1;
 
         if (*out_count == limit)
@@ -92,7 +66,7 @@ static bool plan_range(const struct pt_range *range, const struct vtd_plan_limit
 {
     unsigned room = VTD_NARROW_MAX - plan->count;
     unsigned count;
-    unsigned lg2 = vtd_cover_lg2(range->first, range->last);
+    unsigned lg2 = unit_cover_lg2(range->first, range->last);
 
     if (room == 0)
         return false;

@@ -182,13 +182,7 @@ enum sluice_status vtd_stop(struct unit *unit)
         status = vtd_interrupts_disable(vtd);
     if (status == SLUICE_OK)
         status = vtd_queue_off(vtd);
-    vtd->unit.exposed = status != SLUICE_OK;
-    if (status != SLUICE_OK) {
-        unit_degrade(unit, "it did not turn off");
-        return status;
-    }
-    unit->started = false;
-    return SLUICE_OK;
+    return unit_stopped(unit, status);
 }
 
 enum sluice_status vtd_revert(struct unit *unit)

@@ -182,7 +182,4 @@ struct riommu_plan {
 void riommu_plan_make(const struct pt_gather *gather, bool ranges, bool tables,
                       struct riommu_plan *out);
 
-/** log2 of the smallest aligned power-of-two block that holds [first, last]; 12 to 64. */
-unsigned riommu_cover_lg2(sluice_iova_t first, sluice_iova_t last);
-
 #endif

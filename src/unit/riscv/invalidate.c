@@ -2,6 +2,7 @@
 /*
  * What has to be invalidated when [RISC-V IOMMU 6.3].
  */
+#include "unit/block.h"
 #include "unit/riscv/riommu.h"
 
 /** Users of a link that are named one by one; with more, everything of every guest goes. */
@@ -31,9 +32,8 @@ static void add_device_tlbs(struct unit_ring_batch *batch, struct riommu *riommu
         for (unsigned i = 0; i < gather->count; i++) {
             const struct pt_range *range = &gather->ranges[i];
 
-            unit_ring_add(batch,
-                          riommu_ats_invalidate(ats->device, ats->pasid, range->first,
-                                                riommu_cover_lg2(range->first, range->last)));
+            unit_ring_add(batch, riommu_ats_invalidate(ats->device, ats->pasid, range->first,
+                                                       unit_cover_lg2(range->first, range->last)));
         }
     }
 }

@@ -9,29 +9,8 @@
  * the unit can do more, so where a table was unlinked everything with the tag goes; and so it does
  * beyond RIOMMU_PLAN_MAX commands.
  */
+#include "unit/block.h"
 #include "unit/riscv/command.h"
-
-unsigned riommu_cover_lg2(sluice_iova_t first, sluice_iova_t last)
-{
-    uint64_t differ = (first ^ last) >> SLUICE_PAGE_LG2;
-    unsigned lg2 = SLUICE_PAGE_LG2;
-
-    while (differ != 0) {
-        differ >>= 1;
-        lg2++;
-    }
-    return lg2;
-}
-
-/* log2 of the largest aligned block that begins at `at` and ends by `last`. */
-static unsigned block_lg2(sluice_iova_t at, sluice_iova_t last)
-{
-    unsigned lg2 = SLUICE_PAGE_LG2;
-
-    while (lg2 < 63 && (at & RIOMMU_BIT(lg2)) == 0 && last - at >= (RIOMMU_BIT(lg2 + 1) - 1))
-        lg2++;
-    return lg2;
-}
 
 static bool plan_range(const struct pt_range *range, bool ranges, struct riommu_plan *plan)
 {
@@ -39,7 +18,7 @@ static bool plan_range(const struct pt_range *range, bool ranges, struct riommu_
     sluice_iova_t last = range->last | (SLUICE_PAGE_BYTES - 1);
 
     for (;;) {
-        unsigned lg2 = ranges ? block_lg2(at, last) : SLUICE_PAGE_LG2;
+        unsigned lg2 = ranges ? unit_block_lg2(at, last, 63) : SLUICE_PAGE_LG2;
 
         if (plan->count == RIOMMU_PLAN_MAX)
             return false;

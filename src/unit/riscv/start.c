@@ -100,13 +100,7 @@ enum sluice_status riommu_stop(struct unit *unit)
     enum sluice_status status = turn_off(riommu);
 
     riommu_event_remove(riommu);
-    unit->exposed = status != SLUICE_OK;
-    if (status != SLUICE_OK) {
-        unit_degrade(unit, "it did not turn off");
-        return status;
-    }
-    unit->started = false;
-    return SLUICE_OK;
+    return unit_stopped(unit, status);
 }
 
 /* Translation stays on: turning it off would block devices, or open memory, until power is lost. */

@@ -175,7 +175,4 @@ struct smmu3_plan {
 void smmu3_plan_make(const struct pt_gather *gather, unsigned page_lg2, bool ranges,
                      struct smmu3_plan *out);
 
-/** log2 of the smallest aligned power-of-two block that holds [first, last]; at least 12. */
-unsigned smmu3_cover_lg2(sluice_iova_t first, sluice_iova_t last);
-
 #endif

@@ -2,6 +2,7 @@
 /*
  * What has to be invalidated when [SMMU 4.3, 4.4, 4.5].
  */
+#include "unit/block.h"
 #include "unit/smmu3/smmu3.h"
 
 static unsigned page_lg2_of(const struct domain_link *link)
@@ -30,7 +31,7 @@ static void add_device_tlbs(struct unit_ring_batch *batch, struct smmu3 *smmu3,
             continue;
         }
         for (unsigned i = 0; i < gather->count; i++) {
-            unsigned lg2 = smmu3_cover_lg2(gather->ranges[i].first, gather->ranges[i].last);
+            unsigned lg2 = unit_cover_lg2(gather->ranges[i].first, gather->ranges[i].last);
             uint64_t mask = lg2 < 64 ? ((uint64_t)1 << lg2) - 1 : UINT64_MAX;
 
             smmu3_add(batch, smmu3_atc_inv(user->sid, user->pasid, gather->ranges[i].first & ~mask,

@@ -14,18 +14,6 @@
 #define NUM_BITS  5u
 #define SCALE_MAX 31u
 
-unsigned smmu3_cover_lg2(sluice_iova_t first, sluice_iova_t last)
-{
-    uint64_t differ = (first ^ last) >> SLUICE_PAGE_LG2;
-    unsigned lg2 = SLUICE_PAGE_LG2;
-
-    while (differ != 0) {
-        differ >>= 1;
-        lg2++;
-    }
-    return lg2;
-}
-
 static bool plan_add(struct smmu3_plan *plan, const struct smmu3_block *block)
 {
     if (plan->count == SMMU3_PLAN_MAX)

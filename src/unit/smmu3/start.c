@@ -153,13 +153,7 @@ enum sluice_status smmu3_stop(struct unit *unit)
     status = turn_off(smmu3);
     if (status == SLUICE_OK)
         status = smmu3_bypass_set(smmu3, smmu3->gbpa);
-    unit->exposed = status != SLUICE_OK;
-    if (status != SLUICE_OK) {
-        unit_degrade(unit, "it did not turn off");
-        return status;
-    }
-    unit->started = false;
-    return SLUICE_OK;
+    return unit_stopped(unit, status);
 }
 
 enum sluice_status smmu3_revert(struct unit *unit)

@@ -170,13 +170,7 @@ enum sluice_status viommu_stop(struct unit *unit)
     struct viommu *viommu = viommu_of(unit);
     enum sluice_status status = take_down(viommu);
 
-    unit->exposed = status != SLUICE_OK;
-    if (status != SLUICE_OK) {
-        unit_degrade(unit, "it did not turn off");
-        return status;
-    }
-    unit->started = false;
-    return SLUICE_OK;
+    return unit_stopped(unit, status);
 }
 
 /* Translation stays on: turning it off would block devices, or open memory, until power is lost. */
