@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "amdvi_world.h"
+#include "crowd.h"
 
 /* ---- memory ---- */
 
@@ -265,58 +266,6 @@ static void unconfirmed_is_lost(void **state)
 
 /* ---- room in the queue ---- */
 
-#define MANY_DEVICES 12u
-#define FIRST_RID    SLUICE_RID(0, 8, 0)
-
-struct crowd {
-    struct dma_device *devices[MANY_DEVICES];
-    struct source sources[MANY_DEVICES];
-};
-
-static void crowd_attach(struct world *world, struct crowd *crowd, struct domain_link *link)
-{
-    for (unsigned i = 0; i < MANY_DEVICES; i++) {
-        uint16_t rid = (uint16_t)(FIRST_RID + i);
-        uint8_t byte;
-
-        crowd->devices[i] =
-            dma_device_create_on(world->host, &amdvi_model_ops, world->model, rid, true);
-        crowd->sources[i] = (struct source){.unit = world->unit, .id = rid, .ats_enabled = true};
-        link->ats_sources++;
-        assert_int_equal(
-            world->unit->ops->attach(world->unit, &crowd->sources[i], SLUICE_NO_PASID, link),
-            SLUICE_OK);
-        crowd->sources[i].link = link;
-        assert_true(dma_device_read(crowd->devices[i], WORLD_IOVA, &byte, 1, NULL));
-        assert_true(dma_device_tlb_entries(crowd->devices[i]) > 0);
-    }
-}
-
-static void crowd_detach(struct world *world, struct crowd *crowd)
-{
-    for (unsigned i = 0; i < MANY_DEVICES; i++) {
-        struct source *source = &crowd->sources[i];
-
-        assert_int_equal(world->unit->ops->attach(world->unit, source, SLUICE_NO_PASID, NULL),
-                         SLUICE_OK);
-        source->link->ats_sources--;
-        dma_device_destroy(crowd->devices[i]);
-    }
-}
-
-/* As many ranges apart as a gather holds. */
-static void scatter(struct pt_gather *gather)
-{
-    pt_gather_init(gather);
-    for (unsigned i = 0; i < PT_GATHER_RANGES; i++) {
-        const uint64_t first = WORLD_IOVA + i * (uint64_t)0x100000;
-        const struct pt_range range = {
-            .first = first, .last = first + SLUICE_PAGE_BYTES - 1, .page_lg2 = 12};
-
-        pt_gather_add(gather, &range);
-    }
-}
-
 /*
  * 12 device TLBs, 8 ranges: 105 commands a time, thrice what the buffer holds before the first is
  * waited for. All of them are done, none is written over.
@@ -346,9 +295,9 @@ static void queue_full_of_device_tlbs(void **state)
     for (unsigned i = 6; i-- > 0;)
         assert_int_equal(world.unit->ops->invalidate_wait(world.unit, &tickets[i]), SLUICE_OK);
     after = world_stats(&world);
-    assert_int_equal(after.device_tlb - before.device_tlb, 6 * MANY_DEVICES * PT_GATHER_RANGES);
+    assert_int_equal(after.device_tlb - before.device_tlb, 6 * CROWD_DEVICES * PT_GATHER_RANGES);
     assert_int_equal(after.pages - before.pages, 6 * PT_GATHER_RANGES);
-    for (unsigned i = 0; i < MANY_DEVICES; i++)
+    for (unsigned i = 0; i < CROWD_DEVICES; i++)
         assert_int_equal(dma_device_tlb_entries(crowd.devices[i]), 0);
     assert_int_equal(atomic_load(&world.unit->degraded), 0);
     crowd_detach(&world, &crowd);
@@ -383,8 +332,7 @@ static void stuck_full_of_device_tlbs(void **state)
         assert_int_not_equal(world.unit->ops->invalidate_wait(world.unit, &tickets[i]), SLUICE_OK);
     assert_true(atomic_load(&world.unit->degraded) != 0);
     assert_int_equal(model_host_violations_print(world.host), 0);
-    for (unsigned i = 0; i < MANY_DEVICES; i++)
-        dma_device_destroy(crowd.devices[i]);
+    crowd_destroy(&crowd);
     world_abandon(&world);
 }
 

@@ -21,6 +21,8 @@ struct world_kind {
     void (*destroy)(void *model);
     /** Fails the test while the model waits for something; NULL: it never does. */
     void (*check_settled)(void *model);
+    /** Whether the unit translates, for watch.h; NULL where it is not used. */
+    bool (*translating)(void *model);
     unsigned page_order; /**< of the domains' pages: a multiple of every smallest page */
 };
 

@@ -16,11 +16,17 @@ static void check_settled(void *model)
     vtd_model_check_settled(model);
 }
 
+static bool translating(void *model)
+{
+    return vtd_model_translating(model);
+}
+
 static const struct world_kind kind = {
     .unit_ops = &vtd_unit_ops,
     .model_ops = &vtd_model_ops,
     .destroy = destroy,
     .check_settled = check_settled,
+    .translating = translating,
 };
 
 void world_init(struct world *world, const struct world_config *config)
