@@ -20,6 +20,7 @@
 #include <sluice/interrupt.h>
 #include <sluice/protection.h>
 #include <sluice/quarantine.h>
+#include <sluice/selftest.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -83,6 +84,11 @@ struct sluice_config {
 
     /** What the instance promises for every device; see sluice/protection.h. */
     enum sluice_protection protection;
+    /**
+     * Level strict is given only while every unit has passed a self-test, with no step left out:
+     * start below it, test, and raise it (sluice/selftest.h).
+     */
+    bool require_selftest;
     /** Gets each thing that keeps a level from being given, beside the log; may be NULL. */
     sluice_obstacle_handler *on_obstacle;
     void *on_obstacle_arg;
@@ -165,7 +171,8 @@ SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_stop(struct sluice *sluic
 /**
  * Before the platform sleeps: saves what the hardware will lose. Devices must be quiet, and nothing
  * may be mapped or unmapped until resume.
- * Returns: OK; STATE; TIMEOUT or HARDWARE (suspended all the same; only resume leads on).
+ * Returns: OK; STATE; BUSY (a device is being tested, sluice/selftest.h); TIMEOUT or HARDWARE
+ * (suspended all the same; only resume leads on).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_suspend(struct sluice *sluice);
 

@@ -35,8 +35,8 @@ enum sluice_protection {
     SLUICE_PROTECTION_STANDARD,
     /**
      * No device is trusted with more than its mappings: no identity, no lazy unmaps, no DMA API
-     * without an IOMMU; every function that could do DMA has a unit above it; no unit is degraded;
-     * ports that lead outside keep what is below them apart; devices there cannot use ATS.
+     * without an IOMMU; every function that could do DMA has a unit above it; no unit is degraded
+     * or failed its last self-test, nor lacks one where sluice_config.require_selftest is set; ports that lead outside keep what is below them apart; devices there cannot use ATS.
      */
     SLUICE_PROTECTION_STRICT,
 };
@@ -49,6 +49,7 @@ enum sluice_obstacle_kind {
     SLUICE_OBSTACLE_UNCOVERED,         /**< no unit is above this function */
     SLUICE_OBSTACLE_UNKNOWN_TOPOLOGY,  /**< no configuration space: nobody knows who is covered */
     SLUICE_OBSTACLE_DEGRADED,          /**< `unit` missed a deadline */
+    SLUICE_OBSTACLE_SELFTEST,          /**< `unit`: no self-test, or step `name` did not pass */
     SLUICE_OBSTACLE_EXTERNAL_PORT,     /**< this port leads outside and lacks access control */
     SLUICE_OBSTACLE_IDENTITY_IN_USE,   /**< this device is in an identity domain */
     SLUICE_OBSTACLE_LAZY_IN_USE,       /**< domain `name` is lazy */
@@ -66,7 +67,7 @@ struct sluice_obstacle {
     uint16_t rid;
     uint16_t lacks;   /**< EXTERNAL_PORT: set of enum sluice_acs */
     const char *unit; /**< or NULL; valid during the call */
-    const char *name; /**< of the device or domain, or NULL; valid during the call */
+    const char *name; /**< of device, domain or step, or NULL; valid during the call */
     const char *text; /**< the whole as a sentence; valid during the call */
 };
 

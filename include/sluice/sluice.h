@@ -21,6 +21,7 @@
 #include <sluice/platform.h>
 #include <sluice/protection.h>
 #include <sluice/quarantine.h>
+#include <sluice/selftest.h>
 #include <sluice/status.h>
 #include <sluice/types.h>
 

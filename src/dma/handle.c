@@ -56,7 +56,7 @@ static enum sluice_status judge_device(const struct sluice_device *device, bool 
 {
     if (device->sluice->state != INSTANCE_STARTED || device->domain == NULL)
         return SLUICE_ERR_STATE;
-    if (device->dma_open)
+    if (device_is_kept(device))
         return SLUICE_ERR_BUSY;
     *out_translated = device->domain->kind == SLUICE_DOMAIN_DMA;
     return *out_translated || device->domain->kind == SLUICE_DOMAIN_IDENTITY ? SLUICE_OK

@@ -319,8 +319,10 @@ enum sluice_status sluice_domain_attach(struct sluice_domain *domain, struct slu
         return SLUICE_ERR_INVALID;
     sluice = domain->sluice;
     irq = sluice_spin_lock(&sluice->lock);
-    status =
-        sluice->state == INSTANCE_STARTED ? domain_attach_locked(domain, device) : SLUICE_ERR_STATE;
+    if (sluice->state != INSTANCE_STARTED)
+        status = SLUICE_ERR_STATE;
+    else
+        status = device->tested ? SLUICE_ERR_BUSY : domain_attach_locked(domain, device);
     sluice_spin_unlock(&sluice->lock, irq);
     if (status != SLUICE_OK)
         log_error(sluice, "%s '%s': not attached to domain '%s': %s", device->label, device->name,
@@ -347,7 +349,7 @@ enum sluice_status sluice_domain_detach(struct sluice_device *device)
     sluice = device->sluice;
     irq = sluice_spin_lock(&sluice->lock);
     if (sluice->state == INSTANCE_STARTED)
-        status = device->dma_open ? SLUICE_ERR_BUSY : device_detach_locked(device);
+        status = device_is_kept(device) ? SLUICE_ERR_BUSY : device_detach_locked(device);
     sluice_spin_unlock(&sluice->lock, irq);
     return status;
 }

@@ -200,8 +200,8 @@ enum sluice_status sluice_domain_destroy(struct sluice_domain *domain)
     irq = sluice_spin_lock(&sluice->lock);
     if (sluice->state == INSTANCE_CHANGING)
         status = SLUICE_ERR_STATE;
-    else if (domain->devices != 0 || domain->assignees != 0 || domain->children != 0 ||
-             !list_empty(&domain->links) ||
+    else if (domain->devices != 0 || domain->held != 0 || domain->assignees != 0 ||
+             domain->children != 0 || !list_empty(&domain->links) ||
              atomic_load_explicit(&domain->manager, memory_order_relaxed) != NULL)
         status = SLUICE_ERR_BUSY;
     else {

@@ -62,7 +62,7 @@ struct sluice_domain {
     struct sluice *sluice;
     enum sluice_domain_kind kind;
     char name[DOMAIN_NAME_BYTES];
-    bool internal; /**< made by the library for firmware regions, not by a caller */
+    bool internal; /**< made by the library for firmware regions or a self-test, not by a caller */
 
     struct sluice_domain *parent;     /**< nested in it; NULL: not nested */
     struct sluice_nested_info nested; /**< with a parent; as the caller gave it */
@@ -79,6 +79,7 @@ struct sluice_domain {
     atomic_uint flush_on_map; /**< links whose unit caches entries that are not present */
 
     unsigned devices; /**< attached; guarded by sluice->lock */
+    unsigned held;    /**< self-tests that will bring their device back here */
     /** Made by sluice_device_assign: only those who were assigned join, so many; else 0. */
     unsigned assignees;
     bool is_shared; /**< of those: by name */
@@ -125,7 +126,8 @@ struct sluice_device {
     uint32_t max_faults;      /**< as configured */
     uint64_t fault_window_ns; /**< as configured */
     bool quarantined;         /**< its sources are cut off; guarded by sluice->lock */
-    unsigned held;            /**< calls that use it without the lock, a reset or a notice */
+    unsigned held;            /**< calls that use it without the lock: reset, notice, self-test */
+    bool tested;              /**< a self-test has it, and nobody else may move it */
     bool cut_confirmed;       /**< quarantined: the unit confirmed */
     bool bus_master_off;      /**< quarantined: turned off by us */
     unsigned cut_interrupts;  /**< quarantined: entries made to refuse */
@@ -137,6 +139,12 @@ struct sluice_device {
     unsigned source_capacity;
     struct source **sources;
 };
+
+/** Whether somebody keeps it where it is: the DMA API, or a self-test. */
+static inline bool device_is_kept(const struct sluice_device *device)
+{
+    return device->dma_open || device->tested;
+}
 
 /** Whom a firmware region may be for: a function, or whoever has these source IDs. */
 struct region_user {
@@ -177,6 +185,9 @@ void domain_free_locked(struct sluice_domain *domain);
 /** Looks an address up, kept apart from the freeing of tables. Returns: OK; NOT_FOUND. */
 SLUICE_MUST_CHECK enum sluice_status domain_lookup(struct sluice_domain *domain, sluice_iova_t iova,
                                                    struct sluice_mapping *out);
+
+/** Whether nothing is mapped or reserved in [iova, iova + bytes). Not for large ranges. */
+bool domain_is_free(struct sluice_domain *domain, sluice_iova_t iova, uint64_t bytes);
 
 /** Maps without looking at reserved ranges; else as sluice_domain_map. */
 SLUICE_MUST_CHECK enum sluice_status domain_map_unchecked(struct sluice_domain *domain,

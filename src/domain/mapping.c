@@ -58,6 +58,20 @@ static bool hits_reserved(struct sluice_domain *domain, sluice_iova_t first, slu
     return false;
 }
 
+bool domain_is_free(struct sluice_domain *domain, sluice_iova_t iova, uint64_t bytes)
+{
+    struct sluice_mapping mapping;
+
+    if (check_range(domain, iova, bytes) != SLUICE_OK ||
+        hits_reserved(domain, iova, iova + (bytes - 1)))
+        return false;
+    for (uint64_t at = 0; at < bytes; at += SLUICE_PAGE_BYTES) {
+        if (domain_lookup(domain, iova + at, &mapping) == SLUICE_OK)
+            return false;
+    }
+    return true;
+}
+
 enum sluice_status domain_reserve_locked(struct sluice_domain *domain,
                                          enum sluice_reserved_kind kind, sluice_iova_t first,
                                          sluice_iova_t last)

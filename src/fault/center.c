@@ -134,6 +134,29 @@ struct watch *fault_watch_of(const struct sluice_device *device, unsigned index)
                       device->sources[index]->id);
 }
 
+void fault_provoke_locked(struct sluice_device *device, bool on)
+{
+    for (unsigned i = 0; i < device->source_count; i++) {
+        struct watch *watch = fault_watch_of(device, i);
+
+        if (watch != NULL)
+            atomic_store_explicit(&watch->tested, on ? 1u : 0u, memory_order_relaxed);
+    }
+}
+
+uint32_t fault_provoked(const struct sluice_device *device)
+{
+    uint32_t count = 0;
+
+    for (unsigned i = 0; i < device->source_count; i++) {
+        struct watch *watch = fault_watch_of(device, i);
+
+        if (watch != NULL)
+            count += atomic_load_explicit(&watch->provoked, memory_order_relaxed);
+    }
+    return count;
+}
+
 /* ---- subscriptions ---- */
 
 enum sluice_status sluice_fault_subscribe(struct sluice *sluice,

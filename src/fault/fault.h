@@ -65,6 +65,10 @@ void flood_work(struct sluice *sluice);
 SLUICE_MUST_CHECK enum sluice_status flood_forgive_locked(struct sluice_device *device);
 /** Whether a source of it is silenced, and since when (may be NULL). Under sluice->lock. */
 bool flood_is_silenced(const struct sluice_device *device, uint64_t *out_since_ns);
+/** While it is on, faults of a device are reported, but do not count against it. */
+void fault_provoke_locked(struct sluice_device *device, bool on);
+/** How many came so far while it was on. */
+uint32_t fault_provoked(const struct sluice_device *device);
 
 /** Cuts a device off that is not; `why` is for the log. Under sluice->lock. */
 void quarantine_locked(struct sluice_device *device, const char *why);

@@ -95,6 +95,10 @@ bool watch_count(struct watch *watch, uint64_t now_ns)
     unsigned turn;
     uint64_t first;
 
+    if (atomic_load_explicit(&watch->tested, memory_order_relaxed) != 0) {
+        atomic_fetch_add_explicit(&watch->provoked, 1, memory_order_relaxed);
+        return false;
+    }
     atomic_fetch_add_explicit(&watch->faults, 1, memory_order_relaxed);
     atomic_store_explicit(&watch->last_ns, now_ns, memory_order_relaxed);
     if (most == 0)

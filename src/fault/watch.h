@@ -19,6 +19,8 @@ struct watch {
     const char *unit;   /**< unit->name: the text itself is the unit */
     uint32_t id;
     atomic_uint_fast64_t faults; /**< since the device was added, or recovered */
+    atomic_uint tested;          /**< 1: a self-test provokes faults, which count for nothing */
+    atomic_uint provoked;        /**< of them, so many came */
     atomic_uint most;            /**< faults in the window that are too many; 0: none ever are */
     atomic_uint_fast64_t window_ns;
     atomic_uint_fast64_t last_ns; /**< when the last one came */

@@ -224,7 +224,7 @@ enum sluice_status sluice_device_assign(struct sluice_device *device,
     sluice = device->sluice;
     irq = sluice_spin_lock(&sluice->lock);
     if (sluice->state == INSTANCE_STARTED)
-        status = assign_locked(device, assignment, out);
+        status = device->tested ? SLUICE_ERR_BUSY : assign_locked(device, assignment, out);
     if (status != SLUICE_OK)
         log_error(sluice, "%s '%s': not assigned: %s", device->label, device->name,
                   sluice_status_text(status));
@@ -246,7 +246,7 @@ enum sluice_status sluice_device_release(struct sluice_device *device)
     sluice = device->sluice;
     irq = sluice_spin_lock(&sluice->lock);
     if (sluice->state == INSTANCE_STARTED && device->assigned != NULL)
-        status = device->dma_open ? SLUICE_ERR_BUSY : device_detach_locked(device);
+        status = device_is_kept(device) ? SLUICE_ERR_BUSY : device_detach_locked(device);
     if (status == SLUICE_OK)
         assignment_end_locked(device);
     sluice_spin_unlock(&sluice->lock, irq);

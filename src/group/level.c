@@ -103,6 +103,54 @@ static void check_units(struct obstacle_sink *sink)
     }
 }
 
+/** The first step that keeps a unit from passing, or NULL. */
+static const struct sluice_selftest_result *
+worst_step(const struct sluice_selftest_evidence *evidence, bool required, unsigned *out_step)
+{
+    for (unsigned i = 0; i < SLUICE_SELFTEST_STEPS; i++) {
+        const struct sluice_selftest_result *step = &evidence->steps[i];
+
+        *out_step = i;
+        if (step->outcome == SLUICE_SELFTEST_FAILED ||
+            (required && step->outcome != SLUICE_SELFTEST_PASSED))
+            return step;
+    }
+    return NULL;
+}
+
+/** What a self-test has shown counts always; that there is one, where it is demanded. */
+static void check_selftest(struct obstacle_sink *sink, const struct unit *unit)
+{
+    const struct sluice_selftest_evidence *evidence = &unit->selftest;
+    struct sluice_obstacle obstacle = {.kind = SLUICE_OBSTACLE_SELFTEST, .unit = unit->name};
+    bool required = sink->sluice->config.require_selftest;
+    const struct sluice_selftest_result *bad;
+    unsigned step;
+
+    if (!evidence->made) {
+        if (required)
+            obstacle_tell(sink, &obstacle,
+                          "%s: no self-test was made: start at a lower level, test, and raise it",
+                          unit->name);
+        return;
+    }
+    bad = worst_step(evidence, required, &step);
+    if (bad == NULL)
+        return;
+    obstacle.name = sluice_selftest_step_text((enum sluice_selftest_step)step);
+    obstacle_tell(sink, &obstacle, "%s: self-test with %s: %s: %s: %s", unit->name,
+                  evidence->device, obstacle.name, sluice_selftest_outcome_text(bad->outcome),
+                  bad->seen);
+}
+
+static void check_selftests(struct obstacle_sink *sink)
+{
+    list_for_each(node, &sink->sluice->units)
+    {
+        check_selftest(sink, container_of(node, struct unit, node));
+    }
+}
+
 static void check_external_ports(struct obstacle_sink *sink)
 {
     const struct group_map *map = sink->sluice->groups;
@@ -133,6 +181,7 @@ void level_check_demands(struct obstacle_sink *sink)
         return;
     check_coverage(sink);
     check_units(sink);
+    check_selftests(sink);
     check_external_ports(sink);
 }
 
@@ -140,16 +189,18 @@ void level_check_demands(struct obstacle_sink *sink)
 
 static void check_device_off(struct obstacle_sink *sink, const struct sluice_device *device)
 {
-    if (device->domain == NULL)
+    if (device->domain == NULL && device->held == 0)
         return;
-    obstacle_tell(sink,
-                  &(struct sluice_obstacle){.kind = SLUICE_OBSTACLE_DEVICE_IN_USE,
-                                            .has_function = device->bus == SLUICE_BUS_PCI,
-                                            .segment = device->segment,
-                                            .rid = device->rid,
-                                            .name = device->name},
-                  "%s '%s' is attached to domain '%s'", device->label, device->name,
-                  device->domain->name);
+    obstacle_tell(
+        sink,
+        &(struct sluice_obstacle){.kind = SLUICE_OBSTACLE_DEVICE_IN_USE,
+                                  .has_function = device->bus == SLUICE_BUS_PCI,
+                                  .segment = device->segment,
+                                  .rid = device->rid,
+                                  .name = device->name},
+        "%s '%s' is %s%s%s", device->label, device->name,
+        device->domain != NULL ? "attached to domain '" : "being reset, tested or told of",
+        device->domain != NULL ? device->domain->name : "", device->domain != NULL ? "'" : "");
 }
 
 static void check_device_strict(struct obstacle_sink *sink, const struct sluice_device *device)

@@ -11,8 +11,8 @@ static bool any_attached(struct sluice *sluice)
         const struct sluice_device *device = container_of(node, struct sluice_device, node);
 
         if (device->held > 0) {
-            log_error(sluice, "%s '%s' is being reset or told of: not stopped", device->label,
-                      device->name);
+            log_error(sluice, "%s '%s' is being reset, tested or told of: not stopped",
+                      device->label, device->name);
             return true;
         }
         if (device->domain != NULL) {
@@ -65,6 +65,17 @@ enum sluice_status sluice_stop(struct sluice *sluice)
     return status;
 }
 
+/** A self-test would find the units asleep. */
+static bool any_tested(struct sluice *sluice)
+{
+    list_for_each(node, &sluice->devices)
+    {
+        if (container_of(node, struct sluice_device, node)->tested)
+            return true;
+    }
+    return false;
+}
+
 enum sluice_status sluice_suspend(struct sluice *sluice)
 {
     enum sluice_status status;
@@ -75,6 +86,10 @@ enum sluice_status sluice_suspend(struct sluice *sluice)
     status = instance_change_begin(sluice, INSTANCE_STARTED, INSTANCE_STARTED, &was);
     if (status != SLUICE_OK)
         return status;
+    if (any_tested(sluice)) {
+        instance_change_end(sluice, was);
+        return SLUICE_ERR_BUSY;
+    }
     list_for_each(node, &sluice->units)
     {
         struct unit *unit = container_of(node, struct unit, node);

@@ -37,24 +37,29 @@ static enum sluice_status find_source(struct sluice *sluice,
     return SLUICE_OK;
 }
 
-static enum sluice_status alloc_locked(struct sluice *sluice,
-                                       const struct sluice_interrupt_config *config,
-                                       struct sluice_interrupt **out)
+static struct sluice_interrupt *make(struct sluice *sluice,
+                                     const struct sluice_interrupt_config *config)
 {
     struct sluice_interrupt *interrupt = host_alloc(sluice, sizeof(*interrupt));
-    struct interrupt_block *block;
-    enum sluice_status status;
 
     if (interrupt == NULL)
-        return SLUICE_ERR_NO_MEMORY;
-    block = &interrupt->block;
+        return NULL;
     interrupt->sluice = sluice;
     interrupt->device = config->device;
-    block->kind = config->kind;
-    block->count = config->count;
+    interrupt->block.kind = config->kind;
+    interrupt->block.count = config->count;
     format_text(interrupt->name, sizeof(interrupt->name), "%s",
                 config->name != NULL ? config->name : "");
-    status = find_source(sluice, config, block);
+    return interrupt;
+}
+
+/** Takes the entries of a block whose source is known, unless that failed; else frees it. */
+static enum sluice_status take_entries(struct sluice_interrupt *interrupt,
+                                       enum sluice_status status)
+{
+    struct interrupt_block *block = &interrupt->block;
+    struct sluice *sluice = interrupt->sluice;
+
     if (status == SLUICE_OK)
         status = block->unit->ops->interrupt_alloc(block->unit, block);
     if (status != SLUICE_OK) {
@@ -62,10 +67,44 @@ static enum sluice_status alloc_locked(struct sluice *sluice,
         return status;
     }
     list_append(&sluice->interrupts, &block->node);
-    if (config->device != NULL)
-        config->device->interrupts++;
-    *out = interrupt;
+    if (interrupt->device != NULL)
+        interrupt->device->interrupts++;
     return SLUICE_OK;
+}
+
+static enum sluice_status alloc_locked(struct sluice *sluice,
+                                       const struct sluice_interrupt_config *config,
+                                       struct sluice_interrupt **out)
+{
+    struct sluice_interrupt *interrupt = make(sluice, config);
+    enum sluice_status status;
+
+    if (interrupt == NULL)
+        return SLUICE_ERR_NO_MEMORY;
+    status = take_entries(interrupt, find_source(sluice, config, &interrupt->block));
+    if (status == SLUICE_OK)
+        *out = interrupt;
+    return status;
+}
+
+enum sluice_status interrupt_alloc_stranger_locked(const struct sluice_device *device, uint16_t rid,
+                                                   struct sluice_interrupt **out)
+{
+    const struct sluice_interrupt_config config = {
+        .kind = SLUICE_INTERRUPT_MSI, .count = 1, .name = "nobody"};
+    struct sluice_interrupt *interrupt = make(device->sluice, &config);
+    enum sluice_status status;
+
+    if (interrupt == NULL)
+        return SLUICE_ERR_NO_MEMORY;
+    interrupt->block.unit = device->unit;
+    interrupt->block.segment = device->segment;
+    interrupt->block.rid = interrupt->block.rids[0] = rid;
+    interrupt->block.rid_count = 1;
+    status = take_entries(interrupt, SLUICE_OK);
+    if (status == SLUICE_OK)
+        *out = interrupt;
+    return status;
 }
 
 enum sluice_status sluice_interrupt_alloc(struct sluice *sluice,

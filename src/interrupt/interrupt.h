@@ -32,6 +32,15 @@ struct sluice_interrupt {
  */
 SLUICE_MUST_CHECK enum sluice_status interrupts_decide(struct sluice *sluice);
 
+/**
+ * One entry for a requester of a device's unit and segment that is not the device, to try whether
+ * the device can use it; free it with sluice_interrupt_free. Under sluice->lock.
+ * Returns: as sluice_interrupt_alloc.
+ */
+SLUICE_MUST_CHECK enum sluice_status
+interrupt_alloc_stranger_locked(const struct sluice_device *device, uint16_t rid,
+                                struct sluice_interrupt **out);
+
 /** Fills in who sends a PCI function's messages. */
 void interrupt_source_of_device(const struct sluice_device *device, struct interrupt_block *block);
 /** The same for an IOAPIC or HPET, and its unit. Returns: OK; NOT_FOUND. */

@@ -26,6 +26,7 @@
 #include <stdatomic.h>
 
 #include <sluice/nested.h>
+#include <sluice/selftest.h>
 
 struct unit;
 
@@ -120,6 +121,8 @@ struct unit {
      * exchanging a byte is a library call on RISC-V. */
     atomic_uint degraded;
     struct unit_latency latency;
+    /** Owned by src/selftest, guarded by sluice->lock; no driver looks at it. */
+    struct sluice_selftest_evidence selftest;
 };
 
 /** Where the requests of a source with one PASID go. Owned by src/domain. */
