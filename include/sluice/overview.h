@@ -21,6 +21,9 @@ struct sluice_overview {
     bool enabled;            /**< started: every device's DMA is confined */
     uint32_t units;          /**< that translate */
     uint32_t degraded;       /**< of them, that missed a deadline */
+    uint32_t selftest_ok;    /**< units whose last self-test passed (sluice/selftest.h) */
+    uint32_t selftest_bad;   /**< failed, or inconclusive */
+    uint32_t selftest_none;  /**< units without one */
     uint32_t groups;         /**< isolation groups */
     uint32_t domains;        /**< made by callers */
     uint32_t devices;        /**< that the library was told of */
@@ -46,9 +49,9 @@ SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_overview(struct sluice *s
                                                                 struct sluice_overview *out);
 
 /**
- * The same as one JSON object, with an array of units and one of devices [RFC 8259]: a line at a
- * time, to be joined as they are. Names are escaped, whatever is in them; numbers beyond 2^53 are
- * written as they are. `emit` is called with the instance locked.
+ * The same as one JSON object, with arrays of units, of their self-tests and of devices [RFC 8259]:
+ * a line at a time, to be joined as they are. Names are escaped, whatever is in them; numbers
+ * beyond 2^53 are written as they are. `emit` is called with the instance locked.
  */
 SLUICE_API void sluice_overview_json(struct sluice *sluice, sluice_emit *emit, void *arg);
 

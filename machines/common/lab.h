@@ -83,9 +83,13 @@ extern const struct scenario scenarios_shape[];     /* kinds of addresses and pa
 extern const struct scenario scenarios_device[];    /* whole drivers behind the IOMMU */
 extern const struct scenario scenarios_dma[];       /* drivers on the DMA API */
 extern const struct scenario scenarios_interrupt[]; /* through entries of the library */
+extern const struct scenario scenarios_selftest[];  /* the library's own look at its units */
 extern const struct scenario scenarios_bounce[];    /* the DMA API without an IOMMU */
 extern const struct scenario scenarios_hostile[];   /* a device misbehaves beside another's work */
 extern const struct scenario scenarios_platform[];  /* firmware's wishes, sleep, handover, stop */
+
+/** The same where there is no IOMMU; a scenario of its own. */
+void selftest_nothing(struct lab *lab);
 
 /** Finds the devices and tells about them. */
 void lab_find_devices(struct lab *lab);

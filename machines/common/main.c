@@ -104,6 +104,7 @@ static void run_guarded(void)
 {
     if (option_given("no-iommu")) {
         takeover_nothing(&lab);
+        selftest_nothing(&lab);
         return;
     }
     report_part("With an IOMMU, under the library");
@@ -118,6 +119,7 @@ static void run_guarded(void)
     if (remap_wanted())
         run_scenarios(scenarios_interrupt);
     run_scenarios(scenarios_hostile);
+    run_scenarios(scenarios_selftest);
     run_scenarios(scenarios_platform);
     takeover_stop(&lab);
     if (is_wanted("handover"))

@@ -67,6 +67,7 @@ void overview_gather_locked(struct sluice *sluice, struct sluice_overview *out)
         out->degraded += atomic_load_explicit(&unit->degraded, memory_order_relaxed) != 0;
     }
     out->enabled = sluice->state == INSTANCE_STARTED;
+    overview_gather_selftests_locked(sluice, out);
     gather_devices(sluice, out);
     gather_domains(sluice, out);
 }

@@ -5,7 +5,7 @@
 #include "instance/overview.h"
 
 #define LINE_BYTES 320u
-#define NAME_BYTES 200u /* of a name of 32 bytes, each escaped to six */
+#define NAME_BYTES OVERVIEW_NAME_BYTES
 
 struct writer {
     struct sluice *sluice;
@@ -54,6 +54,11 @@ static const char *escaped(const char *text, bool json, char out[NAME_BYTES])
     return out;
 }
 
+const char *overview_escape(const char *text, bool json, char out[OVERVIEW_NAME_BYTES])
+{
+    return escaped(text, json, out);
+}
+
 /** One number of the overview, by its names in both forms. */
 struct number {
     const char *key;    /**< JSON */
@@ -72,6 +77,12 @@ struct number {
 
 static const struct number numbers[] = {
     NUMBER("degraded_units", "units_degraded", degraded, false, "Units that missed a deadline"),
+    NUMBER("selftests_passed", "selftests_passed", selftest_ok, false,
+           "Units whose last self-test passed"),
+    NUMBER("selftests_failed", "selftests_failed", selftest_bad, false,
+           "Units whose last self-test failed or showed nothing"),
+    NUMBER("selftests_missing", "selftests_missing", selftest_none, false,
+           "Units without a self-test"),
     NUMBER("groups", "groups", groups, false, "Isolation groups"),
     NUMBER("domains", "domains", domains, false, "Domains"),
     NUMBER("attached_devices", "devices_attached", attached, false, "Devices in a domain"),
@@ -203,6 +214,7 @@ void sluice_overview_json(struct sluice *sluice, sluice_emit *emit, void *arg)
     put(&writer, "  \"enabled\": %s,", overview.enabled ? "true" : "false");
     put(&writer, "  \"interrupts_remapped\": %s,", overview.interrupts.remapped ? "true" : "false");
     json_units(&writer);
+    overview_selftests_json_locked(sluice, emit, arg);
     json_devices(&writer);
     for (size_t i = 0; i < NUMBERS; i++)
         put(&writer, "  \"%s\": %llu%s", numbers[i].key, value_of(&overview, &numbers[i]),
@@ -277,6 +289,7 @@ void sluice_overview_prometheus(struct sluice *sluice, sluice_emit *emit, void *
     head(&writer, "enabled", "Whether every device's DMA is confined", false);
     put(&writer, "sluice_enabled %u", overview.enabled ? 1u : 0u);
     prometheus_units(&writer);
+    overview_selftests_prometheus_locked(sluice, emit, arg);
     prometheus_devices(&writer);
     for (size_t i = 0; i < NUMBERS; i++) {
         head(&writer, numbers[i].metric, numbers[i].help, numbers[i].counts);

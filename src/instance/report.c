@@ -2,9 +2,7 @@
 /*
  * What there is, for people and for programs: units, devices, domains.
  */
-#include "instance/units.h"
-
-#include <sluice/sluice.h>
+#include "instance/overview.h"
 
 #define LINE_BYTES 160u
 
@@ -32,6 +30,7 @@ static void report_units(struct sluice *sluice, sluice_emit *emit, void *arg)
             unit->started ? "translation on" : "translation off", degraded ? ", DEGRADED" : "");
         emit(arg, line);
         unit->ops->describe(unit, emit, arg);
+        overview_selftest_report_locked(unit, emit, arg);
     }
 }
 
@@ -74,7 +73,7 @@ static void report_domains(struct sluice *sluice, sluice_emit *emit, void *arg)
         sluice_domain_info(domain, &info);
         format_text(line, sizeof(line), "domain '%s': %s%s, %u devices, %llu KiB of tables",
                     domain->name, kind_text(domain->kind),
-                    domain->internal ? " (for firmware's memory)" : "", info.device_count,
+                    domain->internal ? " (the library's)" : "", info.device_count,
                     (unsigned long long)(info.table_bytes / 1024));
         emit(arg, line);
     }
