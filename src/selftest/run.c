@@ -266,6 +266,8 @@ enum sluice_status sluice_selftest_run(struct sluice_device *device,
         status = take(test);
     if (status == SLUICE_OK)
         status = run(test);
+    if (!test->evidence.made)
+        test->evidence = (struct sluice_selftest_evidence){0};
     if (out != NULL)
         *out = test->evidence;
     host_free(sluice, test, sizeof(*test));
