@@ -3,6 +3,7 @@
  * The steps of a self-test that are about interrupts: messages that are not the device's own, held
  * against one that is.
  */
+#include "core/doorbell.h"
 #include "selftest/selftest.h"
 
 #define OLDER_ADDRESS     0xfee00000u
@@ -47,16 +48,22 @@ static struct finding free_entry(struct sluice_interrupt **interrupt)
 
 /* ---- the older format ---- */
 
-/** The message that would raise the vector without remapping [SDM 3 11.11]. */
-static bool older_message(const struct sluice_interrupt_route *route, struct sluice_msi *out)
+/**
+ * The message that would raise the vector without remapping: an APIC's [SDM 3 11.11], or a write to
+ * the interrupt file itself.
+ */
+static bool older_message(struct selftest *test, struct sluice_msi *out)
 {
+    const struct sluice_interrupt_route *route = &test->config->route;
+
+    *out = (struct sluice_msi){.data = route->vector};
+    if (test->device->unit->caps.interrupt_files)
+        return host_doorbell_page(test->sluice, route->destination, &out->address);
     if (route->destination > 0xff)
         return false;
-    *out = (struct sluice_msi){
-        .address = OLDER_ADDRESS | (route->destination << OLDER_DESTINATION) |
-                   (route->logical ? OLDER_LOGICAL : 0),
-        .data = route->vector |
-                (route->delivery == SLUICE_INTERRUPT_LOWEST_PRIORITY ? OLDER_LOWEST : 0)};
+    out->address = OLDER_ADDRESS | (route->destination << OLDER_DESTINATION) |
+                   (route->logical ? OLDER_LOGICAL : 0);
+    out->data |= route->delivery == SLUICE_INTERRUPT_LOWEST_PRIORITY ? OLDER_LOWEST : 0;
     return true;
 }
 
@@ -66,8 +73,8 @@ static struct finding forge_format(struct selftest *test)
     struct sluice_msi own = {0}, older;
     struct finding finding;
 
-    if (!older_message(&test->config->route, &older))
-        return FINDING(NOT_TESTED, "the older format has no destinations above 255");
+    if (!older_message(test, &older))
+        return FINDING(NOT_TESTED, "the older format has no such destination");
     finding = own_entry(test, &interrupt, &own);
     if (is_fine(finding)) {
         ALSO(finding, send_message(test, &own, true));
@@ -133,8 +140,17 @@ static struct finding forge_stranger(struct selftest *test)
     return ALSO(finding, free_entry(&stranger));
 }
 
+/** Where entries are pages of a window that is the sender's own: the next one is nobody's. */
+static struct finding forge_next(struct selftest *test, const struct sluice_msi *own)
+{
+    const struct sluice_msi next = {.address = own->address + SLUICE_PAGE_BYTES, .data = own->data};
+
+    return send_message(test, &next, false);
+}
+
 static struct finding forge_entry(struct selftest *test)
 {
+    bool files = test->device->unit->caps.interrupt_files;
     struct sluice_interrupt *interrupt;
     struct sluice_msi own = {0};
     struct finding finding = own_entry(test, &interrupt, &own);
@@ -146,8 +162,11 @@ static struct finding forge_entry(struct selftest *test)
     if (!had)
         return finding;
     ALSO(finding, send_message(test, &own, false));
-    ALSO(finding, forge_stranger(test));
+    if (!files)
+        ALSO(finding, forge_stranger(test));
     ALSO(finding, own_entry(test, &interrupt, &own));
+    if (files)
+        ALSO(finding, forge_next(test, &own));
     if (interrupt != NULL)
         ALSO(finding, send_message(test, &own, true));
     return ALSO(finding, free_entry(&interrupt));
