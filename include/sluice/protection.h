@@ -35,8 +35,9 @@ enum sluice_protection {
     SLUICE_PROTECTION_STANDARD,
     /**
      * No device is trusted with more than its mappings: no identity, no lazy unmaps, no DMA API
-     * without an IOMMU; every function that could do DMA has a unit above it; no unit is degraded
-     * or failed its last self-test, nor lacks one where sluice_config.require_selftest is set; ports that lead outside keep what is below them apart; devices there cannot use ATS.
+     * without an IOMMU; every function that could do DMA has a unit above it; no unit is degraded,
+     * failed its last self-test, or lacks one where sluice_config.require_selftest is set; ports
+     * that lead outside keep what is below them apart; devices there cannot use ATS.
      */
     SLUICE_PROTECTION_STRICT,
 };
