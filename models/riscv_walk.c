@@ -308,6 +308,14 @@ static uint16_t translate(struct riscv_model *unit, const struct riscv_context *
     return cause;
 }
 
+/* DTF: faults of the device directory are reported all the same [RISC-V IOMMU 3.2, table 11]. */
+static bool is_quiet(const struct riscv_context *context, uint16_t cause)
+{
+    bool of_directory = cause >= CAUSE_OFF && cause <= CAUSE_DDT_BAD;
+
+    return (context->word[0] & BIT64(4)) != 0 && !of_directory;
+}
+
 static void report(struct riscv_model *unit, const struct model_dma_request *request, unsigned type,
                    uint16_t cause, uint64_t address)
 {
@@ -367,7 +375,7 @@ static uint16_t move(struct riscv_model *unit, const struct model_dma_request *r
         *out_done = request->write ? model_host_write(unit->host, phys, data, bytes)
                                    : model_host_read(unit->host, phys, data, bytes);
     }
-    if (cause != 0)
+    if (cause != 0 && !is_quiet(&context, cause))
         report(unit, request, (request->write ? 3u : 2u) + (request->translated ? 4u : 0), cause,
                address);
     return cause;
@@ -424,7 +432,8 @@ void riscv_ats_request(void *arg, uint16_t rid, uint64_t address, struct model_t
         out->phys = phys;
     } else {
         out->reason = cause;
-        report(unit, &request, 8, cause, address);
+        if (FIELD64(unit->ddtp, 3, 0) < MODE_1LVL || cause < CAUSE_TYPE || !is_quiet(found, cause))
+            report(unit, &request, 8, cause, address);
     }
     riscv_unlock(unit);
 }

@@ -98,6 +98,7 @@ struct smmu3_stream {
     uint8_t event;      /**< of a refused one */
     bool faulted_below; /**< refused by stage 2 */
     bool ats, stall;
+    bool quiet, quiet_below; /**< faults of stage 1, and of stage 2, are not recorded: R, S2R */
     uint16_t asid, vmid;
     unsigned granule, start, input_bits, output_bits; /**< of stage 1 */
     sluice_phys_t root;

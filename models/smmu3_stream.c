@@ -183,6 +183,7 @@ static uint8_t read_context(struct smmu3_model *unit, const uint64_t ste[8],
     out->output_bits = oas_bits[FIELD64(cd[0], 34, 32)];
     out->root = cd[1] & MASK64(51, 4);
     out->stall = FIELD64(cd[0], 44, 44) != 0;
+    out->quiet = FIELD64(cd[0], 45, 45) == 0;
     out->writes_access = access;
     if (FIELD64(cd[0], 31, 31) == 0 || FIELD64(cd[0], 41, 41) == 0 || /* V, AA64 */
         FIELD64(cd[0], 46, 46) == 0 ||                                /* A: TERM_MODEL 1 */
@@ -212,6 +213,7 @@ static uint8_t read_stage2(struct smmu3_model *unit, const uint64_t ste[8],
     out->root = ste[3] & MASK64(51, 4);
     out->writes_access = access;
     stream->stall = stall;
+    stream->quiet_below = FIELD64(ste[2], 58, 58) == 0;
     if (!has_granule(unit, out->granule) || FIELD64(ste[2], 51, 51) == 0 ||
         bits > oas_bits[unit->config.oas] || bits < 25 ||
         FIELD64(ste[2], 50, 48) > unit->config.oas || sl0 == 3 ||

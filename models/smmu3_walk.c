@@ -273,6 +273,10 @@ static void report(struct smmu3_model *unit, const struct smmu3_stream *stream, 
                                           : 0,
                                 of_access ? address : 0, 0};
 
+    /* R and S2R: of faults of the translation alone [SMMU 5.4, 5.2]. */
+    if (event >= E_TRANSLATION && event <= E_PERMISSION &&
+        (unit->below ? stream->quiet_below : stream->quiet))
+        return;
     if (stalls)
         unit->stats.stalled++;
     smmu3_put_event(unit, record);

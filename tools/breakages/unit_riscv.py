@@ -102,4 +102,12 @@ ROWS = [
              "        .pass_through = !riommu->remaps,\n",
              "        .pass_through = true,\n",
              ["riscv-interrupt"]),
+    Breakage("riscv-silence-lost-by-a-move", "7, hostile", "src/unit/riscv/directory.c",
+             "riommu_has_tlb(riommu, source), source->silenced);",
+             "riommu_has_tlb(riommu, source), false);",
+             ["silence@riscv"]),
+    Breakage("riscv-silent-and-open", "1, fail closed", "src/unit/riscv/link.c",
+             "link != NULL ? context_open(riommu, link, device, ats) : context_of_nothing(riommu);",
+             "link != NULL ? context_open(riommu, link, device, ats) : riommu_context_pass();",
+             ["silence@riscv"]),
 ]

@@ -92,4 +92,8 @@ ROWS = [
              "    if (guest->contexts >> config->iova_bits != 0)",
              "    if (false)",
              ["nested"]),
+    Breakage("smmu3-silence-lost-by-a-move", "7, hostile", "src/unit/smmu3/stream.c",
+             "smmu3_ste_for(smmu3, to, streams, smmu3_has_device_tlb(user), source->silenced);",
+             "smmu3_ste_for(smmu3, to, streams, smmu3_has_device_tlb(user), false);",
+             ["silence@smmu3"]),
 ]

@@ -9,7 +9,6 @@
  *
  *   EN_PRI, PRPR   nobody answers page requests, so the unit refuses them itself [2.7]
  *   T2GPA          there are no two stages at a time
- *   DTF            faults are wanted
  *   GADE, SADE     page tables have accessed and dirty set in advance
  *   SXL            64-bit tables only
  */

@@ -12,6 +12,8 @@
  */
 #include "unit/riscv/riommu.h"
 
+#define NOTHING_ORDER 2u /* the root of a second stage is 16 KiB */
+
 static unsigned context_words(const struct riommu *riommu)
 {
     return riommu->capability.extended ? RIOMMU_CONTEXT_WORDS : RIOMMU_CONTEXT_WORDS / 2;
@@ -58,6 +60,7 @@ void riommu_directory_free(struct riommu *riommu)
         level1_free(riommu, riommu->top[1].virt);
     for (unsigned level = 0; level < RIOMMU_LEVELS; level++)
         riommu_give_back(riommu, &riommu->top[level], 0);
+    riommu_give_back(riommu, &riommu->nothing, NOTHING_ORDER);
 }
 
 static unsigned bits_of(const struct riommu *riommu, unsigned levels)
@@ -146,6 +149,15 @@ static unsigned difference(const struct riommu_context *one, const struct riommu
     return count;
 }
 
+/* Whether a device may reach anything by it: one that is blocked and silent has a valid one too. */
+static bool is_open(const struct riommu *riommu, const struct riommu_context *context)
+{
+    const struct riommu_context nothing = riommu_context_for(riommu, NULL, NULL, false, true);
+
+    return is_valid(context) &&
+           (riommu->nothing.virt == NULL || difference(context, &nothing) != 0);
+}
+
 static void context_block(struct riommu *riommu, riommu_word *at)
 {
     riommu_word_set(riommu, &at[RIOMMU_WORD_TC], 0);
@@ -195,7 +207,7 @@ static enum sluice_status move(struct riommu *riommu, const struct source *sourc
     context_get(riommu, at, &old);
     /* An invalidation was lost before: the unit may hold any context that was ever there, and the
      * device what it was told then. */
-    if (!is_valid(&old) &&
+    if (!is_open(riommu, &old) &&
         atomic_load_explicit(&riommu->unit.degraded, memory_order_relaxed) != 0) {
         enum sluice_status status = riommu_invalidate_everything(riommu);
 
@@ -215,7 +227,7 @@ enum sluice_status riommu_context_lead(struct riommu *riommu, const struct riomm
     if (at == NULL)
         return SLUICE_OK;
     context_get(riommu, at, &context);
-    if (!is_valid(&context))
+    if (!is_open(riommu, &context))
         return SLUICE_OK;
     /* Where the window is stands there always: one word changes. */
     riommu_messages_put(riommu, device->messages, &context);
@@ -253,7 +265,7 @@ static enum sluice_status context_point(struct riommu *riommu, const struct sour
                                         const struct riommu_device *device, bool had_tlb)
 {
     const struct riommu_context want =
-        riommu_context_for(riommu, to, device, riommu_has_tlb(riommu, source));
+        riommu_context_for(riommu, to, device, riommu_has_tlb(riommu, source), source->silenced);
     struct riommu_context now;
 
     context_get(riommu, at, &now);
@@ -274,7 +286,7 @@ enum sluice_status riommu_context_renew(struct riommu *riommu, const struct sour
     if (at == NULL)
         return SLUICE_OK;
     context_get(riommu, at, &now);
-    if (!is_valid(&now))
+    if (!is_open(riommu, &now))
         return SLUICE_OK;
     status = context_point(riommu, source, at, source->link, device, user != NULL && user->tlb);
     if (status != SLUICE_OK)
@@ -372,4 +384,43 @@ enum sluice_status riommu_attach(struct unit *unit, struct source *source, uint3
     if (at == NULL)
         return to == NULL ? SLUICE_OK : SLUICE_ERR_NO_MEMORY;
     return attach_known(riommu, source, at, to);
+}
+
+/* The tables of those that are blocked and silent. */
+static enum sluice_status nothing_make(struct riommu *riommu)
+{
+    struct sluice_pages *nothing = &riommu->nothing;
+
+    if (nothing->virt != NULL)
+        return SLUICE_OK;
+    if (!host_pages_alloc(riommu->unit.sluice, NOTHING_ORDER, -1, nothing)) {
+        nothing->virt = NULL;
+        return SLUICE_ERR_NO_MEMORY;
+    }
+    if (nothing->phys >> riommu->capability.phys_bits != 0) {
+        host_pages_free(riommu->unit.sluice, *nothing, NOTHING_ORDER);
+        nothing->virt = NULL;
+        return SLUICE_ERR_NO_MEMORY;
+    }
+    riommu_clean(riommu, nothing->virt, (size_t)SLUICE_PAGE_BYTES << NOTHING_ORDER);
+    return SLUICE_OK;
+}
+
+enum sluice_status riommu_source_silence(struct unit *unit, struct source *source, bool silence)
+{
+    struct riommu *riommu = riommu_of(unit);
+    const struct riommu_device *device = riommu_device_find(riommu, source->id);
+    struct riommu_context want;
+    enum sluice_status status;
+    riommu_word *at;
+
+    if (!riommu_in_reach(riommu, source->id))
+        return SLUICE_ERR_UNSUPPORTED;
+    status = nothing_make(riommu);
+    at = status == SLUICE_OK ? context_at(riommu, source->id, true) : NULL;
+    if (at == NULL)
+        return SLUICE_ERR_NO_MEMORY;
+    want =
+        riommu_context_for(riommu, source->link, device, riommu_has_tlb(riommu, source), silence);
+    return move(riommu, source, at, &want, false);
 }

@@ -125,15 +125,13 @@ struct riommu_tag riommu_tag_of(const struct domain_link *link)
                                .id = link->tag};
 }
 
-struct riommu_context riommu_context_for(const struct riommu *riommu,
-                                         const struct domain_link *link,
-                                         const struct riommu_device *device, bool ats)
+static struct riommu_context context_open(const struct riommu *riommu,
+                                          const struct domain_link *link,
+                                          const struct riommu_device *device, bool ats)
 {
     struct riommu_context context;
     struct riommu_walk walk;
 
-    if (link == NULL)
-        return riommu_context_blocked();
     if (device != NULL && device->processes.levels != 0) {
         const struct riommu_processes *processes = &device->processes;
 
@@ -153,6 +151,32 @@ struct riommu_context riommu_context_for(const struct riommu *riommu,
                                           : riommu_context_first(&walk, ats);
     if (riommu->remaps)
         riommu_messages_put(riommu, device->messages, &context);
+    return context;
+}
+
+/*
+ * Blocked without a word. A context that is not valid is always reported [RISC-V IOMMU 3.2], so
+ * this is a valid one whose tables map nothing. No domain has tag 0.
+ */
+static struct riommu_context context_of_nothing(const struct riommu *riommu)
+{
+    bool second = levels_for(riommu, false, 64) == 0;
+    const struct riommu_walk walk = {.root = riommu->nothing.phys,
+                                     .levels = levels_for(riommu, second, 1)};
+
+    return second ? riommu_context_second(&walk, false) : riommu_context_first(&walk, false);
+}
+
+struct riommu_context riommu_context_for(const struct riommu *riommu,
+                                         const struct domain_link *link,
+                                         const struct riommu_device *device, bool ats, bool quiet)
+{
+    struct riommu_context context;
+
+    if (link == NULL && !quiet)
+        return riommu_context_blocked();
+    context = link != NULL ? context_open(riommu, link, device, ats) : context_of_nothing(riommu);
+    context.word[RIOMMU_WORD_TC] |= RIOMMU_PREP(TC_DTF, quiet);
     return context;
 }
 

@@ -180,6 +180,7 @@ const struct unit_ops riommu_unit_ops = {
     .attach = riommu_attach,
     .invalidate_submit = riommu_invalidate_submit,
     .invalidate_wait = riommu_invalidate_wait,
+    .source_silence = riommu_source_silence,
     .faults_drain = riommu_faults_drain,
     .interrupt_alloc = riommu_interrupt_alloc,
     .interrupt_write = riommu_interrupt_write,

@@ -117,6 +117,8 @@ struct riommu {
     sluice_phys_t window;      /**< remaps: where messages go, RIOMMU_MESSAGES pages */
     struct sluice_pages files; /**< remaps: see message.c */
     struct sluice_pages empty; /**< remaps: the table of devices that have none */
+    /** Tables that map nothing, for those that are blocked and silent; made when first needed. */
+    struct sluice_pages nothing;
     struct list_node messages; /**< struct riommu_messages */
 
     bool has_event;
@@ -302,6 +304,7 @@ void riommu_directory_free(struct riommu *riommu);
 enum sluice_status riommu_directory_on(struct riommu *riommu);
 enum sluice_status riommu_attach(struct unit *unit, struct source *source, uint32_t pasid,
                                  struct domain_link *to);
+enum sluice_status riommu_source_silence(struct unit *unit, struct source *source, bool silence);
 bool riommu_in_reach(const struct riommu *riommu, uint32_t device);
 /** Whether a source's device TLB is one of ours to invalidate. */
 bool riommu_has_tlb(const struct riommu *riommu, const struct source *source);
@@ -323,7 +326,7 @@ enum sluice_status riommu_link_close(struct unit *unit, struct domain_link *link
  */
 struct riommu_context riommu_context_for(const struct riommu *riommu,
                                          const struct domain_link *link,
-                                         const struct riommu_device *device, bool ats);
+                                         const struct riommu_device *device, bool ats, bool quiet);
 bool riommu_tag_take(struct riommu *riommu, uint32_t *out_tag);
 void riommu_tag_release(struct riommu *riommu, uint32_t tag);
 

@@ -195,19 +195,26 @@ struct smmu3_cd smmu3_cd_for(struct smmu3 *smmu3, const struct domain_link *link
     return smmu3_cd_make(&walk);
 }
 
-/* The one descriptor of a domain, which all streams without PASIDs share. */
-static struct smmu3_contexts own_context(const struct smmu3 *smmu3, const struct domain_link *link)
+/* Where in its page the descriptor of a tag is. */
+static unsigned context_index(uint32_t tag, bool quiet)
 {
-    const struct sluice_pages *block = &smmu3->contexts[link->tag / STRUCTURE_CDS_PER_PAGE];
+    return tag % SMMU3_TAGS_PER_PAGE * SMMU3_CDS_PER_TAG + quiet;
+}
+
+/* The descriptor of a domain, which all streams without PASIDs share; silent ones have another. */
+static struct smmu3_contexts own_context(const struct smmu3 *smmu3, const struct domain_link *link,
+                                         bool quiet)
+{
+    const struct sluice_pages *block = &smmu3->contexts[link->tag / SMMU3_TAGS_PER_PAGE];
 
     return (struct smmu3_contexts){
-        .table = block->phys + link->tag % STRUCTURE_CDS_PER_PAGE * sizeof(struct smmu3_cd),
+        .table = block->phys + context_index(link->tag, quiet) * sizeof(struct smmu3_cd),
         .without = SMMU3_WITHOUT_CONTEXT,
     };
 }
 
-struct smmu3_ste smmu3_ste_for(struct smmu3 *smmu3, const struct domain_link *link,
-                               const struct smmu3_substreams *streams, bool ats)
+static struct smmu3_ste ste_of(struct smmu3 *smmu3, const struct domain_link *link,
+                               const struct smmu3_substreams *streams, bool ats, bool quiet)
 {
     bool may_stall = SMMU3_GET(IDR0_STALL_MODEL, smmu3->capability.idr0) == 0;
     struct smmu3_contexts contexts;
@@ -228,8 +235,18 @@ struct smmu3_ste smmu3_ste_for(struct smmu3 *smmu3, const struct domain_link *li
     }
     if (smmu3_tag_of(link).stage2)
         return smmu3_ste_stage2(&walk, ats);
-    contexts = own_context(smmu3, link);
+    contexts = own_context(smmu3, link, quiet);
     return smmu3_ste_stage1(&contexts, smmu3->unit.caps.coherent, ats, may_stall);
+}
+
+struct smmu3_ste smmu3_ste_for(struct smmu3 *smmu3, const struct domain_link *link,
+                               const struct smmu3_substreams *streams, bool ats, bool quiet)
+{
+    struct smmu3_ste ste = ste_of(smmu3, link, streams, ats, quiet);
+
+    if (quiet)
+        smmu3_ste_silence(&ste);
+    return ste;
 }
 
 /* ---- tags ---- */
@@ -262,19 +279,20 @@ static void tag_release(struct smmu3 *smmu3, uint32_t tag)
     smmu3->tags[tag / SMMU3_TAG_WORD_BITS] &= ~(1u << tag % SMMU3_TAG_WORD_BITS);
 }
 
-/* The context descriptor of an ASID. No stream's entry points at it yet, or any more. */
+/* The context descriptors of an ASID. No stream's entry points at them yet, or any more. */
 static enum sluice_status context_make(struct smmu3 *smmu3, const struct domain_link *link)
 {
-    struct sluice_pages *block = &smmu3->contexts[link->tag / STRUCTURE_CDS_PER_PAGE];
+    struct sluice_pages *block = &smmu3->contexts[link->tag / SMMU3_TAGS_PER_PAGE];
     struct smmu3_cd *cd;
 
     if (block->virt == NULL && !host_pages_alloc(smmu3->unit.sluice, 0, -1, block)) {
         block->virt = NULL;
         return SLUICE_ERR_NO_MEMORY;
     }
-    cd = (struct smmu3_cd *)block->virt + link->tag % STRUCTURE_CDS_PER_PAGE;
-    *cd = smmu3_cd_for(smmu3, link);
-    smmu3_clean(smmu3, cd, sizeof(*cd));
+    cd = (struct smmu3_cd *)block->virt + context_index(link->tag, false);
+    cd[0] = cd[1] = smmu3_cd_for(smmu3, link);
+    smmu3_cd_silence(&cd[1]);
+    smmu3_clean(smmu3, cd, SMMU3_CDS_PER_TAG * sizeof(*cd));
     return SLUICE_OK;
 }
 

@@ -163,6 +163,7 @@ const struct unit_ops smmu3_unit_ops = {
     .attach = smmu3_attach,
     .invalidate_submit = smmu3_invalidate_submit,
     .invalidate_wait = smmu3_invalidate_wait,
+    .source_silence = smmu3_source_silence,
     .faults_drain = smmu3_faults_drain,
     .describe = smmu3_describe,
 };

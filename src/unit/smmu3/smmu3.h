@@ -29,7 +29,9 @@
 #define SMMU3_L1_LG2_MAX    14u /**< second-level tables there can be: 4 million stream IDs */
 #define SMMU3_LINEAR_MAX    14u /**< stream ID bits of a table of one level: 1 MiB */
 #define SMMU3_TAG_WORD_BITS 32u
-#define SMMU3_CD_BLOCKS     (0x10000u / STRUCTURE_CDS_PER_PAGE)
+#define SMMU3_CDS_PER_TAG   2u /* one for streams that are heard, one for those that are silent */
+#define SMMU3_TAGS_PER_PAGE (STRUCTURE_CDS_PER_PAGE / SMMU3_CDS_PER_TAG)
+#define SMMU3_CD_BLOCKS     (0x10000u / SMMU3_TAGS_PER_PAGE)
 
 /** What hardware says, in the words the driver decides with. */
 struct smmu3_capability {
@@ -208,6 +210,7 @@ void smmu3_table_free(struct smmu3 *smmu3);
 uint32_t smmu3_table_config(const struct smmu3 *smmu3);
 enum sluice_status smmu3_attach(struct unit *unit, struct source *source, uint32_t pasid,
                                 struct domain_link *to);
+enum sluice_status smmu3_source_silence(struct unit *unit, struct source *source, bool silence);
 /**
  * Changes a stream's entry to what its link wants, with the context descriptors that it has now or
  * with none. The unit is running, and uses the old one no more.
@@ -268,7 +271,7 @@ enum sluice_status smmu3_link_open(struct unit *unit, struct domain_link *link);
 enum sluice_status smmu3_link_close(struct unit *unit, struct domain_link *link);
 /** The entry of a stream that belongs to the link; NULL: blocked. `streams` may be NULL. */
 struct smmu3_ste smmu3_ste_for(struct smmu3 *smmu3, const struct domain_link *link,
-                               const struct smmu3_substreams *streams, bool ats);
+                               const struct smmu3_substreams *streams, bool ats, bool quiet);
 /** The context descriptor of a link of stage 1. */
 struct smmu3_cd smmu3_cd_for(struct smmu3 *smmu3, const struct domain_link *link);
 

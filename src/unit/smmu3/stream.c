@@ -187,8 +187,9 @@ enum sluice_status smmu3_stream_refresh(struct smmu3 *smmu3, const struct source
     struct stream_entry *entry = entry_of(smmu3, source->id);
     const struct smmu3_user *user =
         smmu3_user_find(smmu3, source->id, SLUICE_NO_PASID, source->link);
-    const struct smmu3_ste want = smmu3_ste_for(
-        smmu3, source->link, smmu3_substreams_of(smmu3, source->id), smmu3_has_device_tlb(user));
+    const struct smmu3_ste want =
+        smmu3_ste_for(smmu3, source->link, smmu3_substreams_of(smmu3, source->id),
+                      smmu3_has_device_tlb(user), source->silenced);
     enum sluice_status status = SLUICE_OK;
 
     if (source->link == NULL)
@@ -210,7 +211,8 @@ static enum sluice_status move(struct smmu3 *smmu3, struct source *source, struc
     struct smmu3_substreams *streams = smmu3_substreams_of(smmu3, source->id);
     struct stream_entry *entry = entry_of(smmu3, source->id);
     const struct smmu3_user *user = smmu3_user_find(smmu3, source->id, SLUICE_NO_PASID, to);
-    const struct smmu3_ste want = smmu3_ste_for(smmu3, to, streams, smmu3_has_device_tlb(user));
+    const struct smmu3_ste want =
+        smmu3_ste_for(smmu3, to, streams, smmu3_has_device_tlb(user), source->silenced);
     bool blocked = smmu3_stream_blocked(smmu3, source->id);
     enum sluice_status status;
 
@@ -282,4 +284,31 @@ enum sluice_status smmu3_attach(struct unit *unit, struct source *source, uint32
         return SLUICE_ERR_UNSUPPORTED;
     status = smmu3_stream_make(smmu3, source->id);
     return status == SLUICE_OK ? attach_ready(smmu3, source, to) : status;
+}
+
+/*
+ * A stream that aborts is silent anyway [SMMU 5.2, STE.Config]. Else one word differs, which is one
+ * store: where the descriptor of stage 1 is, or S2R. A stream with PASIDs has descriptors of its
+ * own for each, and is heard.
+ */
+enum sluice_status smmu3_source_silence(struct unit *unit, struct source *source, bool silence)
+{
+    struct smmu3 *smmu3 = smmu3_of(unit);
+    struct smmu3_substreams *streams = smmu3_substreams_of(smmu3, source->id);
+    struct stream_entry *entry = entry_of(smmu3, source->id);
+    const struct smmu3_user *user =
+        smmu3_user_find(smmu3, source->id, SLUICE_NO_PASID, source->link);
+    struct smmu3_ste want;
+
+    if (streams != NULL && silence)
+        return SLUICE_ERR_UNSUPPORTED;
+    if (entry == NULL || source->link == NULL)
+        return SLUICE_OK;
+    want = smmu3_ste_for(smmu3, source->link, streams, smmu3_has_device_tlb(user), silence);
+    for (unsigned i = STRUCTURE_WORDS; i-- > 0;) {
+        if (word_get(entry, i) != want.word[i])
+            word_set(entry, i, want.word[i]);
+    }
+    smmu3_clean(smmu3, entry, sizeof(*entry));
+    return unit->started ? smmu3_invalidate_stream(smmu3, source->id, false) : SLUICE_OK;
 }

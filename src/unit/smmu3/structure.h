@@ -156,6 +156,18 @@ static inline struct smmu3_ste smmu3_ste_nested(const struct smmu3_walk *walk,
     return ste;
 }
 
+/** Faults of stage 2 are recorded no more; nothing where there is no stage 2. */
+static inline void smmu3_ste_silence(struct smmu3_ste *ste)
+{
+    ste->word[2] &= ~SMMU3_MASK(STE2_S2R);
+}
+
+/** Faults of stage 1 neither. */
+static inline void smmu3_cd_silence(struct smmu3_cd *cd)
+{
+    cd->word[0] &= ~SMMU3_MASK(CD0_R);
+}
+
 static inline struct smmu3_cd smmu3_cd_make(const struct smmu3_walk *walk)
 {
     unsigned cache = walk->coherent ? SMMU3_WRITE_BACK : 0;
