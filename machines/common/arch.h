@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <sluice/nested.h>
 #include <sluice/status.h>
 
 /** How a run ends; the emulator's exit status tells them apart. */
@@ -109,6 +110,18 @@ uint64_t arch_irq_unexpected(void);
 /** Returns whether they were on. */
 bool arch_irqs_disable(void);
 void arch_irqs_restore(bool enabled);
+
+/** A guest's first-stage tables, as the IOMMUs of this architecture walk them: so many pages. */
+#define ARCH_FIRST_STAGE_ORDER 3u
+#define ARCH_FIRST_STAGE_TAG   7u /* what the guest has its translations cached under */
+/**
+ * Makes empty ones in zeroed memory, which the guest sees at `guest_address`, and what the guest
+ * tells its IOMMU of them. False where none are known.
+ */
+bool arch_first_stage_make(uint8_t *memory, uint64_t guest_address, struct sluice_nested_info *out);
+/** Points a page of device addresses below 1 GiB at a guest address, for reading and writing. */
+void arch_first_stage_map(uint8_t *memory, uint64_t guest_address, uint64_t device_address,
+                          uint64_t to);
 
 /** Where PCI bars may be placed when firmware has not placed them. */
 struct arch_pci_window {

@@ -78,6 +78,7 @@ struct scenario {
 extern const struct scenario scenarios_open[];      /* without an IOMMU */
 extern const struct scenario scenarios_access[];    /* mapped, unmapped, permissions, revocation */
 extern const struct scenario scenarios_domain[];    /* who is in which domain */
+extern const struct scenario scenarios_nested[];    /* a guest's tables on ours */
 extern const struct scenario scenarios_group[];     /* who cannot be kept from whom */
 extern const struct scenario scenarios_shape[];     /* kinds of addresses and pages */
 extern const struct scenario scenarios_device[];    /* whole drivers behind the IOMMU */

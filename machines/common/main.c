@@ -118,6 +118,7 @@ static void run_guarded(void)
     run_scenarios(scenarios_dma);
     if (remap_wanted())
         run_scenarios(scenarios_interrupt);
+    run_scenarios(scenarios_nested);
     run_scenarios(scenarios_hostile);
     run_scenarios(scenarios_selftest);
     run_scenarios(scenarios_platform);
