@@ -99,6 +99,12 @@ struct sluice_config {
      */
     bool keep_acs;
 
+    /**
+     * log2 of the smallest page that tables shall have, for units that walk several kinds: 12, 14
+     * or 16 on Arm. 0, or what a unit does not have: its smallest. Mappings are multiples of it.
+     */
+    unsigned page_lg2;
+
     /** Use register-based invalidation where a unit has it, instead of its queue. For tests. */
     bool avoid_queues;
 };

@@ -27,7 +27,7 @@ struct machine_dma machine_dma_direct = {.map = direct_map, .unmap = direct_unma
 bool machine_buffer_alloc(struct machine_dma *dma, size_t bytes, unsigned access,
                           struct machine_buffer *out_buffer)
 {
-    struct machine_buffer buffer = {.bytes = bytes};
+    struct machine_buffer buffer = {.bytes = bytes, .order = dma->least_order};
     if (dma->alloc != NULL)
         return dma->alloc(dma, bytes, access, out_buffer);
     while (((size_t)MACHINE_PAGE_BYTES << buffer.order) < bytes)

@@ -27,6 +27,7 @@ struct machine_dma {
     bool (*alloc)(struct machine_dma *dma, size_t bytes, unsigned access,
                   struct machine_buffer *out_buffer);
     bool (*free)(struct machine_dma *dma, struct machine_buffer *buffer);
+    unsigned least_order; /**< of what is mapped: how large the smallest page is */
 };
 
 /** Bus address = physical address. */

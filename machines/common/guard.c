@@ -103,6 +103,7 @@ enum sluice_status lab_create(struct lab *lab)
         .on_dma_misuse = on_misuse,
         .on_dma_misuse_arg = lab,
         .avoid_queues = option_given("avoid-queues"),
+        .page_lg2 = option_given("pages-64k") ? 16 : 0,
     };
     remap_configure(&config);
     return sluice_create(&config, &lab->sluice);
@@ -252,14 +253,24 @@ static struct page take_page(struct lab *lab, unsigned order, unsigned flags)
     return page;
 }
 
+unsigned lab_page_bytes(void)
+{
+    return MACHINE_PAGE_BYTES << (option_given("pages-64k") ? 4 : 0);
+}
+
+static unsigned lab_page_order(void)
+{
+    return (unsigned)__builtin_ctz(lab_page_bytes() / MACHINE_PAGE_BYTES);
+}
+
 struct page lab_page(struct lab *lab, unsigned order)
 {
-    return take_page(lab, order, MACHINE_PAGES_LOW);
+    return take_page(lab, order + lab_page_order(), MACHINE_PAGES_LOW);
 }
 
 struct page lab_high_page(struct lab *lab, unsigned order)
 {
-    return take_page(lab, order, MACHINE_PAGES_HIGH);
+    return take_page(lab, order + lab_page_order(), MACHINE_PAGES_HIGH);
 }
 
 void lab_page_free(struct lab *lab, struct page page)
@@ -468,7 +479,7 @@ static bool domain_map(struct machine_dma *dma, uint64_t phys, size_t bytes, uns
     uint32_t prot = ((access & MACHINE_DMA_READ) != 0 ? (uint32_t)SLUICE_PROT_READ : 0) |
                     ((access & MACHINE_DMA_WRITE) != 0 ? (uint32_t)SLUICE_PROT_WRITE : 0);
     uint64_t iova = self->next;
-    self->next += bytes + MACHINE_PAGE_BYTES; /* a hole after each, to catch overruns */
+    self->next += bytes + LAB_PAGE; /* a hole after each, to catch overruns */
     enum sluice_status status = sluice_domain_map(self->domain, iova, phys, bytes, prot);
     if (status == SLUICE_ERR_UNSUPPORTED && prot == SLUICE_PROT_WRITE)
         status = sluice_domain_map(self->domain, iova, phys, bytes, prot | SLUICE_PROT_READ);
@@ -486,5 +497,6 @@ static bool domain_unmap(struct machine_dma *dma, uint64_t bus, size_t bytes)
 
 void domain_dma_init(struct domain_dma *dma, struct sluice_domain *domain, uint64_t first)
 {
-    *dma = (struct domain_dma){{.map = domain_map, .unmap = domain_unmap}, domain, first};
+    *dma = (struct domain_dma){
+        {.map = domain_map, .unmap = domain_unmap, .least_order = lab_page_order()}, domain, first};
 }

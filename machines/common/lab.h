@@ -127,7 +127,11 @@ bool lab_set_trust(struct lab *lab, const struct pci_device *pci, bool untrusted
  */
 bool lab_set_limit(struct lab *lab, const struct pci_device *pci, uint32_t max_faults);
 
-/** Zeroed pages below 4 GiB; no memory ends the run. */
+/** The smallest page that domains can map here: what "a page" is in scenarios. */
+unsigned lab_page_bytes(void);
+#define LAB_PAGE lab_page_bytes()
+
+/** Zeroed pages (of lab_page_bytes) below 4 GiB; no memory ends the run. */
 struct page lab_page(struct lab *lab, unsigned order);
 /** The same above 4 GiB, where the machine has memory there. */
 struct page lab_high_page(struct lab *lab, unsigned order);

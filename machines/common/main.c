@@ -6,6 +6,7 @@
  *   scenarios=a,b   only these (the library is started and stopped all the same)
  *   no-iommu        there is none, and the library must say so
  *   avoid-queues    register-based invalidation
+ *   pages-64k       page tables of 64 KiB pages, where the unit has them
  *   hooked-memory   the library finds memory through its host's hook instead of the direct map
  *   place-bars      buses are numbered and bars placed here, not by firmware
  *   remap-interrupts  every interrupt goes through an entry of the library

@@ -17,13 +17,13 @@ static void run_mapped(struct lab *lab)
     if (!stage_set(lab, &stage, lab->plain, SLUICE_DOMAIN_DMA))
         return;
     struct page block = lab_page(lab, 2); /* four pages; only the second is mapped */
-    uint64_t target = block.phys + MACHINE_PAGE_BYTES;
-    fill_pattern(block.virt, (size_t)4 * MACHINE_PAGE_BYTES, 7);
-    if (!lab_map(stage.domain, STAGE_IOVA, target, MACHINE_PAGE_BYTES, READ_WRITE))
+    uint64_t target = block.phys + LAB_PAGE;
+    fill_pattern(block.virt, (size_t)4 * LAB_PAGE, 7);
+    if (!lab_map(stage.domain, STAGE_IOVA, target, LAB_PAGE, READ_WRITE))
         return;
-    struct page page = {block.virt + MACHINE_PAGE_BYTES, target, 0};
+    struct page page = {block.virt + LAB_PAGE, target, 0};
     stage_check_writes(&stage, STAGE_IOVA, page, "");
-    check(has_pattern(block.virt, MACHINE_PAGE_BYTES, 7), "the page before it is untouched");
+    check(has_pattern(block.virt, LAB_PAGE, 7), "the page before it is untouched");
     fill_pattern(page.virt, STAGE_BYTES, 8);
     check(stage_read(&stage, STAGE_IOVA) && stage_show(&stage) &&
               has_pattern(stage.dump.virt, STAGE_BYTES, 8),
@@ -46,7 +46,7 @@ static void run_unmapped(struct lab *lab)
     stage_check_write_stopped(&stage, page.phys, watched, NOT_MAPPED);
     stage_check_read_stopped(&stage, page.phys, page, NOT_MAPPED);
     say("to show that the device is not simply dead, the same address is now mapped");
-    if (!lab_map(stage.domain, page.phys, page.phys, MACHINE_PAGE_BYTES, READ_WRITE) ||
+    if (!lab_map(stage.domain, page.phys, page.phys, LAB_PAGE, READ_WRITE) ||
         !edu_copy(stage.edu, EDU_FROM_MEMORY, STAGE_LOAD, 0, STAGE_BYTES))
         return;
     stage_check_writes(&stage, page.phys, page, "");
@@ -58,7 +58,7 @@ static void run_read_only(struct lab *lab)
     if (!stage_set(lab, &stage, lab->plain, SLUICE_DOMAIN_DMA))
         return;
     struct page page = lab_page(lab, 0), watched[] = {page, {0}};
-    if (!lab_map(stage.domain, STAGE_IOVA, page.phys, MACHINE_PAGE_BYTES, SLUICE_PROT_READ))
+    if (!lab_map(stage.domain, STAGE_IOVA, page.phys, LAB_PAGE, SLUICE_PROT_READ))
         return;
     stage_check_write_stopped(&stage, STAGE_IOVA, watched, WRITE_DENIED);
     lab_forget_faults(lab);
@@ -76,13 +76,13 @@ static void run_write_only(struct lab *lab)
         return;
     struct page page = lab_page(lab, 0);
     if (!lab->expect->maps_write_only) {
-        check(sluice_domain_map(stage.domain, STAGE_IOVA, page.phys, MACHINE_PAGE_BYTES,
-                                SLUICE_PROT_WRITE) == SLUICE_ERR_UNSUPPORTED,
+        check(sluice_domain_map(stage.domain, STAGE_IOVA, page.phys, LAB_PAGE, SLUICE_PROT_WRITE) ==
+                  SLUICE_ERR_UNSUPPORTED,
               "these tables cannot say \"write, but not read\": refused, not widened");
         stage_check_read_stopped(&stage, STAGE_IOVA, page, NOT_MAPPED);
         return;
     }
-    if (!lab_map(stage.domain, STAGE_IOVA, page.phys, MACHINE_PAGE_BYTES, SLUICE_PROT_WRITE))
+    if (!lab_map(stage.domain, STAGE_IOVA, page.phys, LAB_PAGE, SLUICE_PROT_WRITE))
         return;
     stage_check_read_stopped(&stage, STAGE_IOVA, page, READ_DENIED);
     if (!edu_copy(stage.edu, EDU_FROM_MEMORY, STAGE_LOAD, 0, STAGE_BYTES))
@@ -107,10 +107,10 @@ static void run_stale(struct lab *lab)
     if (!stage_set(lab, &stage, lab->plain, SLUICE_DOMAIN_DMA))
         return;
     struct page page = lab_page(lab, 0);
-    if (!lab_map(stage.domain, STAGE_IOVA, page.phys, MACHINE_PAGE_BYTES, READ_WRITE))
+    if (!lab_map(stage.domain, STAGE_IOVA, page.phys, LAB_PAGE, READ_WRITE))
         return;
     stage_check_writes(&stage, STAGE_IOVA, page, ", so the translation is cached");
-    if (!lab_unmap(stage.domain, STAGE_IOVA, MACHINE_PAGE_BYTES))
+    if (!lab_unmap(stage.domain, STAGE_IOVA, LAB_PAGE))
         return;
     lab_page_free(lab, page);
     struct page reused = lab_page(lab, 0);
@@ -128,14 +128,14 @@ static void run_remapped(struct lab *lab)
     if (!stage_set(lab, &stage, lab->plain, SLUICE_DOMAIN_DMA))
         return;
     struct page first = lab_page(lab, 0), second = lab_page(lab, 0);
-    if (!lab_map(stage.domain, STAGE_IOVA, first.phys, MACHINE_PAGE_BYTES, READ_WRITE))
+    if (!lab_map(stage.domain, STAGE_IOVA, first.phys, LAB_PAGE, READ_WRITE))
         return;
     stage_check_writes(&stage, STAGE_IOVA, first, "");
-    check(sluice_domain_map(stage.domain, STAGE_IOVA, second.phys, MACHINE_PAGE_BYTES,
-                            READ_WRITE) == SLUICE_ERR_EXISTS,
+    check(sluice_domain_map(stage.domain, STAGE_IOVA, second.phys, LAB_PAGE, READ_WRITE) ==
+              SLUICE_ERR_EXISTS,
           "mapping over a mapping is refused");
-    if (!lab_unmap(stage.domain, STAGE_IOVA, MACHINE_PAGE_BYTES) ||
-        !lab_map(stage.domain, STAGE_IOVA, second.phys, MACHINE_PAGE_BYTES, READ_WRITE))
+    if (!lab_unmap(stage.domain, STAGE_IOVA, LAB_PAGE) ||
+        !lab_map(stage.domain, STAGE_IOVA, second.phys, LAB_PAGE, READ_WRITE))
         return;
     fill_pattern(first.virt, STAGE_BYTES, 10);
     stage_check_writes(&stage, STAGE_IOVA, second, "");
@@ -188,8 +188,8 @@ static void run_flood(struct lab *lab)
     bool irqs = arch_irqs_disable();
     bool moved = true;
     for (unsigned i = 0; i < FLOOD_ROUNDS; i++)
-        moved &= stage_write(&first, STAGE_IOVA + (uint64_t)i * MACHINE_PAGE_BYTES) &&
-                 stage_write(&second, STAGE_IOVA + (uint64_t)i * MACHINE_PAGE_BYTES);
+        moved &= stage_write(&first, STAGE_IOVA + (uint64_t)i * LAB_PAGE) &&
+                 stage_write(&second, STAGE_IOVA + (uint64_t)i * LAB_PAGE);
     unsigned drained = sluice_fault_poll(lab->sluice);
     arch_irqs_restore(irqs);
     check(moved && drained > 0, "afterwards the log is emptied: %u records", drained);

@@ -42,17 +42,17 @@ static void fill_by_rng(struct lab *lab, struct virtio_rng *rng, struct sluice_d
         (void)lab_page(lab, 0); /* so that no two are neighbours */
     }
     for (unsigned i = 0; i < RNG_PAGES; i++) {
-        if (!lab_map(domain, DATA_IOVA + (uint64_t)i * MACHINE_PAGE_BYTES,
-                     pages[RNG_PAGES - 1 - i].phys, MACHINE_PAGE_BYTES, lab_write(lab)))
+        if (!lab_map(domain, DATA_IOVA + (uint64_t)i * LAB_PAGE, pages[RNG_PAGES - 1 - i].phys,
+                     LAB_PAGE, lab_write(lab)))
             return;
     }
-    check(virtio_rng_offer(rng, DATA_IOVA, RNG_PAGES * MACHINE_PAGE_BYTES) &&
+    check(virtio_rng_offer(rng, DATA_IOVA, RNG_PAGES * LAB_PAGE) &&
               virtio_rng_wait(rng, ANSWER_NS, &bytes),
-          "it fills one buffer of %u KiB", RNG_PAGES * MACHINE_PAGE_BYTES >> 10);
+          "it fills one buffer of %u KiB", RNG_PAGES * LAB_PAGE >> 10);
     unsigned reached = 0;
-    for (unsigned i = 0; i < RNG_PAGES && (uint64_t)i * MACHINE_PAGE_BYTES < bytes; i++)
+    for (unsigned i = 0; i < RNG_PAGES && (uint64_t)i * LAB_PAGE < bytes; i++)
         reached += !all_bytes(pages[RNG_PAGES - 1 - i].virt, 64, 0);
-    check(bytes > 0 && reached == (bytes + MACHINE_PAGE_BYTES - 1) / MACHINE_PAGE_BYTES,
+    check(bytes > 0 && reached == (bytes + LAB_PAGE - 1) / LAB_PAGE,
           "%u random bytes lie in %u scattered pages, in the mapped order", bytes, reached);
     lab_check_no_fault(lab);
 }
@@ -97,9 +97,8 @@ static bool map_disk_pages(struct disk *disk)
     for (unsigned i = 0; i < DISK_PAGES; i++) {
         disk->pages[i] = lab_page(disk->lab, 0);
         (void)lab_page(disk->lab, 0); /* so that no two are neighbours */
-        disk->bus[i] = DATA_IOVA + (uint64_t)i * MACHINE_PAGE_BYTES;
-        if (!lab_map(disk->domain, disk->bus[i], disk->pages[i].phys, MACHINE_PAGE_BYTES,
-                     READ_WRITE))
+        disk->bus[i] = DATA_IOVA + (uint64_t)i * LAB_PAGE;
+        if (!lab_map(disk->domain, disk->bus[i], disk->pages[i].phys, LAB_PAGE, READ_WRITE))
             return false;
     }
     return true;
@@ -130,7 +129,7 @@ static void check_revoked(struct disk *disk)
 {
     struct nvme *nvme = &disk->nvme;
     struct page secret = disk->pages[0], other = disk->pages[1];
-    if (!lab_unmap(disk->domain, disk->bus[0], MACHINE_PAGE_BYTES))
+    if (!lab_unmap(disk->domain, disk->bus[0], LAB_PAGE))
         return;
     fill_pattern(secret.virt, MACHINE_PAGE_BYTES, 99);
     lab_forget_faults(disk->lab);

@@ -14,7 +14,7 @@ static void run_blocked(struct lab *lab)
     if (!stage_set(lab, &stage, lab->plain, SLUICE_DOMAIN_DMA))
         return;
     struct page page = lab_page(lab, 0), watched[] = {page, {0}};
-    if (!lab_map(stage.domain, STAGE_IOVA, page.phys, MACHINE_PAGE_BYTES, READ_WRITE))
+    if (!lab_map(stage.domain, STAGE_IOVA, page.phys, LAB_PAGE, READ_WRITE))
         return;
     stage_check_writes(&stage, STAGE_IOVA, page, "");
     if (!check(sluice_domain_detach(stage.device) == SLUICE_OK, "it is taken out of its domain"))
@@ -26,8 +26,7 @@ static void run_blocked(struct lab *lab)
     if (wall == NULL || !check(sluice_domain_attach(wall, stage.device) == SLUICE_OK,
                                "it is put into a domain that blocks everything"))
         return;
-    check(sluice_domain_map(wall, STAGE_IOVA, page.phys, MACHINE_PAGE_BYTES, READ_WRITE) ==
-              SLUICE_ERR_DENIED,
+    check(sluice_domain_map(wall, STAGE_IOVA, page.phys, LAB_PAGE, READ_WRITE) == SLUICE_ERR_DENIED,
           "which takes no mappings");
     stage_check_write_stopped(&stage, STAGE_IOVA, watched, BLOCKED | NOT_MAPPED);
     if (!check(sluice_domain_attach(stage.domain, stage.device) == SLUICE_OK, "it is put back"))
@@ -42,8 +41,8 @@ static void run_two_domains(struct lab *lab)
         !stage_set(lab, &right, lab->wide, SLUICE_DOMAIN_DMA))
         return;
     struct page left_page = lab_page(lab, 0), right_page = lab_page(lab, 0);
-    if (!lab_map(left.domain, STAGE_IOVA, left_page.phys, MACHINE_PAGE_BYTES, READ_WRITE) ||
-        !lab_map(right.domain, STAGE_IOVA, right_page.phys, MACHINE_PAGE_BYTES, READ_WRITE))
+    if (!lab_map(left.domain, STAGE_IOVA, left_page.phys, LAB_PAGE, READ_WRITE) ||
+        !lab_map(right.domain, STAGE_IOVA, right_page.phys, LAB_PAGE, READ_WRITE))
         return;
     fill_pattern(right_page.virt, STAGE_BYTES, 20);
     stage_check_writes(&left, STAGE_IOVA, left_page, "");
@@ -52,7 +51,7 @@ static void run_two_domains(struct lab *lab)
     stage_check_writes(&right, STAGE_IOVA, right_page, "");
     check(has_pattern(left_page.virt, STAGE_BYTES, 21), "the first domain's page is untouched");
     lab_check_no_fault(lab);
-    if (!lab_unmap(left.domain, STAGE_IOVA, MACHINE_PAGE_BYTES))
+    if (!lab_unmap(left.domain, STAGE_IOVA, LAB_PAGE))
         return;
     struct page watched[] = {left_page, right_page, {0}};
     stage_check_write_stopped(&left, STAGE_IOVA, watched, NOT_MAPPED);
@@ -73,7 +72,7 @@ static void run_shared(struct lab *lab)
     struct page page = lab_page(lab, 0);
     if (!check(sluice_domain_attach(stage.domain, second) == SLUICE_OK,
                "a second device joins the domain") ||
-        !lab_map(stage.domain, STAGE_IOVA, page.phys, MACHINE_PAGE_BYTES, READ_WRITE))
+        !lab_map(stage.domain, STAGE_IOVA, page.phys, LAB_PAGE, READ_WRITE))
         return;
     stage_check_writes(&stage, STAGE_IOVA, page, "");
     check(edu_copy(lab->wide, EDU_FROM_MEMORY, STAGE_IOVA, 0, STAGE_BYTES) &&
@@ -81,7 +80,7 @@ static void run_shared(struct lab *lab)
               has_pattern(stage.dump.virt, STAGE_BYTES, STAGE_SEED),
           "the second device reads at the same address what the first one wrote");
     lab_check_no_fault(lab);
-    if (!lab_unmap(stage.domain, STAGE_IOVA, MACHINE_PAGE_BYTES))
+    if (!lab_unmap(stage.domain, STAGE_IOVA, LAB_PAGE))
         return;
     struct page watched[] = {page, {0}};
     struct stage other = stage;
@@ -98,9 +97,8 @@ static void run_move(struct lab *lab)
         return;
     struct page first = lab_page(lab, 0), second = lab_page(lab, 0);
     struct sluice_domain *next = lab_domain(lab, SLUICE_DOMAIN_UNMANAGED, stage.device);
-    if (next == NULL ||
-        !lab_map(stage.domain, STAGE_IOVA, first.phys, MACHINE_PAGE_BYTES, READ_WRITE) ||
-        !lab_map(next, STAGE_IOVA, second.phys, MACHINE_PAGE_BYTES, READ_WRITE))
+    if (next == NULL || !lab_map(stage.domain, STAGE_IOVA, first.phys, LAB_PAGE, READ_WRITE) ||
+        !lab_map(next, STAGE_IOVA, second.phys, LAB_PAGE, READ_WRITE))
         return;
     stage_check_writes(&stage, STAGE_IOVA, first, "");
     if (!check(sluice_domain_attach(next, stage.device) == SLUICE_OK,
@@ -125,7 +123,7 @@ static void run_loop(struct lab *lab)
     if (!stage_set(lab, &stage, lab->plain, SLUICE_DOMAIN_DMA))
         return;
     struct page page = lab_page(lab, 0);
-    if (!lab_map(stage.domain, STAGE_IOVA, page.phys, MACHINE_PAGE_BYTES, READ_WRITE))
+    if (!lab_map(stage.domain, STAGE_IOVA, page.phys, LAB_PAGE, READ_WRITE))
         return;
     stage.edu->kicked = !lab->expect->messages_always_pass;
     if (!check(edu_loop_start(stage.edu, STAGE_IOVA, STAGE_BYTES) &&
@@ -146,7 +144,7 @@ static void run_loop(struct lab *lab)
     check(back && edu_loop_wait(stage.edu, LOOP_WAIT) &&
               has_pattern(page.virt, STAGE_BYTES, STAGE_SEED),
           "put back into its domain, its writes arrive again");
-    bool unmapped = lab_unmap(stage.domain, STAGE_IOVA, MACHINE_PAGE_BYTES);
+    bool unmapped = lab_unmap(stage.domain, STAGE_IOVA, LAB_PAGE);
     fill_pattern(page.virt, STAGE_BYTES, 41);
     check(unmapped && edu_loop_wait(stage.edu, LOOP_WAIT) &&
               has_pattern(page.virt, STAGE_BYTES, 41),
@@ -185,7 +183,7 @@ static void run_bridged(struct lab *lab)
     say("it sits behind a PCI bridge, which signs for it as %02x:%02x.%u", source >> 8,
         (unsigned)(source >> 3) & 0x1fu, source & 7u);
     struct page page = lab_page(lab, 0), watched[] = {page, {0}};
-    if (!lab_map(stage.domain, STAGE_IOVA, page.phys, MACHINE_PAGE_BYTES, READ_WRITE))
+    if (!lab_map(stage.domain, STAGE_IOVA, page.phys, LAB_PAGE, READ_WRITE))
         return;
     if (lab->expect->tells_buses_apart) {
         stage_check_writes(&stage, STAGE_IOVA, page, "");
@@ -194,7 +192,7 @@ static void run_bridged(struct lab *lab)
         stage_check_write_stopped(&stage, STAGE_IOVA, watched, NOT_MAPPED);
         stage_check_write_stopped(&stage, page.phys, watched, NOT_MAPPED);
     }
-    if (!lab_unmap(stage.domain, STAGE_IOVA, MACHINE_PAGE_BYTES))
+    if (!lab_unmap(stage.domain, STAGE_IOVA, LAB_PAGE))
         return;
     stage_check_write_stopped(&stage, STAGE_IOVA, watched, NOT_MAPPED);
     check(sluice_domain_detach(stage.device) == SLUICE_OK, "it is taken out of its domain");

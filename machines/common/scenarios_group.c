@@ -84,7 +84,7 @@ static void try_alone(struct lab *lab, struct edu *edu)
     if (!check(assign(device, SLUICE_ISOLATION_STRICT, &domain) == SLUICE_OK,
                "%s is alone in its group, and gets a domain of its own", name))
         return;
-    if (lab_map(domain, STAGE_IOVA, page.phys, MACHINE_PAGE_BYTES, READ_WRITE))
+    if (lab_map(domain, STAGE_IOVA, page.phys, LAB_PAGE, READ_WRITE))
         check(copies(edu, page, STAGE_IOVA, GROUP_SEED), "there it reaches what is mapped");
     check(sluice_device_release(device) == SLUICE_OK, "it is taken back");
     check(!copies(edu, page, STAGE_IOVA, GROUP_SEED + 2), "and reaches nothing");
@@ -98,11 +98,11 @@ static void share(struct lab *lab, struct edu *const pair[2], struct sluice_devi
                   assign(both[1], SLUICE_ISOLATION_SHARED, &same) == SLUICE_OK && domain == same;
     if (!check(joined, "they may share one by agreement"))
         return;
-    if (lab_map(domain, STAGE_IOVA, page.phys, MACHINE_PAGE_BYTES, READ_WRITE)) {
+    if (lab_map(domain, STAGE_IOVA, page.phys, LAB_PAGE, READ_WRITE)) {
         for (unsigned i = 0; i < 2; i++)
             check(copies(pair[i], page, STAGE_IOVA, GROUP_SEED + 4 + i),
                   "device %u reaches what is mapped there", i + 1);
-        (void)lab_unmap(domain, STAGE_IOVA, MACHINE_PAGE_BYTES);
+        (void)lab_unmap(domain, STAGE_IOVA, LAB_PAGE);
         for (unsigned i = 0; i < 2; i++)
             check(!copies(pair[i], page, STAGE_IOVA, GROUP_SEED + 8 + i),
                   "device %u does not after one unmap for both", i + 1);

@@ -400,8 +400,7 @@ static bool prepare(struct lab *lab, struct hostile *hostile, uint32_t limit)
     hostile->canaries[1] = lab_high_page(lab, 0);
     arch_image_range(&image, &end);
     memcpy(hostile->code, arch_phys_to_virt(image + CODE_AT), MACHINE_PAGE_BYTES);
-    return lab_map(hostile->stage.domain, STAGE_IOVA, hostile->own.phys, MACHINE_PAGE_BYTES,
-                   READ_WRITE) &&
+    return lab_map(hostile->stage.domain, STAGE_IOVA, hostile->own.phys, LAB_PAGE, READ_WRITE) &&
            check(load_run(&load, LOAD_CALM, 2 * CALM_PAGES), "the disk works");
 }
 
@@ -411,7 +410,7 @@ static bool turn(struct hostile *hostile)
     stage_check_writes(stage, STAGE_IOVA, hostile->own, ": it behaves so far");
     check(stage_show(stage),
           "and it uses what stays mapped, so that the unit has that in its cache");
-    if (!lab_unmap(stage->domain, STAGE_IOVA, MACHINE_PAGE_BYTES))
+    if (!lab_unmap(stage->domain, STAGE_IOVA, LAB_PAGE))
         return false;
     fill_pattern(hostile->own.virt, MACHINE_PAGE_BYTES, CANARY_SEED + CANARIES);
     for (unsigned i = 0; i < CANARIES; i++)

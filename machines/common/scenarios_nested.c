@@ -9,9 +9,9 @@
 #define READ_WRITE  (SLUICE_PROT_READ | SLUICE_PROT_WRITE)
 #define GUEST       UINT64_C(0x80000000) /* where the guest's memory is, as the guest sees it */
 #define GUEST_LOAD  (GUEST + UINT64_C(0x100000))
-#define GUEST_DUMP  (GUEST + UINT64_C(0x101000))
-#define GUEST_FIRST (GUEST + UINT64_C(0x102000))
-#define GUEST_OTHER (GUEST + UINT64_C(0x103000))
+#define GUEST_DUMP  (GUEST + UINT64_C(0x110000))
+#define GUEST_FIRST (GUEST + UINT64_C(0x120000))
+#define GUEST_OTHER (GUEST + UINT64_C(0x130000))
 #define NO_MEMORY   (GUEST + UINT64_C(0x10000000)) /* no memory of the guest's is here */
 #define BEYOND_IOVA (STAGE_IOVA + UINT64_C(0x1000))
 
@@ -39,12 +39,10 @@ static bool make_parent(struct lab *lab, struct guest *guest)
     lab->domains[lab->domain_count++] = guest->parent;
     return lab_map(guest->parent, GUEST, guest->tables.phys,
                    (uint64_t)MACHINE_PAGE_BYTES << guest->tables.order, READ_WRITE) &&
-           lab_map(guest->parent, GUEST_LOAD, guest->stage.load.phys, MACHINE_PAGE_BYTES,
-                   READ_WRITE) &&
-           lab_map(guest->parent, GUEST_DUMP, guest->stage.dump.phys, MACHINE_PAGE_BYTES,
-                   READ_WRITE) &&
-           lab_map(guest->parent, GUEST_FIRST, guest->first.phys, MACHINE_PAGE_BYTES, READ_WRITE) &&
-           lab_map(guest->parent, GUEST_OTHER, guest->other.phys, MACHINE_PAGE_BYTES, READ_WRITE);
+           lab_map(guest->parent, GUEST_LOAD, guest->stage.load.phys, LAB_PAGE, READ_WRITE) &&
+           lab_map(guest->parent, GUEST_DUMP, guest->stage.dump.phys, LAB_PAGE, READ_WRITE) &&
+           lab_map(guest->parent, GUEST_FIRST, guest->first.phys, LAB_PAGE, READ_WRITE) &&
+           lab_map(guest->parent, GUEST_OTHER, guest->other.phys, LAB_PAGE, READ_WRITE);
 }
 
 static void point(struct guest *guest, uint64_t device_address, uint64_t to)
@@ -126,7 +124,7 @@ static void run_nested(struct lab *lab)
         return;
     stage_check_writes(stage, STAGE_IOVA, guest.other, ": where the guest points it now");
     check(has_pattern(guest.first.virt, STAGE_BYTES, 60), "the page before is untouched");
-    if (!lab_unmap(guest.parent, GUEST_OTHER, MACHINE_PAGE_BYTES))
+    if (!lab_unmap(guest.parent, GUEST_OTHER, LAB_PAGE))
         return;
     stage_check_write_stopped(stage, STAGE_IOVA, watched, NOT_MAPPED);
     point(&guest, STAGE_IOVA, GUEST_FIRST);

@@ -56,10 +56,10 @@ static void run_reserved(struct lab *lab)
     lab_forget_faults(lab);
     check(reaches_reserved(lab, 101), "there it reaches the page too");
     lab_check_no_fault(lab);
-    check(sluice_domain_unmap(stage.domain, phys, MACHINE_PAGE_BYTES, NULL) == SLUICE_ERR_DENIED,
+    uint64_t around = phys & ~(uint64_t)(LAB_PAGE - 1);
+    check(sluice_domain_unmap(stage.domain, around, LAB_PAGE, NULL) == SLUICE_ERR_DENIED,
           "unmapping it is refused");
-    check(sluice_domain_map(stage.domain, phys, outside.phys, MACHINE_PAGE_BYTES, READ_WRITE) !=
-              SLUICE_OK,
+    check(sluice_domain_map(stage.domain, around, outside.phys, LAB_PAGE, READ_WRITE) != SLUICE_OK,
           "so is mapping something else there");
     check(reaches_reserved(lab, 102), "it still reaches the page");
     stage_check_write_stopped(&stage, outside.phys, watched, NOT_MAPPED);
@@ -73,7 +73,7 @@ static void run_sleep(struct lab *lab)
     if (!stage_set(lab, &stage, lab->plain, SLUICE_DOMAIN_DMA))
         return;
     struct page page = lab_page(lab, 0), watched[] = {page, {0}};
-    if (!lab_map(stage.domain, STAGE_IOVA, page.phys, MACHINE_PAGE_BYTES, READ_WRITE))
+    if (!lab_map(stage.domain, STAGE_IOVA, page.phys, LAB_PAGE, READ_WRITE))
         return;
     stage_check_writes(&stage, STAGE_IOVA, page, "");
     enum sluice_status status = sluice_suspend(lab->sluice);
@@ -82,8 +82,8 @@ static void run_sleep(struct lab *lab)
     check(status == SLUICE_OK, "and woken up: %s", sluice_status_text(status));
     fill_pattern(page.virt, STAGE_BYTES, 110);
     stage_check_writes(&stage, STAGE_IOVA, page, "");
-    stage_check_write_stopped(&stage, STAGE_IOVA + MACHINE_PAGE_BYTES, watched, NOT_MAPPED);
-    if (lab_unmap(stage.domain, STAGE_IOVA, MACHINE_PAGE_BYTES))
+    stage_check_write_stopped(&stage, STAGE_IOVA + LAB_PAGE, watched, NOT_MAPPED);
+    if (lab_unmap(stage.domain, STAGE_IOVA, LAB_PAGE))
         stage_check_write_stopped(&stage, STAGE_IOVA, watched, NOT_MAPPED);
 }
 

@@ -13,7 +13,7 @@
 #define LARGE_BYTES   UINT64_C(0x200000)
 #define LARGE_IOVA    UINT64_C(0x2000000)
 #define LONG_COPY     2048u
-#define ABOVE_39_BITS UINT64_C(0x5a8012345000)
+#define ABOVE_39_BITS UINT64_C(0x5a8012340000)
 
 static void run_scattered(struct lab *lab)
 {
@@ -27,27 +27,26 @@ static void run_scattered(struct lab *lab)
     }
     for (unsigned i = 0; i < SCATTERED; i++) {
         /* Backwards, so that neither addresses nor order agree. */
-        uint64_t iova = STAGE_IOVA + (uint64_t)i * MACHINE_PAGE_BYTES;
-        if (!lab_map(stage.domain, iova, pages[SCATTERED - 1 - i].phys, MACHINE_PAGE_BYTES,
-                     READ_WRITE))
+        uint64_t iova = STAGE_IOVA + (uint64_t)i * LAB_PAGE;
+        if (!lab_map(stage.domain, iova, pages[SCATTERED - 1 - i].phys, LAB_PAGE, READ_WRITE))
             return;
     }
     const uint8_t *low = pages[4].virt, *high = pages[3].virt;
     fill_pattern(stage.load.virt, LONG_COPY, 50);
-    uint64_t middle = STAGE_IOVA + UINT64_C(4) * MACHINE_PAGE_BYTES - LONG_COPY / 2;
+    uint64_t middle = STAGE_IOVA + UINT64_C(4) * LAB_PAGE - LONG_COPY / 2;
     bool moved = edu_copy(stage.edu, EDU_FROM_MEMORY, STAGE_LOAD, 0, LONG_COPY) &&
                  edu_copy(stage.edu, EDU_TO_MEMORY, middle, 0, LONG_COPY);
     uint8_t *joined = lab_page(lab, 0).virt;
-    memcpy(joined, low + MACHINE_PAGE_BYTES - LONG_COPY / 2, LONG_COPY / 2);
+    memcpy(joined, low + LAB_PAGE - LONG_COPY / 2, LONG_COPY / 2);
     memcpy(joined + LONG_COPY / 2, high, LONG_COPY / 2);
     check(moved && has_pattern(joined, LONG_COPY, 50),
           "one write of %u bytes to 0x%lx lands in two pages, 0x%lx and 0x%lx", LONG_COPY, middle,
           pages[4].phys, pages[3].phys);
     lab_check_no_fault(lab);
     struct page watched[] = {pages[0], {0}};
-    stage_check_write_stopped(&stage, STAGE_IOVA + (uint64_t)SCATTERED * MACHINE_PAGE_BYTES,
-                              watched, NOT_MAPPED);
-    (void)lab_unmap(stage.domain, STAGE_IOVA, (uint64_t)SCATTERED * MACHINE_PAGE_BYTES);
+    stage_check_write_stopped(&stage, STAGE_IOVA + (uint64_t)SCATTERED * LAB_PAGE, watched,
+                              NOT_MAPPED);
+    (void)lab_unmap(stage.domain, STAGE_IOVA, (uint64_t)SCATTERED * LAB_PAGE);
 }
 
 /* Memory that the device could not even name by itself. */
@@ -61,7 +60,7 @@ static void run_far(struct lab *lab)
         skip("the machine has no memory above 4 GiB");
         return;
     }
-    if (!lab_map(stage.domain, STAGE_IOVA, page.phys, MACHINE_PAGE_BYTES, READ_WRITE))
+    if (!lab_map(stage.domain, STAGE_IOVA, page.phys, LAB_PAGE, READ_WRITE))
         return;
     stage_check_writes(&stage, STAGE_IOVA, page, ", which it has no address bits for");
     fill_pattern(page.virt, STAGE_BYTES, 55);
@@ -99,20 +98,19 @@ static void run_large(struct lab *lab)
     say("one page is cut out of its middle");
     uint64_t unmapped;
     enum sluice_status status =
-        sluice_domain_unmap(stage.domain, LARGE_IOVA + at, MACHINE_PAGE_BYTES, &unmapped);
+        sluice_domain_unmap(stage.domain, LARGE_IOVA + at, LAB_PAGE, &unmapped);
     struct page watched[] = {inside, {0}};
     if (status == SLUICE_ERR_UNSUPPORTED) {
         say("the library refuses, since this hardware cannot split a page without a gap");
         fill_pattern(inside.virt, STAGE_BYTES, 60);
         stage_check_writes(&stage, LARGE_IOVA + at, inside, ": all of it is still mapped");
-    } else if (check(status == SLUICE_OK && unmapped == MACHINE_PAGE_BYTES,
+    } else if (check(status == SLUICE_OK && unmapped == LAB_PAGE,
                      "exactly one page is unmapped: %s", sluice_status_text(status))) {
         stage_check_write_stopped(&stage, LARGE_IOVA + at, watched, NOT_MAPPED);
-        struct page before = {inside.virt - MACHINE_PAGE_BYTES, inside.phys - MACHINE_PAGE_BYTES,
-                              0};
-        struct page after = {inside.virt + MACHINE_PAGE_BYTES, inside.phys + MACHINE_PAGE_BYTES, 0};
-        stage_check_writes(&stage, LARGE_IOVA + at - MACHINE_PAGE_BYTES, before, "");
-        stage_check_writes(&stage, LARGE_IOVA + at + MACHINE_PAGE_BYTES, after, "");
+        struct page before = {inside.virt - LAB_PAGE, inside.phys - LAB_PAGE, 0};
+        struct page after = {inside.virt + LAB_PAGE, inside.phys + LAB_PAGE, 0};
+        stage_check_writes(&stage, LARGE_IOVA + at - LAB_PAGE, before, "");
+        stage_check_writes(&stage, LARGE_IOVA + at + LAB_PAGE, after, "");
     }
     check(sluice_domain_unmap(stage.domain, LARGE_IOVA, LARGE_BYTES, NULL) == SLUICE_OK,
           "the rest is unmapped");
@@ -129,23 +127,23 @@ static void run_high(struct lab *lab)
     struct page page = lab_page(lab, 0), watched[] = {page, {0}};
     uint64_t iova = ABOVE_39_BITS;
     if (lab->iova_bits > 47) {
-        if (!lab_map(stage.domain, iova, page.phys, MACHINE_PAGE_BYTES, READ_WRITE))
+        if (!lab_map(stage.domain, iova, page.phys, LAB_PAGE, READ_WRITE))
             return;
         stage_check_writes(&stage, iova, page, "");
         lab_check_no_fault(lab);
-        if (!lab_unmap(stage.domain, iova, MACHINE_PAGE_BYTES))
+        if (!lab_unmap(stage.domain, iova, LAB_PAGE))
             return;
         stage_check_write_stopped(&stage, iova, watched, NOT_MAPPED);
         return;
     }
-    check(sluice_domain_map(stage.domain, iova, page.phys, MACHINE_PAGE_BYTES, READ_WRITE) ==
+    check(sluice_domain_map(stage.domain, iova, page.phys, LAB_PAGE, READ_WRITE) ==
               SLUICE_ERR_RANGE,
           "0x%lx is more than the %u bits of this unit, and mapping it is refused", iova,
           lab->iova_bits);
     uint64_t cut = iova & ((1ull << lab->iova_bits) - 1);
     say("what is left of it in %u bits is mapped, to see that it is not taken for that",
         lab->iova_bits);
-    if (!lab_map(stage.domain, cut, page.phys, MACHINE_PAGE_BYTES, READ_WRITE))
+    if (!lab_map(stage.domain, cut, page.phys, LAB_PAGE, READ_WRITE))
         return;
     stage_check_writes(&stage, cut, page, "");
     stage_check_write_stopped(&stage, iova, watched, OUT_OF_RANGE | NOT_MAPPED);
@@ -159,17 +157,17 @@ static void run_edge(struct lab *lab)
     if (!stage_set(lab, &stage, lab->wide, SLUICE_DOMAIN_DMA))
         return;
     sluice_domain_info(stage.domain, &info);
-    uint64_t last_page = info.last & ~(uint64_t)(MACHINE_PAGE_BYTES - 1);
+    uint64_t last_page = info.last & ~(uint64_t)(LAB_PAGE - 1);
     struct page page = lab_page(lab, 0);
     say("the domain's addresses end at 0x%lx", info.last);
-    if (!lab_map(stage.domain, last_page, page.phys, MACHINE_PAGE_BYTES, READ_WRITE))
+    if (!lab_map(stage.domain, last_page, page.phys, LAB_PAGE, READ_WRITE))
         return;
     stage_check_writes(&stage, last_page, page, "");
     lab_check_no_fault(lab);
-    check(sluice_domain_map(stage.domain, last_page, page.phys, 2ull * MACHINE_PAGE_BYTES,
-                            READ_WRITE) == SLUICE_ERR_RANGE,
+    check(sluice_domain_map(stage.domain, last_page, page.phys, 2ull * LAB_PAGE, READ_WRITE) ==
+              SLUICE_ERR_RANGE,
           "one page more is refused");
-    (void)lab_unmap(stage.domain, last_page, MACHINE_PAGE_BYTES);
+    (void)lab_unmap(stage.domain, last_page, LAB_PAGE);
 }
 
 const struct scenario scenarios_shape[] = {

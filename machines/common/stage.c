@@ -11,10 +11,10 @@ bool stage_load(struct stage *stage)
     stage->load = lab_page(lab, 0);
     stage->dump = lab_page(lab, 0);
     fill_pattern(stage->load.virt, STAGE_BYTES, STAGE_SEED);
-    enum sluice_status status = sluice_domain_map(stage->domain, STAGE_LOAD, stage->load.phys,
-                                                  MACHINE_PAGE_BYTES, SLUICE_PROT_READ);
+    enum sluice_status status =
+        sluice_domain_map(stage->domain, STAGE_LOAD, stage->load.phys, LAB_PAGE, SLUICE_PROT_READ);
     if (status == SLUICE_OK)
-        status = sluice_domain_map(stage->domain, STAGE_DUMP, stage->dump.phys, MACHINE_PAGE_BYTES,
+        status = sluice_domain_map(stage->domain, STAGE_DUMP, stage->dump.phys, LAB_PAGE,
                                    lab_write(lab));
     if (status != SLUICE_OK)
         return check(false, "the pages the scenario needs are mapped: %s",

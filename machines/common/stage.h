@@ -9,10 +9,11 @@
 
 #include "lab.h"
 
-/* Device addresses of the set-up; scenarios use others. All fit a plain edu's bits. */
+/* Device addresses of the set-up; scenarios use others. All fit a plain edu's bits, and begin a
+ * page of any size there is. */
 #define STAGE_LOAD  UINT64_C(0x0010000) /* the pattern comes from here; read only */
 #define STAGE_DUMP  UINT64_C(0x0020000) /* the device's buffer is dumped here; write only */
-#define STAGE_IOVA  UINT64_C(0x1234000) /* what the scenario is about */
+#define STAGE_IOVA  UINT64_C(0x1240000) /* what the scenario is about */
 #define STAGE_BYTES 256u
 #define STAGE_SEED  0x5eedu /* of the pattern in the device's buffer */
 

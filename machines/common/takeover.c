@@ -109,7 +109,7 @@ static bool play_firmware(struct lab *lab, struct stage *stage, struct page *pag
     if (!stage_set(lab, stage, lab->plain, SLUICE_DOMAIN_DMA))
         return false;
     *page = lab_page(lab, 0);
-    if (!lab_map(stage->domain, STAGE_IOVA, page->phys, MACHINE_PAGE_BYTES, READ_WRITE))
+    if (!lab_map(stage->domain, STAGE_IOVA, page->phys, LAB_PAGE, READ_WRITE))
         return false;
     stage_check_writes(stage, STAGE_IOVA, *page, "");
     if (!lab->expect->hands_over_seamlessly)
@@ -145,7 +145,7 @@ static void take_over(struct lab *lab, struct stage *stage, struct page page)
     check(lab_guard_devices(lab), "the devices are made known to the second instance");
     struct stage again;
     if (!stage_set(lab, &again, lab->plain, SLUICE_DOMAIN_DMA) ||
-        !lab_map(again.domain, STAGE_IOVA, page.phys, MACHINE_PAGE_BYTES, READ_WRITE))
+        !lab_map(again.domain, STAGE_IOVA, page.phys, LAB_PAGE, READ_WRITE))
         return;
     stage_check_writes(&again, STAGE_IOVA, page, "");
     lab_check_no_fault(lab);

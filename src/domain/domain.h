@@ -161,6 +161,12 @@ static inline struct sluice_domain *domain_bounds(struct sluice_domain *domain)
     return domain->parent != NULL ? domain->parent : domain;
 }
 
+/** The smallest page of the domain's tables, in bytes; only of a domain that has tables. */
+static inline uint64_t domain_page_bytes(const struct sluice_domain *domain)
+{
+    return domain->pt.config.page_sizes & (0 - domain->pt.config.page_sizes);
+}
+
 /** A unit may go on using the domain's tables and what it cached of them: see tables_withheld. */
 static inline void domain_withhold_tables(struct sluice_domain *domain)
 {

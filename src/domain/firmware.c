@@ -8,14 +8,17 @@
  */
 #include "domain/domain.h"
 
-static sluice_phys_t region_begin(const struct platform_reserved *region)
+/* Whole pages of the domain's tables: with large ones more than firmware asked for is reached. */
+static sluice_phys_t region_begin(const struct sluice_domain *domain,
+                                  const struct platform_reserved *region)
 {
-    return region->first & ~(SLUICE_PAGE_BYTES - 1);
+    return region->first & ~(domain_page_bytes(domain) - 1);
 }
 
-static sluice_phys_t region_last(const struct platform_reserved *region)
+static sluice_phys_t region_last(const struct sluice_domain *domain,
+                                 const struct platform_reserved *region)
 {
-    return region->last | (SLUICE_PAGE_BYTES - 1);
+    return region->last | (domain_page_bytes(domain) - 1);
 }
 
 /** Whether one of the user's sources is among the IDs of a scope. */
@@ -89,8 +92,9 @@ static void unmap_region(struct sluice_domain *domain, sluice_phys_t begin, slui
 static enum sluice_status map_region(struct sluice_domain *domain,
                                      const struct platform_reserved *region)
 {
-    sluice_phys_t begin = region_begin(region);
-    sluice_phys_t last = region_last(region);
+    sluice_phys_t begin = region_begin(domain, region);
+    sluice_phys_t last = region_last(domain, region);
+    const uint64_t step = domain_page_bytes(domain);
     enum sluice_status status;
 
     if (domain->pt.config.iova_bits < 64 && (last >> domain->pt.config.iova_bits) != 0)
@@ -98,10 +102,10 @@ static enum sluice_status map_region(struct sluice_domain *domain,
     status = domain_map_unchecked(domain, begin, begin, last - begin + 1, region->prot);
     if (status != SLUICE_ERR_EXISTS)
         return status;
-    for (sluice_phys_t page = begin; page - begin <= last - begin; page += SLUICE_PAGE_BYTES) {
+    for (sluice_phys_t page = begin; page - begin <= last - begin; page += step) {
         if (mapped_to_itself(domain, page))
             continue;
-        status = domain_map_unchecked(domain, page, page, SLUICE_PAGE_BYTES, region->prot);
+        status = domain_map_unchecked(domain, page, page, step, region->prot);
         if (status != SLUICE_OK) {
             log_error(domain->sluice,
                       "domain '%s': reserved memory %#llx-%#llx collides with a mapping at %#llx",
@@ -109,7 +113,7 @@ static enum sluice_status map_region(struct sluice_domain *domain,
                       (unsigned long long)region->last, (unsigned long long)page);
             return status;
         }
-        if (page > last - SLUICE_PAGE_BYTES)
+        if (page > last - step)
             break;
     }
     return SLUICE_OK;
@@ -122,8 +126,9 @@ static bool already_reserved(struct sluice_domain *domain, const struct platform
     unsigned count = atomic_load_explicit(&domain->reserved_count, memory_order_relaxed);
 
     for (unsigned i = 0; i < count; i++) {
-        if (domain->reserved[i].kind == kind && domain->reserved[i].first <= region_begin(region) &&
-            domain->reserved[i].last >= region_last(region))
+        if (domain->reserved[i].kind == kind &&
+            domain->reserved[i].first <= region_begin(domain, region) &&
+            domain->reserved[i].last >= region_last(domain, region))
             return true;
     }
     return false;
@@ -140,16 +145,18 @@ enum sluice_status region_add_locked(struct sluice_domain *domain,
         return SLUICE_OK;
     /* Before it is mapped, so that no address in it is handed out meanwhile. */
     if (manager != NULL) {
-        status = manager->reserve(manager, region_begin(region), region_last(region));
+        status =
+            manager->reserve(manager, region_begin(domain, region), region_last(domain, region));
         if (status != SLUICE_OK)
             return status;
     }
     status = map_region(domain, region);
     if (status != SLUICE_OK)
         return status;
-    status = domain_reserve_locked(domain, kind, region_begin(region), region_last(region));
+    status = domain_reserve_locked(domain, kind, region_begin(domain, region),
+                                   region_last(domain, region));
     if (status != SLUICE_OK)
-        unmap_region(domain, region_begin(region), region_last(region) + 1);
+        unmap_region(domain, region_begin(domain, region), region_last(domain, region) + 1);
     return status;
 }
 

@@ -12,8 +12,8 @@
 static enum sluice_status map_extent(struct sluice_domain *domain, sluice_phys_t first,
                                      sluice_phys_t last)
 {
-    sluice_phys_t begin = first & ~(SLUICE_PAGE_BYTES - 1);
-    sluice_phys_t limit = last | (SLUICE_PAGE_BYTES - 1);
+    sluice_phys_t begin = first & ~(domain_page_bytes(domain) - 1);
+    sluice_phys_t limit = last | (domain_page_bytes(domain) - 1);
 
     if (first > last)
         return SLUICE_ERR_INVALID;

@@ -9,7 +9,7 @@ static enum sluice_status check_range(const struct sluice_domain *domain, sluice
                                       uint64_t bytes)
 {
     const struct pt_config *config = &domain->pt.config;
-    uint64_t smallest = config->page_sizes & (0 - config->page_sizes);
+    uint64_t smallest = domain_page_bytes(domain);
 
     if (bytes == 0)
         return SLUICE_ERR_INVALID;
@@ -26,7 +26,7 @@ static enum sluice_status check_target(const struct sluice_domain *domain, sluic
                                        uint64_t bytes, uint32_t prot)
 {
     const struct pt_config *config = &domain->pt.config;
-    uint64_t smallest = config->page_sizes & (0 - config->page_sizes);
+    uint64_t smallest = domain_page_bytes(domain);
 
     if ((prot & (SLUICE_PROT_READ | SLUICE_PROT_WRITE)) == 0)
         return SLUICE_ERR_INVALID;
@@ -143,6 +143,9 @@ enum sluice_status domain_map_unchecked(struct sluice_domain *domain, sluice_iov
     enum sluice_status status;
 
     pt_gather_init(&gather);
+    /* The format takes it for granted. */
+    if (((iova | phys | bytes) & (domain_page_bytes(domain) - 1)) != 0)
+        return SLUICE_ERR_ALIGNMENT;
     status = domain->pt.format->map(&domain->pt, iova, phys, bytes, prot, &gather);
     return finish_map(domain, &mapping, &gather, status);
 }

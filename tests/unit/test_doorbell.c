@@ -35,7 +35,9 @@ static bool extent(void *ctx, unsigned index, sluice_phys_t *out_first, sluice_p
 
 static void add_hook(struct sluice_config *config, void *arg)
 {
-    (void)arg;
+    const unsigned *page_lg2 = arg;
+
+    config->page_lg2 = page_lg2 != NULL ? *page_lg2 : 0;
     bells.ops = *config->ops;
     bells.ops.doorbell_extent = extent;
     config->ops = &bells.ops;
@@ -96,6 +98,38 @@ static void a_message_arrives(void **state)
     scene_forget(device);
     assert_int_equal(sluice_domain_destroy(domain), SLUICE_OK);
     finish(&scene);
+}
+
+/* Pages larger than the doorbell's: the whole page around it is mapped, and is the library's. */
+static void pages_are_large(void **state)
+{
+    (void)state;
+    for (unsigned lg2 = 14; lg2 <= 16; lg2 += 2) {
+        struct scene_config config = on_smmu3();
+        struct sluice_domain_info info;
+        struct sluice_domain *domain;
+        struct sluice_device *device;
+        struct scene scene;
+        uint64_t size = (uint64_t)1 << lg2;
+
+        config.configure_arg = &lg2;
+        start(&scene, config);
+        device = scene_device(&scene, RID_A);
+        domain = scene_domain(&scene, SLUICE_DOMAIN_UNMANAGED);
+        sluice_domain_info(domain, &info);
+        assert_int_equal(__builtin_ctzll(info.page_sizes), lg2);
+        assert_int_equal(sluice_domain_attach(domain, device), SLUICE_OK);
+        assert_true(rings(&scene));
+        assert_int_equal(
+            sluice_domain_map(domain, bells.page.phys & ~(size - 1), 0, size, SCENE_READWRITE),
+            SLUICE_ERR_DENIED);
+        assert_int_equal(
+            sluice_domain_map(domain, SCENE_IOVA, 0, SLUICE_PAGE_BYTES, SCENE_READWRITE),
+            SLUICE_ERR_ALIGNMENT);
+        scene_forget(device);
+        assert_int_equal(sluice_domain_destroy(domain), SLUICE_OK);
+        finish(&scene);
+    }
 }
 
 static void it_is_listed(void **state)
@@ -186,6 +220,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_arrives),
+        cmocka_unit_test(pages_are_large),
         cmocka_unit_test(it_is_listed),
         cmocka_unit_test(a_mapping_in_its_place_is_an_error),
         cmocka_unit_test(one_out_of_reach_is_left_out),

@@ -78,6 +78,26 @@ static enum sluice_status decode_queues(struct smmu3 *smmu3)
     return SLUICE_OK;
 }
 
+static bool has_pages(const struct smmu3_capability *capability, unsigned lg2)
+{
+    return (lg2 == 12 && SMMU3_GET(IDR5_GRAN4K, capability->idr5) != 0) ||
+           (lg2 == 14 && SMMU3_GET(IDR5_GRAN16K, capability->idr5) != 0) ||
+           (lg2 == 16 && SMMU3_GET(IDR5_GRAN64K, capability->idr5) != 0);
+}
+
+/* The pages that the instance wants, or the smallest there are; one kind there is. */
+static unsigned choose_pages(const struct smmu3 *smmu3)
+{
+    unsigned wanted = smmu3->unit.sluice->config.page_lg2;
+    unsigned lg2 = 12;
+
+    if (has_pages(&smmu3->capability, wanted))
+        return wanted;
+    while (lg2 < 16 && !has_pages(&smmu3->capability, lg2))
+        lg2 += 2;
+    return lg2;
+}
+
 static enum sluice_status decode_tables(struct smmu3 *smmu3)
 {
     static const uint8_t oas_bits[] = {32, 36, 40, 42, 44, 48, 48};
@@ -99,6 +119,7 @@ static enum sluice_status decode_tables(struct smmu3 *smmu3)
         SMMU3_GET(IDR5_GRAN16K, capability->idr5) == 0 &&
         SMMU3_GET(IDR5_GRAN64K, capability->idr5) == 0)
         return unsupported(smmu3, "no page size");
+    capability->page_lg2 = choose_pages(smmu3);
     capability->oas_bits = oas_bits[oas];
     capability->oas_code = oas < OAS_CODE_48 ? oas : OAS_CODE_48;
     /* IDs are given out for both stages from one set. */
@@ -144,26 +165,25 @@ enum sluice_status smmu3_capability_read(struct smmu3 *smmu3)
     return status;
 }
 
+static uint64_t page_sizes(unsigned lg2)
+{
+    return lg2 == 12   ? (1ull << 12) | (1ull << 21) | (1ull << 30)
+           : lg2 == 14 ? (1ull << 14) | (1ull << 25)
+                       : (1ull << 16) | (1ull << 29);
+}
+
 void smmu3_capability_publish(struct smmu3 *smmu3)
 {
     const struct smmu3_capability *capability = &smmu3->capability;
     bool stage1 = SMMU3_GET(IDR0_S1P, capability->idr0) != 0;
     unsigned host_bits = smmu3->unit.sluice->platform.host_address_bits;
     unsigned phys_bits = capability->oas_bits;
-    uint64_t sizes;
-
     if (host_bits != 0 && host_bits < phys_bits)
         phys_bits = host_bits;
-    if (SMMU3_GET(IDR5_GRAN4K, capability->idr5) != 0)
-        sizes = (1ull << 12) | (1ull << 21) | (1ull << 30);
-    else if (SMMU3_GET(IDR5_GRAN16K, capability->idr5) != 0)
-        sizes = (1ull << 14) | (1ull << 25);
-    else
-        sizes = (1ull << 16) | (1ull << 29);
     smmu3->unit.caps = (struct unit_caps){
         .iova_bits = stage1 ? IOVA_BITS_STAGE1 : capability->oas_bits,
         .phys_bits = phys_bits,
-        .page_sizes = sizes,
+        .page_sizes = page_sizes(capability->page_lg2),
         .domains = capability->tag_count - 1, /* 0 is not given out */
         .coherent = SMMU3_GET(IDR0_COHACC, capability->idr0) != 0,
         .pass_through = true,

@@ -51,11 +51,14 @@ static const struct walk_format *format_find(const struct smmu3 *smmu3,
     return NULL;
 }
 
-/* The format of a domain that has none yet. */
+/* The format of a domain that has none yet: stage 1 if there is a choice, then the pages wanted. */
 static const struct walk_format *format_choose(const struct smmu3 *smmu3, bool second_stage)
 {
+    bool stage2 = second_stage || SMMU3_GET(IDR0_S1P, smmu3->capability.idr0) == 0;
+
     for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-        if ((formats[i].stage2 || !second_stage) && walks(smmu3, &formats[i]))
+        if (formats[i].stage2 == stage2 && walks(smmu3, &formats[i]) &&
+            formats[i].granule_lg2 == smmu3->capability.page_lg2)
             return &formats[i];
     }
     return NULL;

@@ -40,6 +40,7 @@ struct smmu3_capability {
     unsigned oas_code;  /**< as IDR5.OAS, at most that of 48 bits */
     unsigned sid_bits;  /**< that the stream table is made for */
     unsigned ssid_bits; /**< that tables of context descriptors are made for; 0: no substreams */
+    unsigned page_lg2;  /**< of domains that are made for it: as configured, or its smallest */
     unsigned httu;      /**< what the unit may write into tables, as IDR0.HTTU */
     bool two_level;
     uint32_t tag_count; /**< ASIDs and VMIDs, 0 included */
