@@ -267,6 +267,8 @@ static enum verdict iofence(struct riscv_model *unit, uint64_t low, uint64_t hig
     if (FIELD64(low, 10, 10) != 0 &&
         !model_host_store32(unit->host, FIELD64(high, 61, 0) << 2, (uint32_t)(low >> 32)))
         return FAULT;
+    if (FIELD64(low, 11, 11) != 0)
+        error(unit, 0, CSR_WIP);
     return TAKEN;
 }
 

@@ -182,6 +182,7 @@ static void commands(void **state)
                0x400ff000 >> 2 | 0x200);
     command_is(riommu_invalidate_block(host, &two), UINT64_C(0x1abcde401), 0x40000000 >> 2 | 0x200);
     command_is(riommu_fence(), 0x3002, 0);
+    command_is(riommu_fence_wire(), 0x3802, 0);
     command_is(riommu_fence_write(0x123456788, 0xdeadbeef), UINT64_C(0xdeadbeef00003402),
                0x123456788 >> 2);
     command_is(riommu_forget_devices(), 0x3, 0);

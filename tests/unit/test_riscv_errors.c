@@ -208,6 +208,8 @@ static void refused_between(void **state)
 static void fence_interrupt(void **state)
 {
     struct world_config config = world_defaults();
+    struct unit_ring_batch batch;
+    struct unit_ticket ticket;
     struct world world;
 
     (void)state;
@@ -215,6 +217,12 @@ static void fence_interrupt(void **state)
     config.host.wired_events = true;
     world_begin(&world, &config);
     world_inject(&world, (injection){.fence_interrupt = true});
+    assert_true(model_host_run_events(world.host) > 0);
+    /* And one that was asked for. */
+    unit_ring_begin(&riommu_of(world.unit)->ring, &batch);
+    unit_ring_add(&batch, riommu_fence_wire());
+    assert_int_equal(unit_ring_end(&batch, &ticket), SLUICE_OK);
+    assert_int_equal(world.unit->ops->invalidate_wait(world.unit, &ticket), SLUICE_OK);
     assert_true(model_host_run_events(world.host) > 0);
     for (unsigned i = 0; i < 8; i++)
         (void)model_host_mmio_read(world.host, world.desc.base + 0x48, 4);

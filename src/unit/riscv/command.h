@@ -105,6 +105,15 @@ static inline struct unit_ring_entry riommu_fence(void)
     return riommu_command(RIOMMU_IOFENCE_C, RIOMMU_BIT(12) | RIOMMU_BIT(13), 0);
 }
 
+/**
+ * The same, which besides raises the unit's wire (FENCE_W_IP), where wires are in use. No wait here
+ * sleeps, so none asks for it; when one comes, the handler of events puts it out.
+ */
+static inline struct unit_ring_entry riommu_fence_wire(void)
+{
+    return riommu_command(RIOMMU_IOFENCE_C, RIOMMU_BIT(11) | RIOMMU_BIT(12) | RIOMMU_BIT(13), 0);
+}
+
 /** The same, which besides writes `data` to memory. */
 static inline struct unit_ring_entry riommu_fence_write(sluice_phys_t phys, uint32_t data)
 {

@@ -145,8 +145,11 @@ static struct riommu_context context_open(const struct riommu *riommu,
         return riommu_context_pass();
     walk = (struct riommu_walk){
         .root = link->pt->root_phys, .levels = link->pt->config.levels, .tag = link->tag};
-    if (riommu->remaps)
+    if (riommu->remaps) {
+        if (device == NULL)
+            return riommu_context_blocked(); /* whoever is attached is known */
         walk.tag = device->tag;
+    }
     context = is_second(link->pt->format) ? riommu_context_second(&walk, ats)
                                           : riommu_context_first(&walk, ats);
     if (riommu->remaps)

@@ -279,10 +279,10 @@ static enum sluice_status attach_in(struct riommu *riommu, const struct source *
                                     uint32_t pasid, const struct domain_link *to,
                                     struct riommu_device *device)
 {
-    riommu_word *path[RIOMMU_LEVELS];
+    riommu_word *path[RIOMMU_LEVELS] = {NULL};
     enum sluice_status status;
 
-    if (!find_path(riommu, &device->processes, pasid, to != NULL, path))
+    if (!find_path(riommu, &device->processes, pasid, to != NULL, path) || path[0] == NULL)
         return to == NULL ? SLUICE_OK : SLUICE_ERR_NO_MEMORY;
     status = process_point(riommu, source, pasid, path, to, device);
     if (status == SLUICE_OK && to == NULL)
