@@ -159,6 +159,8 @@ bool pci_set_msix_entry(struct pci_device *device, unsigned entry, uint64_t addr
     if (base == NULL)
         return false;
     device->msix_table = base + (table & ~7u);
+    /* No firmware may have turned its bars on, and its driver comes later. */
+    pci_write(device, COMMAND, 2, pci_read(device, COMMAND, 2) | COMMAND_MEMORY);
     pci_write(device, cap + MSIX_CONTROL, 2, MSIX_ENABLE | MSIX_FUNCTION_MASK);
     mmio_write32(device->msix_table, at, (uint32_t)address);
     mmio_write32(device->msix_table, at + 4, (uint32_t)(address >> 32));
