@@ -40,6 +40,14 @@ enum sluice_access {
     SLUICE_ACCESS_UNKNOWN,
 };
 
+/** Whose tables the address was looked up in when it faulted. */
+enum sluice_fault_stage {
+    SLUICE_STAGE_UNKNOWN = 0, /**< the hardware does not say */
+    SLUICE_STAGE_NONE,        /**< no page table: what says who a source is refused it */
+    SLUICE_STAGE_FIRST,       /**< stage 1 of Arm, guest tables of AMD */
+    SLUICE_STAGE_SECOND,      /**< stage 2 of Arm, host tables of AMD */
+};
+
 struct sluice_fault {
     const char *unit; /**< name of the unit; lives as long as the instance */
     uint16_t segment; /**< PCI segment of the requester */
@@ -47,6 +55,7 @@ struct sluice_fault {
     uint32_t pasid;   /**< or SLUICE_NO_PASID */
     enum sluice_access access;
     enum sluice_fault_reason reason;
+    enum sluice_fault_stage stage;
     uint32_t hardware_code;    /**< the unit's own number for it */
     const char *hardware_text; /**< the specification's words for that number */
     sluice_iova_t address;     /**< page-granular where the hardware says no more */

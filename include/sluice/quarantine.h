@@ -13,9 +13,9 @@
  * whether it is cut off or not: the unit is told not to record its faults, so that others' are not
  * lost behind them. It is heard again after `silence_ns`, seen by sluice_fault_poll() or when
  * somebody else faults, or when it is recovered or removed. What it did meanwhile was stopped as
- * ever, and is counted nowhere. VT-d, AMD-Vi and RISC-V
- * units and SMMUv3s can be told so, the latter not for a stream with PASIDs and not for what a
- * guest's own stage 1 finds; a virtio-iommu cannot.
+ * ever, and is counted nowhere. VT-d, AMD-Vi and RISC-V units and SMMUv3s can be told so, the
+ * latter not for a stream with PASIDs and not for what a guest's own stage 1 finds; a virtio-iommu
+ * cannot.
  *
  * Context of everything here: as in the head of sluice/instance.h, unless a function says more.
  */

@@ -172,6 +172,25 @@ static void silent_for_a_while(void **state)
     world_finish(&world);
 }
 
+/** A fault says whose tables the address was looked up in, where the unit does. */
+static void tells_the_stage(void **state)
+{
+    bool first = (scene_on_smmu3() || scene_on_riscv()) && !second_stage;
+    struct silence_world world = {0};
+
+    (void)state;
+    world_start(&world);
+    assert_int_equal(misbehave(&world, 0, 1), 1);
+    assert_int_equal(world.scene.fault.stage, scene_on_virtio() ? SLUICE_STAGE_UNKNOWN
+                                              : first           ? SLUICE_STAGE_FIRST
+                                                                : SLUICE_STAGE_SECOND);
+    assert_int_equal(sluice_domain_detach(world.devices[0]), SLUICE_OK);
+    /* Blocked, AMD-Vi's entry has no tables and a fault looks the same; an SMMUv3 says nothing. */
+    if (misbehave(&world, 0, 1) != 0 && !scene_on_virtio() && !scene_on_amd())
+        assert_int_equal(world.scene.fault.stage, SLUICE_STAGE_NONE);
+    world_finish(&world);
+}
+
 /** What comes slowly is no flood, however much it is. */
 static void a_trickle_is_no_flood(void **state)
 {
@@ -330,6 +349,7 @@ static void no_way_to(void **state)
 int main(void)
 {
     const struct CMUnitTest can[] = {
+        cmocka_unit_test(tells_the_stage),
         cmocka_unit_test(silent_for_a_while),
         cmocka_unit_test(a_trickle_is_no_flood),
         cmocka_unit_test(never_where_not_wanted),
@@ -339,9 +359,11 @@ int main(void)
         cmocka_unit_test(removal_lets_it_be_heard),
         cmocka_unit_test(unconfirmed),
         cmocka_unit_test_setup(silent_wherever_it_goes, take_first_stage_away),
+        cmocka_unit_test(tells_the_stage),
         cmocka_unit_test(silent_while_it_is_cut_off),
     };
     const struct CMUnitTest cannot[] = {
+        cmocka_unit_test(tells_the_stage),
         cmocka_unit_test(no_way_to),
         cmocka_unit_test(a_trickle_is_no_flood),
         cmocka_unit_test(never_where_not_wanted),

@@ -75,6 +75,15 @@ static uint32_t pasid_of(uint64_t low)
     return (uint32_t)((low >> 16 & 0xf) << 16 | AMDVI_GET(EVENT0_DOMAIN, low));
 }
 
+/* A page fault without an entry to translate by looks like one with [AMD 2.5.3]. */
+static enum sluice_fault_stage stage_of(unsigned code, uint64_t low)
+{
+    if (AMDVI_GET(EVENT0_I, low) != 0 ||
+        (code != AMDVI_IO_PAGE_FAULT && code != AMDVI_PAGE_TAB_HARDWARE_ERROR))
+        return SLUICE_STAGE_NONE;
+    return AMDVI_GET(EVENT0_GN, low) != 0 ? SLUICE_STAGE_FIRST : SLUICE_STAGE_SECOND;
+}
+
 bool amdvi_event_decode(const struct amdvi_event *event, struct sluice_fault *out)
 {
     unsigned code = (unsigned)AMDVI_GET(EVENT0_CODE, event->low);
@@ -93,6 +102,7 @@ bool amdvi_event_decode(const struct amdvi_event *event, struct sluice_fault *ou
     if (!row->of_device)
         return false;
     out->address_valid = !row->physical;
+    out->stage = stage_of(code, event->low);
     out->access = write ? SLUICE_ACCESS_WRITE : SLUICE_ACCESS_READ;
     if (code <= AMDVI_PAGE_TAB_HARDWARE_ERROR && AMDVI_GET(EVENT0_I, event->low) != 0) {
         out->reason = SLUICE_FAULT_INTERRUPT;

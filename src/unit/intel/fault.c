@@ -132,6 +132,19 @@ static enum sluice_access access_of(uint64_t high)
     }
 }
 
+/* In legacy mode all tables are of the second stage; SGN's codes do not tell [VT-d 7.1.3]. */
+static enum sluice_fault_stage stage_of(uint8_t code)
+{
+    bool legacy = code >= 0x04 && code <= 0x07;
+
+    if ((code >= 0x70 && code <= 0x77) || code == 0x80 || code == 0x81 || code == 0x90 ||
+        code == 0x91)
+        return SLUICE_STAGE_FIRST;
+    if (legacy || code == 0x0c || code == 0x0e || (code >= 0x78 && code <= 0x7d) || code == 0x84)
+        return SLUICE_STAGE_SECOND;
+    return code >= 0x83 && code <= 0x87 ? SLUICE_STAGE_UNKNOWN : SLUICE_STAGE_NONE;
+}
+
 void vtd_fault_decode(uint64_t low, uint64_t high, struct sluice_fault *out)
 {
     uint8_t code = (uint8_t)VTD_GET(FRCD_HIGH_FR, high);
@@ -143,6 +156,7 @@ void vtd_fault_decode(uint64_t low, uint64_t high, struct sluice_fault *out)
         .pasid = pasid ? (uint32_t)VTD_GET(FRCD_HIGH_PV, high) : SLUICE_NO_PASID,
         .access = access_of(high),
         .reason = reason->reason,
+        .stage = stage_of(code),
         .hardware_code = code,
         .hardware_text = reason->text,
         .address = low & VTD_MASK(FRCD_LOW_FI),

@@ -92,6 +92,16 @@ static enum sluice_access access_of(unsigned type)
     return type == TTYP_EXECUTE ? EXECUTE : type == TTYP_READ ? READ : WRITE;
 }
 
+/* An access fault may be of either stage's tables [RISC-V IOMMU 3.2]. */
+static enum sluice_fault_stage stage_of(unsigned cause)
+{
+    if (cause < 12)
+        return SLUICE_STAGE_UNKNOWN;
+    if (cause <= 15)
+        return SLUICE_STAGE_FIRST;
+    return cause >= 20 && cause <= 23 ? SLUICE_STAGE_SECOND : SLUICE_STAGE_NONE;
+}
+
 void riommu_fault_decode(const struct riommu_fault *record, struct sluice_fault *out)
 {
     uint64_t what = record->word[0];
@@ -105,6 +115,7 @@ void riommu_fault_decode(const struct riommu_fault *record, struct sluice_fault 
         /* The cause is exact where it tells; there are units whose TTYP is always a write. */
         .access = row->access != UNKNOWN ? row->access : access_of(type),
         .reason = row->reason,
+        .stage = stage_of((unsigned)RIOMMU_GET(FAULT_CAUSE, what)),
         .hardware_code = (uint32_t)RIOMMU_GET(FAULT_CAUSE, what),
         .hardware_text = row->text,
         .address = has_address(type) ? record->word[2] : 0,

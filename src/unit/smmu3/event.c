@@ -80,6 +80,15 @@ bool smmu3_event_stalled(const struct smmu3_event *event)
     return row_of(type_of(event))->stalls && SMMU3_GET(EVENT1_STALL, event->word[1]) != 0;
 }
 
+static enum sluice_fault_stage stage_of(const struct smmu3_event *event)
+{
+    unsigned type = type_of(event);
+
+    if (type != SMMU3_F_WALK_EABT && (type < SMMU3_F_TRANSLATION || type > SMMU3_F_PERMISSION))
+        return SLUICE_STAGE_NONE;
+    return SMMU3_GET(EVENT1_S2, event->word[1]) != 0 ? SLUICE_STAGE_SECOND : SLUICE_STAGE_FIRST;
+}
+
 void smmu3_event_decode(const struct smmu3_event *event, struct sluice_fault *out)
 {
     const struct event_row *row = row_of(type_of(event));
@@ -92,6 +101,7 @@ void smmu3_event_decode(const struct smmu3_event *event, struct sluice_fault *ou
                      : SLUICE_NO_PASID,
         .access = SLUICE_ACCESS_UNKNOWN,
         .reason = row->reason,
+        .stage = stage_of(event),
         .hardware_code = type_of(event),
         .hardware_text = row->text,
         .address = row->address ? event->word[2] : 0,
