@@ -107,47 +107,14 @@ static void publish_link(struct domain_link *link)
     sluice_spin_unlock(&domain->links_lock, irq);
 }
 
-/**
- * The link of the parent that a nested domain's stands on. It is counted before the unit can cache
- * anything through it, so that no invalidation of the parent misses that.
+/** Makes the domain's link on a unit; on a link of its parent's, which is counted, if it is nested.
  */
-static enum sluice_status stand_on_parent(struct domain_link *link)
+static enum sluice_status make_link(struct sluice_domain *domain, struct unit *unit,
+                                    struct domain_link *parent, struct domain_link **out)
 {
-    struct sluice_domain *domain = link->domain;
-    enum sluice_status status;
+    struct domain_link *link = host_alloc(domain->sluice, sizeof(*link));
+    enum sluice_status status = SLUICE_OK;
 
-    if (domain->parent == NULL)
-        return SLUICE_OK;
-    if (link->unit->caps.nested != domain->nested.format)
-        return SLUICE_ERR_UNSUPPORTED;
-    status = domain_link_get_locked(domain->parent, link->unit, &link->parent);
-    if (status != SLUICE_OK)
-        return status;
-    atomic_fetch_add_explicit(&link->parent->children, 1, memory_order_acq_rel);
-    link->nested = &domain->nested;
-    link->pt = link->parent->pt;
-    return SLUICE_OK;
-}
-
-static void leave_parent(struct domain_link *link)
-{
-    if (link->parent == NULL)
-        return;
-    atomic_fetch_sub_explicit(&link->parent->children, 1, memory_order_acq_rel);
-    domain_link_put_locked(link->parent);
-}
-
-enum sluice_status domain_link_get_locked(struct sluice_domain *domain, struct unit *unit,
-                                          struct domain_link **out)
-{
-    struct domain_link *link = find_link(domain, unit);
-    enum sluice_status status;
-
-    if (link != NULL) {
-        *out = link;
-        return SLUICE_OK;
-    }
-    link = host_alloc(domain->sluice, sizeof(*link));
     if (link == NULL)
         return SLUICE_ERR_NO_MEMORY;
     list_init(&link->node);
@@ -156,13 +123,16 @@ enum sluice_status domain_link_get_locked(struct sluice_domain *domain, struct u
     link->tables_lock = &domain->tables_lock;
     if (domain->has_tables && !(domain->kind == SLUICE_DOMAIN_IDENTITY && unit->caps.pass_through))
         link->pt = &domain->pt;
-    status = stand_on_parent(link);
-    if (status == SLUICE_OK && link->pt != NULL)
+    if (parent != NULL) {
+        link->parent = parent;
+        link->nested = &domain->nested;
+        link->pt = parent->pt;
+    }
+    if (link->pt != NULL)
         status = reserve_untranslated(domain, unit);
     if (status == SLUICE_OK)
         status = unit->ops->link_open(unit, link);
     if (status != SLUICE_OK) {
-        leave_parent(link);
         host_free(domain->sluice, link, sizeof(*link));
         return status;
     }
@@ -171,15 +141,19 @@ enum sluice_status domain_link_get_locked(struct sluice_domain *domain, struct u
     return SLUICE_OK;
 }
 
-void domain_link_put_locked(struct domain_link *link)
+static bool is_used(const struct domain_link *link)
+{
+    return link->sources != 0 || link->idle_users != 0 ||
+           atomic_load_explicit(&link->children, memory_order_relaxed) != 0;
+}
+
+/** Takes a link away that nobody uses. */
+static void drop_link(struct domain_link *link)
 {
     struct sluice_domain *domain = link->domain;
     enum sluice_status status;
     sluice_irqstate_t irq;
 
-    if (link->sources != 0 || link->idle_users != 0 ||
-        atomic_load_explicit(&link->children, memory_order_relaxed) != 0)
-        return;
     irq = sluice_spin_lock(&domain->links_lock);
     list_remove(&link->node);
     sluice_spin_unlock(&domain->links_lock, irq);
@@ -188,6 +162,65 @@ void domain_link_put_locked(struct domain_link *link)
         atomic_fetch_sub_explicit(&domain->flush_on_map, 1, memory_order_acq_rel);
     if (status != SLUICE_OK)
         link_distrust(link);
-    leave_parent(link);
     host_free(domain->sluice, link, sizeof(*link));
+}
+
+static void leave_parent(struct domain_link *parent)
+{
+    atomic_fetch_sub_explicit(&parent->children, 1, memory_order_acq_rel);
+    if (!is_used(parent))
+        drop_link(parent);
+}
+
+/**
+ * The link of the parent that a nested domain's stands on. It is counted before the unit can cache
+ * anything through it, so that no invalidation of the parent misses that.
+ */
+static enum sluice_status join_parent(struct sluice_domain *domain, struct unit *unit,
+                                      struct domain_link **out)
+{
+    struct domain_link *parent = find_link(domain->parent, unit);
+    enum sluice_status status = SLUICE_OK;
+
+    if (unit->caps.nested != domain->nested.format)
+        return SLUICE_ERR_UNSUPPORTED;
+    if (parent == NULL)
+        status = make_link(domain->parent, unit, NULL, &parent);
+    if (status != SLUICE_OK)
+        return status;
+    atomic_fetch_add_explicit(&parent->children, 1, memory_order_acq_rel);
+    *out = parent;
+    return SLUICE_OK;
+}
+
+enum sluice_status domain_link_get_locked(struct sluice_domain *domain, struct unit *unit,
+                                          struct domain_link **out)
+{
+    struct domain_link *link = find_link(domain, unit);
+    struct domain_link *parent = NULL;
+    enum sluice_status status = SLUICE_OK;
+
+    if (link != NULL) {
+        *out = link;
+        return SLUICE_OK;
+    }
+    if (domain->parent != NULL)
+        status = join_parent(domain, unit, &parent);
+    if (status != SLUICE_OK)
+        return status;
+    status = make_link(domain, unit, parent, out);
+    if (status != SLUICE_OK && parent != NULL)
+        leave_parent(parent);
+    return status;
+}
+
+void domain_link_put_locked(struct domain_link *link)
+{
+    struct domain_link *parent = link->parent;
+
+    if (is_used(link))
+        return;
+    drop_link(link);
+    if (parent != NULL)
+        leave_parent(parent);
 }

@@ -91,6 +91,21 @@ void smmu3_substreams_free_all(struct smmu3 *smmu3)
     }
 }
 
+/* Makes a second-level table and leads to it. */
+static bool leaf_link(struct smmu3 *smmu3, struct smmu3_substreams *streams, uint32_t index)
+{
+    _Atomic uint64_t *descriptor = (_Atomic uint64_t *)streams->table.virt + index;
+
+    if (!pages_make(smmu3, order_of_bits(streams->leaf_bits), &streams->leaves[index]))
+        return false;
+    /* Release: the table is seen empty before the unit is led to it. */
+    atomic_store_explicit(descriptor, streams->leaves[index].phys | SMMU3_MASK(L1CD_V),
+                          memory_order_release);
+    smmu3_clean(smmu3, (const void *)(uintptr_t)descriptor, sizeof(*descriptor));
+    return true;
+}
+
+/* The table of a stream, which nothing points at yet; descriptor 0 always has its place. */
 static struct smmu3_substreams *streams_make(struct smmu3 *smmu3, uint32_t sid)
 {
     struct sluice *sluice = smmu3->unit.sluice;
@@ -107,7 +122,7 @@ static struct smmu3_substreams *streams_make(struct smmu3 *smmu3, uint32_t sid)
     if (streams->leaf_bits != 0)
         streams->leaves = host_alloc(sluice, leaf_count(streams) * sizeof(*streams->leaves));
     if (!pages_make(smmu3, table_order(streams), &streams->table) ||
-        (streams->leaf_bits != 0 && streams->leaves == NULL)) {
+        (streams->leaf_bits != 0 && (streams->leaves == NULL || !leaf_link(smmu3, streams, 0)))) {
         streams_free(smmu3, streams);
         return NULL;
     }
@@ -131,17 +146,10 @@ static struct context_entry *entry_of(const struct smmu3_substreams *streams, ui
 static enum sluice_status leaf_make(struct smmu3 *smmu3, struct smmu3_substreams *streams,
                                     uint32_t ssid)
 {
-    uint32_t index = ssid >> streams->leaf_bits;
-    _Atomic uint64_t *descriptor = (_Atomic uint64_t *)streams->table.virt + index;
-
     if (entry_of(streams, ssid) != NULL)
         return SLUICE_OK;
-    if (!pages_make(smmu3, order_of_bits(streams->leaf_bits), &streams->leaves[index]))
+    if (!leaf_link(smmu3, streams, ssid >> streams->leaf_bits))
         return SLUICE_ERR_NO_MEMORY;
-    /* Release: the table is seen empty before the unit is led to it. */
-    atomic_store_explicit(descriptor, streams->leaves[index].phys | SMMU3_MASK(L1CD_V),
-                          memory_order_release);
-    smmu3_clean(smmu3, (const void *)(uintptr_t)descriptor, sizeof(*descriptor));
     if (!smmu3->unit.started)
         return SLUICE_OK;
     return smmu3_invalidate_context_path(smmu3, streams->sid, ssid);
@@ -248,17 +256,13 @@ static enum sluice_status streams_ready(struct smmu3 *smmu3, const struct source
                                         uint32_t pasid, struct smmu3_substreams **out)
 {
     struct smmu3_substreams *streams = smmu3_substreams_of(smmu3, source->id);
-    enum sluice_status status;
 
     if (streams == NULL)
         streams = streams_make(smmu3, source->id);
     if (streams == NULL)
         return SLUICE_ERR_NO_MEMORY;
-    status = leaf_make(smmu3, streams, 0);
-    if (status == SLUICE_OK)
-        status = leaf_make(smmu3, streams, pasid);
     *out = streams;
-    return status;
+    return leaf_make(smmu3, streams, pasid);
 }
 
 /*
