@@ -207,14 +207,14 @@ bool host_event_install(void *ctx, const char *unit, const struct sluice_event_h
     struct event *event;
 
     (void)unit;
-    if (host->fail_event_install)
+    if (host->fail_event_install || (handler->wires_only && handler->wires[0] == 0))
         return false;
     event = model_zalloc(sizeof(*event));
     event->handler = *handler;
     pthread_mutex_lock(&host->lock);
     event->msi.address = MODEL_WINDOW_FIRST | (uint64_t)1 << 12;
     event->msi.data = 0x30 + host->events_made++;
-    if (host->config.wired_events)
+    if (host->config.wired_events || handler->wires_only)
         event->msi = (struct sluice_msi){0};
     event->next = host->events;
     host->events = event;

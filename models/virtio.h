@@ -38,6 +38,8 @@ struct virtio_model_region {
 struct virtio_model_config {
     bool mmio;          /**< else PCI */
     sluice_phys_t base; /**< of the registers, or of BAR 0; 0xfeb00000 */
+    bool legacy;        /**< MMIO: says that it is of the version before 1.0 */
+    uint32_t wire;      /**< MMIO: number of its interrupt; 0x4f */
     uint16_t rid;       /**< PCI: 00:01.0 */
     uint64_t features;  /**< offered; all that the driver knows */
     uint64_t page_size_mask;
@@ -82,6 +84,8 @@ void virtio_model_stats(struct virtio_model *unit, struct virtio_model_stats *ou
 unsigned virtio_model_mappings(struct virtio_model *unit);
 unsigned virtio_model_domains(struct virtio_model *unit);
 uint8_t virtio_model_bypass(struct virtio_model *unit);
+/** The lowest of the three addresses that a queue was given; 0: none. */
+uint64_t virtio_model_queue_address(struct virtio_model *unit, unsigned queue);
 /** An ATTACH or MAP of an owner before us, as it lies in memory; what is left of it stays. */
 void virtio_model_request(struct virtio_model *unit, const uint32_t *words);
 /** A fault report as a device might write it, whatever it says. */
@@ -96,6 +100,8 @@ struct virtio_model_injection {
     bool stuck_bypass; /**< bypass cannot be turned off */
     bool refuses_features;
     bool moving_config;      /**< the generation changes at every look */
+    unsigned torn_configs;   /**< so often, its configuration changes between two halves of it */
+    bool queue_in_use;       /**< queues say that they are enabled, also after a reset */
     bool silent;             /**< completes requests without writing an answer */
     bool lost_unmaps;        /**< says OK to UNMAP, and keeps the mappings */
     uint64_t gone_at;        /**< registers are all ones from the n-th access on; 1 is the next */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The inside of the virtio-iommu model: virtio.c (life, registers over either bus), virtio_queue.c
- * (rings, requests, reports), virtio_domain.c (domains, mappings, accesses). All of it runs with
- * the unit locked.
+ * The inside of the virtio-iommu model: virtio.c (life), virtio_registers.c (registers over either
+ * bus), virtio_queue.c (rings, requests, reports), virtio_domain.c (domains, mappings, accesses).
+ * All of it runs with the unit locked.
  */
 #ifndef MODELS_VIRTIO_INTERNAL_H
 #define MODELS_VIRTIO_INTERNAL_H
@@ -12,20 +12,28 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define FEATURE(n)           ((uint64_t)1 << (n))
-#define F_INPUT_RANGE        FEATURE(0)
-#define F_DOMAIN_RANGE       FEATURE(1)
-#define F_MAP_UNMAP          FEATURE(2)
-#define F_PROBE              FEATURE(4)
-#define F_MMIO               FEATURE(5)
-#define F_BYPASS_CONFIG      FEATURE(6)
-#define F_VERSION_1          FEATURE(32)
-#define F_ACCESS_PLATFORM    FEATURE(33)
-#define F_ORDER_PLATFORM     FEATURE(36)
-#define STATUS_DRIVER_OK     4u
-#define STATUS_FEATURES_OK   8u
-#define STATUS_NEEDS_RESET   64u
-#define CONFIG_BYTES         40u
+#define FEATURE(n)         ((uint64_t)1 << (n))
+#define F_INPUT_RANGE      FEATURE(0)
+#define F_DOMAIN_RANGE     FEATURE(1)
+#define F_MAP_UNMAP        FEATURE(2)
+#define F_PROBE            FEATURE(4)
+#define F_MMIO             FEATURE(5)
+#define F_BYPASS_CONFIG    FEATURE(6)
+#define F_VERSION_1        FEATURE(32)
+#define F_ACCESS_PLATFORM  FEATURE(33)
+#define F_ORDER_PLATFORM   FEATURE(36)
+#define STATUS_ACKNOWLEDGE 1u
+#define STATUS_DRIVER      2u
+#define STATUS_DRIVER_OK   4u
+#define STATUS_FEATURES_OK 8u
+#define STATUS_NEEDS_RESET 64u
+#define CONFIG_BYTES       40u
+/* Where things are in the BAR; common registers come first. */
+#define AT_ISR               0x1000u
+#define AT_DEVICE            0x2000u
+#define AT_NOTIFY            0x3000u
+#define AT_TABLE             0x4000u
+#define NOTIFY_STEP          4u
 #define NO_VECTOR            0xffffu
 #define NOBODY               UINT32_MAX
 #define VIRTIO_DOMAINS_MAX   256u
@@ -112,6 +120,10 @@ static inline bool virtio_has(const struct virtio_model *unit, uint64_t feature)
 {
     return (unit->accepted & feature) != 0;
 }
+
+/* virtio_registers.c */
+extern const struct model_mmio_ops virtio_register_ops;
+void virtio_reset(struct virtio_model *unit);
 
 /* virtio_queue.c */
 void virtio_requests_run(struct virtio_model *unit, unsigned limit);

@@ -105,6 +105,9 @@ static void interrupt(struct virtio_model *unit, const struct virtio_queue *queu
 {
     if ((ring_get(unit, queue->driver) & NO_INTERRUPT) != 0)
         return;
+    /* The wire's level rises where nothing was pending, and stays up until that is acknowledged. */
+    if (unit->config.mmio && unit->interrupt_status == 0)
+        model_host_post_wire(unit->host, unit->config.wire);
     unit->interrupt_status |= 1;
     if (!unit->config.mmio && queue->vector == 0 && (unit->table[3] & 1) == 0)
         model_host_post_msi(unit->host, unit->table[0] | (uint64_t)unit->table[1] << 32,

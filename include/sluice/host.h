@@ -72,6 +72,8 @@ struct sluice_event_handler {
      * unit with); 0 for none. A unit that has them works with a message or with its wires.
      */
     uint32_t wires[SLUICE_UNIT_WIRES_MAX];
+    /** It sends no messages: a host that cannot connect its wires returns false. */
+    bool wires_only;
 };
 
 struct sluice_host_ops {

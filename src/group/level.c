@@ -65,6 +65,19 @@ static bool could_do_dma(const struct group_function *function)
            function->class_code != PCI_CLASS_HOST_BRIDGE && function->class_code != CLASS_IOMMU;
 }
 
+/** A function that is a unit itself, whatever class it has (QEMU's virtio-iommu has none). */
+static bool is_unit(struct sluice *sluice, const struct group_function *function)
+{
+    list_for_each(node, &sluice->platform.units)
+    {
+        const struct platform_unit *unit = container_of(node, struct platform_unit, node);
+
+        if (unit->on_pci && unit->segment == function->segment && unit->rid == function->rid)
+            return true;
+    }
+    return false;
+}
+
 static void check_coverage(struct obstacle_sink *sink)
 {
     const struct group_map *map = sink->sluice->groups;
@@ -77,7 +90,7 @@ static void check_coverage(struct obstacle_sink *sink)
     for (uint32_t i = 0; i < map->count; i++) {
         const struct group_function *function = &map->functions[i];
 
-        if (could_do_dma(function) &&
+        if (could_do_dma(function) && !is_unit(sink->sluice, function) &&
             pci_find_unit(sink->sluice, function->segment, function->rid) == NULL)
             obstacle_tell(sink,
                           &(struct sluice_obstacle){.kind = SLUICE_OBSTACLE_UNCOVERED,

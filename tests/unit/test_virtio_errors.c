@@ -48,12 +48,13 @@ static const struct breakage breakages[] = {
     {{.refuse_type = UNMAP, .refuse_status = 99}, SLUICE_ERR_HARDWARE, "no such status (99)"},
 };
 
-static void break_once(const struct breakage *breakage)
+static void break_once(const struct breakage *breakage, bool mmio)
 {
     struct virtio_model_config config = virtio_model_defaults();
     struct sluice_domain *other;
     struct virtio_scene at;
 
+    config.mmio = mmio;
     virtio_scene_start(&at, &config);
     virtio_scene_inject(&at, breakage->how);
     assert_int_equal(sluice_domain_unmap(at.domain, SCENE_IOVA, 16 * PAGE, NULL),
@@ -73,8 +74,8 @@ static void break_once(const struct breakage *breakage)
 static void test_breakages(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof(breakages) / sizeof(breakages[0]); i++)
-        break_once(&breakages[i]);
+    for (size_t i = 0; i < 2 * sizeof(breakages) / sizeof(breakages[0]); i++)
+        break_once(&breakages[i / 2], i % 2 != 0);
 }
 
 /* A restart resets the device, and it counts again. */
@@ -263,18 +264,51 @@ static void test_start_refused(void **state)
     struct virtio_model_config config = virtio_model_defaults();
 
     (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
         struct virtio_scene at;
 
+        config.mmio = i % 2 != 0;
         virtio_scene_init(&at, &config);
-        virtio_scene_inject(&at, rows[i].how);
-        assert_int_equal(sluice_start(at.scene.sluice), rows[i].expected);
+        virtio_scene_inject(&at, rows[i / 2].how);
+        assert_int_equal(sluice_start(at.scene.sluice), rows[i / 2].expected);
         virtio_scene_inject(&at, (struct virtio_model_injection){0});
-        if (rows[i].expected != SLUICE_OK) {
+        if (rows[i / 2].expected != SLUICE_OK) {
             assert_int_equal(virtio_model_bypass(at.unit), 1); /* as it was found */
             assert_int_equal(sluice_start(at.scene.sluice), SLUICE_OK);
         }
         assert_int_equal(scene_reads(&at.scene, MACHINE_DEV_B, 0x100000), -1);
+        virtio_scene_finish(&at);
+    }
+}
+
+/* What is no device of version 2 is not driven, and says so. */
+static void test_mmio_refused(void **state)
+{
+    static const struct {
+        bool legacy, in_use;
+        sluice_phys_t base;
+        enum sluice_status expected;
+        const char *why;
+    } rows[] = {
+        {true, false, 0, SLUICE_ERR_UNSUPPORTED, "version 1, device 23"},
+        {false, true, 0, SLUICE_ERR_HARDWARE, "queue 0 is in use"},
+        {false, false, 2, SLUICE_ERR_FIRMWARE, "absurd"},
+    };
+    struct virtio_model_config config = virtio_model_defaults();
+
+    (void)state;
+    config.mmio = true;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct virtio_model_config one = config;
+        struct virtio_scene at;
+
+        one.legacy = rows[i].legacy;
+        one.base += rows[i].base;
+        virtio_scene_init(&at, &one);
+        virtio_scene_inject(&at, (struct virtio_model_injection){.queue_in_use = rows[i].in_use});
+        assert_int_equal(sluice_start(at.scene.sluice), rows[i].expected);
+        assert_true(model_host_logged(at.scene.machine->host, rows[i].why));
+        virtio_scene_inject(&at, (struct virtio_model_injection){0});
         virtio_scene_finish(&at);
     }
 }
@@ -479,7 +513,7 @@ int main(void)
         cmocka_unit_test(test_stop_refused),       cmocka_unit_test(test_absurd),
         cmocka_unit_test(test_properties),         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_faults_lost),        cmocka_unit_test(test_lost_is_told),
-        cmocka_unit_test(test_odd_reports),
+        cmocka_unit_test(test_odd_reports),        cmocka_unit_test(test_mmio_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

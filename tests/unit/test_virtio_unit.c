@@ -12,9 +12,10 @@
 
 #include "virtio_scene.h"
 
+#include <sluice/protection.h>
+
 #define PAGE   SLUICE_PAGE_BYTES
 #define PIECES 300u
-#define MMIO   ((sluice_phys_t)0xfea00000)
 
 enum {
     ATTACH = 1,
@@ -354,28 +355,120 @@ static void test_mmio_prot(void **state)
 static void test_mmio(void **state)
 {
     struct virtio_model_config config = virtio_model_defaults();
-    struct machine_config machine = machine_defaults_virtio();
-    struct scene_config scene = {.machine = machine, .no_tables = true};
-    const struct sluice_unit_description unit = {
-        .kind = SLUICE_UNIT_VIRTIO, .base = MMIO, .register_bytes = 0x200};
-    struct sluice_pci_sources sources = {.last_rid = 0xffff};
-    struct virtio_scene at = {.device = NULL};
+    struct virtio_scene at;
 
     (void)state;
     config.mmio = true;
-    config.base = MMIO;
-    scene.machine.kind_config = &config;
-    scene_init(&at.scene, &scene);
-    at.unit = at.scene.machine->unit;
-    assert_int_equal(sluice_describe_unit(at.scene.sluice, &unit, &sources.unit), SLUICE_OK);
-    assert_int_equal(sluice_describe_pci_sources(at.scene.sluice, &sources), SLUICE_OK);
-    assert_int_equal(sluice_start(at.scene.sluice), SLUICE_OK);
-    virtio_scene_fill(&at);
+    virtio_scene_start(&at, &config);
     assert_int_equal(sluice_domain_unmap(at.domain, SCENE_IOVA + PAGE, PAGE, NULL), SLUICE_OK);
     assert_int_equal(virtio_scene_reads(&at, SCENE_IOVA + PAGE), -1);
     assert_int_equal(virtio_scene_reads(&at, SCENE_IOVA), FILL);
-    assert_int_equal(sluice_fault_poll(at.scene.sluice), 1);
     virtio_scene_finish(&at);
+}
+
+/* Faults come by the wire, which rises again only when the last one was acknowledged. */
+static void test_mmio_faults(void **state)
+{
+    struct virtio_model_config config = virtio_model_defaults();
+    struct virtio_scene at;
+
+    (void)state;
+    config.mmio = true;
+    virtio_scene_start(&at, &config);
+    for (unsigned i = 0; i < 1000; i++) {
+        assert_int_equal(virtio_scene_reads(&at, 0x80000000 + i * PAGE), -1);
+        assert_int_equal(at.scene.faults, i + 1);
+        assert_int_equal(at.scene.fault.address, 0x80000000 + i * PAGE);
+    }
+    assert_int_equal(virtio_scene_stats(&at).reports_lost, 0);
+    virtio_scene_finish(&at);
+    /* Without the wire's number: no message is made up for it, and nothing is lost by polling. */
+    config.wire = 0;
+    virtio_scene_start(&at, &config);
+    assert_int_equal(virtio_scene_reads(&at, 0x80000000), -1);
+    assert_int_equal(at.scene.faults, 0);
+    assert_int_equal(sluice_fault_poll(at.scene.sluice), 1);
+    assert_true(model_host_logged(at.scene.machine->host, "polling only"));
+    virtio_scene_finish(&at);
+}
+
+/* 64 bits are read in halves, and again when the device says that they changed meanwhile. */
+static void test_torn_config(void **state)
+{
+    struct virtio_model_config config = virtio_model_defaults();
+    struct sluice_unit_info info;
+    struct virtio_scene at;
+
+    (void)state;
+    for (unsigned mmio = 0; mmio < 2; mmio++) {
+        config.mmio = mmio != 0;
+        virtio_scene_init(&at, &config);
+        virtio_scene_inject(&at, (struct virtio_model_injection){.torn_configs = 3});
+        assert_int_equal(sluice_start(at.scene.sluice), SLUICE_OK);
+        assert_int_equal(sluice_unit_info(at.scene.sluice, 0, &info), SLUICE_OK);
+        assert_int_equal(info.iova_bits, 48);
+        virtio_scene_finish(&at);
+    }
+}
+
+static void count_uncovered(void *arg, const struct sluice_obstacle *obstacle)
+{
+    unsigned *count = arg;
+
+    *count += obstacle->kind == SLUICE_OBSTACLE_UNCOVERED;
+}
+
+/* A devicetree's map leaves the unit's own function out, which needs no unit above it. */
+static void test_own_function(void **state)
+{
+    struct virtio_model_config config = virtio_model_defaults();
+    struct scene_config scene = virtio_scene_config(&config);
+    struct sluice_unit_description unit = {
+        .kind = SLUICE_UNIT_VIRTIO, .on_pci = true, .rid = config.rid};
+    struct sluice_pci_sources below = {.last_rid = (uint16_t)(config.rid - 1)};
+    struct sluice_pci_sources above = {
+        .first_rid = (uint16_t)(config.rid + 1), .last_rid = 0xffff, .first_id = config.rid + 1u};
+    struct virtio_scene at = {.device = NULL};
+    unsigned uncovered = 0;
+
+    (void)state;
+    scene.no_tables = true;
+    virtio_scene_init_on(&at, &scene, &config);
+    assert_int_equal(sluice_describe_unit(at.scene.sluice, &unit, &below.unit), SLUICE_OK);
+    above.unit = below.unit;
+    assert_int_equal(sluice_describe_pci_sources(at.scene.sluice, &below), SLUICE_OK);
+    assert_int_equal(sluice_describe_pci_sources(at.scene.sluice, &above), SLUICE_OK);
+    assert_int_equal(sluice_start(at.scene.sluice), SLUICE_OK);
+    virtio_scene_fill(&at);
+    /* For want of interrupt remapping. */
+    assert_int_equal(sluice_protection_check(at.scene.sluice, SLUICE_PROTECTION_STRICT,
+                                             count_uncovered, &uncovered),
+                     SLUICE_ERR_UNSUPPORTED);
+    assert_int_equal(uncovered, 0);
+    virtio_scene_finish(&at);
+}
+
+/* Addresses above 4 GiB in both halves of every register that holds one. */
+static void test_high_queues(void **state)
+{
+    struct virtio_model_config config = virtio_model_defaults();
+    struct virtio_scene at;
+
+    (void)state;
+    for (unsigned mmio = 0; mmio < 2; mmio++) {
+        struct scene_config scene;
+
+        config.mmio = mmio != 0;
+        scene = virtio_scene_config(&config);
+        scene.machine.host.extents[0] =
+            (struct model_extent){.base = (sluice_phys_t)0x1200000000, .bytes = 16 << 20};
+        virtio_scene_init_on(&at, &scene, &config);
+        assert_int_equal(sluice_start(at.scene.sluice), SLUICE_OK);
+        virtio_scene_fill(&at);
+        assert_true(virtio_model_queue_address(at.unit, 0) >> 32 == 0x12);
+        assert_true(virtio_model_queue_address(at.unit, 1) >> 32 == 0x12);
+        virtio_scene_finish(&at);
+    }
 }
 
 int main(void)
@@ -387,7 +480,9 @@ int main(void)
         cmocka_unit_test(test_alias),          cmocka_unit_test(test_identity),
         cmocka_unit_test(test_sleep),          cmocka_unit_test(test_left_behind),
         cmocka_unit_test(test_large_granule),  cmocka_unit_test(test_mmio_prot),
-        cmocka_unit_test(test_mmio),
+        cmocka_unit_test(test_mmio),           cmocka_unit_test(test_mmio_faults),
+        cmocka_unit_test(test_torn_config),    cmocka_unit_test(test_high_queues),
+        cmocka_unit_test(test_own_function),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,16 +13,38 @@ struct scene_config virtio_scene_config(const struct virtio_model_config *unit)
     struct scene_config config = {.machine = machine_defaults_virtio()};
 
     config.machine.kind_config = unit;
+    config.no_tables = unit->mmio; /* no table says where such a one is */
     return config;
+}
+
+static void describe(struct virtio_scene *at, const struct virtio_model_config *unit)
+{
+    const struct sluice_unit_description description = {.kind = SLUICE_UNIT_VIRTIO,
+                                                        .base = unit->base,
+                                                        .register_bytes = 0x200,
+                                                        .wires = {unit->wire}};
+    struct sluice_pci_sources sources = {.last_rid = 0xffff};
+
+    assert_int_equal(sluice_describe_unit(at->scene.sluice, &description, &sources.unit),
+                     SLUICE_OK);
+    assert_int_equal(sluice_describe_pci_sources(at->scene.sluice, &sources), SLUICE_OK);
 }
 
 void virtio_scene_init(struct virtio_scene *at, const struct virtio_model_config *unit)
 {
     struct scene_config config = virtio_scene_config(unit);
 
+    virtio_scene_init_on(at, &config, unit);
+}
+
+void virtio_scene_init_on(struct virtio_scene *at, const struct scene_config *config,
+                          const struct virtio_model_config *unit)
+{
     memset(at, 0, sizeof(*at));
-    scene_init(&at->scene, &config);
+    scene_init(&at->scene, config);
     at->unit = at->scene.machine->unit;
+    if (unit->mmio)
+        describe(at, unit);
 }
 
 void virtio_scene_fill(struct virtio_scene *at)

@@ -27,6 +27,9 @@ struct virtio_scene {
 struct scene_config virtio_scene_config(const struct virtio_model_config *unit);
 /** Machine and instance, not started. */
 void virtio_scene_init(struct virtio_scene *at, const struct virtio_model_config *unit);
+/** The same on a machine that was changed: virtio_scene_config(unit) and what the test wants. */
+void virtio_scene_init_on(struct virtio_scene *at, const struct scene_config *config,
+                          const struct virtio_model_config *unit);
 /** Started, with device, domain and mapping. */
 void virtio_scene_start(struct virtio_scene *at, const struct virtio_model_config *unit);
 void virtio_scene_fill(struct virtio_scene *at);

@@ -247,8 +247,11 @@ static void on_event(void *arg)
 void viommu_event_on(struct viommu *viommu)
 {
     struct sluice *sluice = viommu->unit.sluice;
-    const struct sluice_event_handler handler = {.handler = on_event, .arg = viommu};
+    struct sluice_event_handler handler = {
+        .handler = on_event, .arg = viommu, .wires_only = viommu->transport->wired};
 
+    for (unsigned i = 0; i < SLUICE_UNIT_WIRES_MAX; i++)
+        handler.wires[i] = viommu->unit.desc->wires[i];
     if (!viommu->has_event)
         viommu->has_event = sluice->ops->event_install != NULL &&
                             sluice->ops->event_install(sluice->config.ctx, viommu->unit.name,

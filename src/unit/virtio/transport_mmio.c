@@ -157,12 +157,11 @@ static void mmio_config_write8(struct viommu *viommu, uint32_t offset, uint8_t v
     viommu_write8(viommu, WINDOW, R_CONFIG + offset, value);
 }
 
-/* Its interrupt is a wire, which the host connects to the handler. */
+/* Its interrupt is a wire, which the host connected to the handler, unless it gave a message. */
 static bool mmio_event_connect(struct viommu *viommu, const struct sluice_msi *msi)
 {
     (void)viommu;
-    (void)msi;
-    return true;
+    return msi->address == 0;
 }
 
 static void mmio_event_disconnect(struct viommu *viommu)
@@ -180,6 +179,7 @@ static void mmio_event_acknowledge(struct viommu *viommu)
 
 const struct viommu_transport viommu_transport_mmio = {
     .name = "MMIO",
+    .wired = true,
     .open = mmio_open,
     .close = viommu_windows_unmap,
     .enable = mmio_enable,

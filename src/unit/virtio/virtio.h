@@ -72,6 +72,7 @@ struct viommu_place {
 /** Registers, whatever bus they are on. Widths and order are the transport's business. */
 struct viommu_transport {
     const char *name;
+    bool wired; /**< it raises events by a wire, never by a message */
     /** Maps registers and checks that a virtio-iommu device is behind them. Logged. */
     enum sluice_status (*open)(struct viommu *viommu);
     void (*close)(struct viommu *viommu);
