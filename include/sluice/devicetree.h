@@ -161,7 +161,10 @@ struct sluice_devicetree_node {
     enum sluice_coherence coherence; /**< of its DMA, or of its table walks */
     const char *compatible;          /**< the first; NULL: none */
 
-    /** First range of "reg" as CPUs see it; bytes 0: none, or out of their sight. */
+    /**
+     * First range of "reg" as CPUs see it; bytes 0: none, or out of their sight. Of a host bridge
+     * with "pci-host-ecam-generic" it is the configuration space, from its first bus on.
+     */
     sluice_phys_t registers;
     uint64_t register_bytes;
     unsigned register_ranges; /**< how many ranges "reg" has */

@@ -115,10 +115,3 @@ size_t arch_table_reserve(uint8_t *table, size_t length, size_t capacity, uint16
     table[TABLE_CHECKSUM] = (uint8_t)(0 - sum);
     return length;
 }
-
-/* Tables describe every unit of this machine. */
-enum sluice_status arch_describe(struct sluice *sluice)
-{
-    (void)sluice;
-    return SLUICE_OK;
-}

@@ -34,6 +34,11 @@ uint64_t arch_rsdp(void)
     return rsdp;
 }
 
+enum sluice_status arch_describe(struct sluice *sluice)
+{
+    return board_describe(&board, sluice);
+}
+
 bool arch_pci_ecam(struct pci_ecam *out)
 {
     *out = board.ecam;

@@ -48,8 +48,8 @@ size_t arch_table_reserve(uint8_t *table, size_t length, size_t capacity, uint16
 
 struct sluice;
 /**
- * Describes to an instance the units that no ACPI table names. Returns: OK, also when there are
- * none; else why it failed.
+ * Describes to an instance, where the word "devicetree" asks for it, the units that the devicetree
+ * names instead of those of ACPI tables. Returns: OK, also when there are none; else why it failed.
  */
 enum sluice_status arch_describe(struct sluice *sluice);
 

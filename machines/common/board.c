@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
  * Bindings of the Devicetree Specification 3.4 (memory) and 3.6 (chosen), and of Linux's
- * pci-host-ecam-generic and qemu,fw-cfg-mmio.
+ * pci-host-ecam-generic and qemu,fw-cfg-mmio. Host bridges and IOMMUs are found by
+ * libsluice-devicetree, as a port of the library finds them.
  */
 #include "board.h"
 
 #include "options.h"
 #include "pages.h"
 #include "print.h"
+#include "report.h"
+
+#include <sluice/devicetree.h>
 
 #define LOW_LIMIT       0x100000000ull
 #define RANGE_CELLS     7u /* a PCI address takes 3, a CPU's 2, a size 2 */
@@ -16,6 +20,8 @@
 #define PREFETCHES      0x40000000u
 #define EXTENTS_LIMIT   16u
 #define PAGES_UP(bytes) (((bytes) + MACHINE_PAGE_BYTES - 1) & ~(uint64_t)(MACHINE_PAGE_BYTES - 1))
+
+static struct sluice_devicetree room; /* for the library to work in */
 
 static void take_command_line(struct board *board)
 {
@@ -49,25 +55,57 @@ static void take_window(struct board *board, const struct devicetree_node *node)
     }
 }
 
+/* The first host bridge, as the library reads it; its windows are for the machine alone. */
 static void take_pci(struct board *board)
 {
-    struct devicetree_node node;
-    struct devicetree_value buses, segment;
-    uint64_t bytes;
-    if (!devicetree_find(&board->tree, "pci-host-ecam-generic", 0, &node) ||
-        !devicetree_reg(&board->tree, &node, 0, &board->ecam.phys, &bytes))
-        return;
-    board->ecam.last_bus = (uint8_t)((bytes >> 20) - 1);
-    if (devicetree_property(&board->tree, &node, "bus-range", &buses)) {
-        board->ecam.first_bus = (uint8_t)devicetree_number(&buses, 0, 1);
-        board->ecam.last_bus = (uint8_t)devicetree_number(&buses, 1, 1);
+    static struct sluice_devicetree_cursor at;
+    struct devicetree_node windows;
+    struct sluice_devicetree_node node;
+    enum sluice_status status;
+    if (sluice_devicetree_open(board->tree.blob, board->tree.bytes, &room, NULL) != SLUICE_OK)
+        machine_die("the library refuses the devicetree");
+    while ((status = sluice_devicetree_next(&room, &at, &node, NULL)) != SLUICE_ERR_NOT_FOUND) {
+        if (status != SLUICE_OK || !node.enabled || (node.roles & SLUICE_DEVICETREE_PCI_HOST) == 0)
+            continue;
+        board->ecam = (struct pci_ecam){
+            /* The node's range begins with its first bus; pci_ecam counts from bus 0. */
+            .phys = node.registers - ((uint64_t)node.first_bus << 20),
+            .segment = node.segment,
+            .first_bus = node.first_bus,
+            .last_bus = node.last_bus,
+        };
+        board->has_ecam = node.register_bytes >= (uint64_t)(node.last_bus - node.first_bus + 1)
+                                                     << 20;
+        break;
     }
-    /* The node's range begins with its first bus; pci_ecam counts from bus 0. */
-    board->ecam.phys -= (uint64_t)board->ecam.first_bus << 20;
-    if (devicetree_property(&board->tree, &node, "linux,pci-domain", &segment))
-        board->ecam.segment = (uint16_t)devicetree_number(&segment, 0, 1);
-    board->has_ecam = board->ecam.last_bus >= board->ecam.first_bus;
-    take_window(board, &node);
+    if (board->has_ecam && devicetree_find(&board->tree, "pci-host-ecam-generic", 0, &windows))
+        take_window(board, &windows);
+}
+
+static void left_out(void *arg, const struct sluice_devicetree_error *error)
+{
+    (void)arg;
+    say("the devicetree's %s: %s %s", error->path[0] != '\0' ? error->path : "blob",
+        error->property != NULL ? error->property : "node", error->what);
+}
+
+enum sluice_status board_describe(const struct board *board, struct sluice *sluice)
+{
+    const struct sluice_devicetree_config config = {.report = left_out};
+    struct sluice_devicetree_summary summary;
+    enum sluice_status status;
+    if (!option_given("devicetree"))
+        return SLUICE_OK;
+    status = sluice_add_devicetree(sluice, board->tree.blob, board->tree.bytes, &room, &config,
+                                   &summary, NULL);
+    if (status == SLUICE_ERR_NOT_FOUND)
+        return SLUICE_OK; /* start says that there is none */
+    if (status != SLUICE_OK)
+        return status;
+    say("the devicetree names %u IOMMUs, %u ranges of PCI functions behind them, %u other devices",
+        summary.units, summary.ranges, summary.devices);
+    /* Nothing is wrong with what an emulator writes. */
+    return summary.left_out == 0 ? SLUICE_OK : SLUICE_ERR_FIRMWARE;
 }
 
 void board_read(uint64_t phys, struct board *out)

@@ -32,4 +32,11 @@ void board_read(uint64_t phys, struct board *out);
 void board_add_memory(const struct board *board, uint64_t first,
                       void (*map)(uint64_t phys, uint64_t bytes));
 
+/**
+ * Where the word "devicetree" asks for it: tells an instance of the IOMMUs that the devicetree
+ * names, and of who is behind them. Returns: OK, also when there are none; else why it failed, or
+ * FIRMWARE when a part of the tree was left out.
+ */
+enum sluice_status board_describe(const struct board *board, struct sluice *sluice);
+
 #endif

@@ -7,10 +7,6 @@
 #define MAGIC        0xd00dfeedu
 #define HEADER_BYTES 40u
 #define OLDEST       17u /* [DT 5.2]: the version that has the size of the structure block */
-#define BEGIN_NODE   1u
-#define END_NODE     2u
-#define PROPERTY     3u
-#define NOTHING      4u
 
 /* What nodes have that do not say [DT 2.3.5]. */
 static const struct devicetree_cells default_cells = {2, 1};
@@ -53,29 +49,22 @@ static const char *text_at(const struct devicetree *tree, uint32_t at, uint32_t 
     return NULL;
 }
 
-struct token {
-    uint32_t kind, next;
-    const char *name; /* of a node or a property */
-    struct devicetree_value value;
-};
-
-/* The token at `at`; false past the end or when it does not fit the block. */
-static bool read_token(const struct devicetree *tree, uint32_t at, struct token *out)
+bool devicetree_token(const struct devicetree *tree, uint32_t at, struct devicetree_token *out)
 {
     uint32_t end = tree->structure_end;
-    *out = (struct token){0};
+    *out = (struct devicetree_token){0};
     if (at > end || end - at < 4)
         return false;
     out->kind = read_be32(tree->blob + at);
     at += 4;
-    if (out->kind == BEGIN_NODE) {
+    if (out->kind == DEVICETREE_BEGIN_NODE) {
         out->name = text_at(tree, at, end);
         if (out->name == NULL)
             return false;
         while (tree->blob[at] != 0)
             at++;
         at++;
-    } else if (out->kind == PROPERTY) {
+    } else if (out->kind == DEVICETREE_PROPERTY) {
         if (end - at < 8)
             return false;
         uint32_t bytes = read_be32(tree->blob + at), name = read_be32(tree->blob + at + 4);
@@ -85,23 +74,24 @@ static bool read_token(const struct devicetree *tree, uint32_t at, struct token 
         out->name = text_at(tree, tree->strings + name, tree->strings_end);
         out->value = (struct devicetree_value){tree->blob + at, bytes};
         at += bytes;
-    } else if (out->kind != END_NODE && out->kind != NOTHING) {
+    } else if (out->kind != DEVICETREE_END_NODE && out->kind != DEVICETREE_NOTHING &&
+               out->kind != DEVICETREE_END) {
         return false;
     }
     out->next = (at + 3) & ~3u;
-    return out->kind != PROPERTY || out->name != NULL;
+    return out->kind != DEVICETREE_PROPERTY || out->name != NULL;
 }
 
 bool devicetree_property(const struct devicetree *tree, const struct devicetree_node *node,
                          const char *name, struct devicetree_value *out)
 {
-    struct token token;
-    for (uint32_t at = node->at; read_token(tree, at, &token); at = token.next) {
-        if (token.kind == PROPERTY && text_equal(token.name, name)) {
+    struct devicetree_token token;
+    for (uint32_t at = node->at; devicetree_token(tree, at, &token); at = token.next) {
+        if (token.kind == DEVICETREE_PROPERTY && text_equal(token.name, name)) {
             *out = token.value;
             return true;
         }
-        if (token.kind == BEGIN_NODE || token.kind == END_NODE)
+        if (token.kind != DEVICETREE_PROPERTY && token.kind != DEVICETREE_NOTHING)
             return false; /* properties come before children [DT 5.4.2] */
     }
     return false;
@@ -120,17 +110,19 @@ static uint32_t cells_of(const struct devicetree *tree, const struct devicetree_
 
 bool devicetree_next(const struct devicetree *tree, struct devicetree_node *node)
 {
-    struct token token;
+    struct devicetree_token token;
     bool first = node->at == 0;
     uint32_t at = first ? tree->structure : node->next;
     unsigned depth = first ? 0 : node->depth + 1; /* of a child of this node */
-    for (; read_token(tree, at, &token); at = token.next) {
-        if (token.kind == END_NODE) {
+    for (; devicetree_token(tree, at, &token); at = token.next) {
+        if (token.kind == DEVICETREE_END)
+            return false;
+        if (token.kind == DEVICETREE_END_NODE) {
             if (depth == 0)
                 return false;
             depth--;
         }
-        if (token.kind != BEGIN_NODE)
+        if (token.kind != DEVICETREE_BEGIN_NODE)
             continue;
         if (depth >= DEVICETREE_DEPTH)
             return false;

@@ -2,7 +2,8 @@
 /*
  * A reader of flattened devicetrees [DT 5], as little as a board's start needs: nodes in order,
  * properties by name, `reg` with the cell sizes of the node above. Every offset is checked against
- * the blob, every walk ends with it, and nothing is kept between calls.
+ * the blob, every walk ends with it, and nothing is kept between calls. fdt_part.h makes of it what
+ * the library's own devicetree part (src/devicetree) stands on.
  */
 #ifndef MACHINE_DEVICETREE_H
 #define MACHINE_DEVICETREE_H
@@ -38,8 +39,26 @@ struct devicetree_value {
     uint32_t bytes;
 };
 
+/** What a tree is written in [DT 5.4.1]. */
+enum devicetree_token_kind {
+    DEVICETREE_BEGIN_NODE = 1,
+    DEVICETREE_END_NODE = 2,
+    DEVICETREE_PROPERTY = 3,
+    DEVICETREE_NOTHING = 4,
+    DEVICETREE_END = 9,
+};
+
+struct devicetree_token {
+    uint32_t kind, next; /* enum devicetree_token_kind; where the next one is */
+    const char *name;    /* of a node or a property */
+    struct devicetree_value value;
+};
+
 /** False when that is no devicetree, or one whose header does not fit `limit` bytes. */
 bool devicetree_open(const void *blob, size_t limit, struct devicetree *out);
+
+/** The token at this offset of the blob; false past the end or when it does not fit. */
+bool devicetree_token(const struct devicetree *tree, uint32_t at, struct devicetree_token *out);
 
 /** Steps to the next node in order of the tree; begin with {0}. False past the last. */
 bool devicetree_next(const struct devicetree *tree, struct devicetree_node *node);

@@ -78,7 +78,8 @@ static enum sluice_status add_tables(struct lab *lab)
     const uint8_t *table;
     uint64_t length;
     lab->reserved_in_table = false;
-    for (unsigned i = 0; machine_acpi_table(i, &table, &length); i++) {
+    for (unsigned i = 0; !option_given("devicetree") && machine_acpi_table(i, &table, &length);
+         i++) {
         enum sluice_status status = table == NULL ? SLUICE_OK : add_table(lab, table, length);
         if (status != SLUICE_OK)
             return status;

@@ -5,6 +5,9 @@
  * Words on the command line:
  *   scenarios=a,b   only these (the library is started and stopped all the same)
  *   no-iommu        there is none, and the library must say so
+ *   devicetree      units are those of the devicetree, not those of ACPI tables
+ *   mmio            the virtio-iommu is no PCI function (expect.c)
+ *   unknown-doorbell  nobody told it where messages go (expect.c)
  *   avoid-queues    register-based invalidation
  *   pages-64k       page tables of 64 KiB pages, where the unit has them
  *   hooked-memory   the library finds memory through its host's hook instead of the direct map

@@ -31,8 +31,6 @@ _Static_assert(sizeof(struct riscv64_frame) == 288, "boot.S counts on it");
 
 void riscv64_start(uint64_t hart, uint64_t devicetree); /* boot.S calls it */
 void riscv64_trap(struct riscv64_frame *frame);         /* boot.S calls it */
-/** The devicetree this machine was started with. */
-const struct devicetree *riscv64_tree(void);
 void riscv64_console_init(const struct devicetree *tree);
 void riscv64_time_init(const struct devicetree *tree);
 void riscv64_cache_init(const struct devicetree *tree);

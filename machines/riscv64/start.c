@@ -14,11 +14,6 @@ extern const char image_start[], image_end[];
 
 static struct board board;
 
-const struct devicetree *riscv64_tree(void)
-{
-    return &board.tree;
-}
-
 const char *arch_name(void)
 {
     return "riscv64";
@@ -37,6 +32,11 @@ uint64_t arch_rsdp(void)
         rsdp = acpi_load(board.fw_cfg);
     loaded = true;
     return rsdp;
+}
+
+enum sluice_status arch_describe(struct sluice *sluice)
+{
+    return board_describe(&board, sluice);
 }
 
 bool arch_pci_ecam(struct pci_ecam *out)
@@ -84,7 +84,7 @@ volatile void *arch_map_mmio(uint64_t phys, uint64_t bytes)
     return (volatile void *)(uintptr_t)(RISCV64_MMIO_BASE + phys);
 }
 
-/* Its regions go with the description by hand, see describe.c. */
+/* No table of this machine says such things: they are said by hand, see guard.c. */
 size_t arch_table_reserve(uint8_t *table, size_t length, size_t capacity, uint16_t segment,
                           uint16_t rid, uint64_t first, uint64_t last)
 {

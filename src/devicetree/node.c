@@ -135,7 +135,8 @@ bool dt_node(struct sluice_devicetree *tree, const struct sluice_devicetree_curs
         return false;
     if (cursor->path_cut)
         problem->what = "its path is longer than 255 bytes";
-    if ((out->roles & (SLUICE_DEVICETREE_UNIT | SLUICE_DEVICETREE_DEVICE)) != 0)
+    if ((out->roles &
+         (SLUICE_DEVICETREE_UNIT | SLUICE_DEVICETREE_DEVICE | SLUICE_DEVICETREE_PCI_HOST)) != 0)
         fill_registers(cursor, kind.known, out, problem);
     if ((out->roles & SLUICE_DEVICETREE_UNIT) != 0)
         fill_unit(tree, cursor, &kind, out, problem);
