@@ -147,6 +147,14 @@ void virtio_model_inject(struct virtio_model *unit, const struct virtio_model_in
     virtio_unlock(unit);
 }
 
+void virtio_model_set_twist(struct virtio_model *unit, virtio_model_twist *twist, void *arg)
+{
+    virtio_lock(unit);
+    unit->twist = twist;
+    unit->twist_arg = arg;
+    virtio_unlock(unit);
+}
+
 void virtio_model_stats(struct virtio_model *unit, struct virtio_model_stats *out)
 {
     virtio_lock(unit);

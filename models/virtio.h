@@ -120,4 +120,23 @@ struct virtio_model_injection {
 
 void virtio_model_inject(struct virtio_model *unit, const struct virtio_model_injection *injection);
 
+/** What software gets to see of the device; each can be made another by a function, for fuzzing. */
+enum virtio_model_word {
+    VIRTIO_MODEL_REGISTER,   /**< read */
+    VIRTIO_MODEL_CONFIG,     /**< read */
+    VIRTIO_MODEL_STATUS,     /**< of a request that was done; the others keep theirs */
+    VIRTIO_MODEL_USED_ID,    /**< in an entry of a used ring */
+    VIRTIO_MODEL_USED_BYTES, /**< likewise */
+    VIRTIO_MODEL_USED_INDEX,
+    VIRTIO_MODEL_USED_FLAGS,
+    VIRTIO_MODEL_PROPERTY, /**< 4 bytes of an endpoint's properties */
+    VIRTIO_MODEL_REPORT,   /**< 4 bytes of a fault report */
+    VIRTIO_MODEL_WORDS
+};
+
+/** Returns what is seen instead of `honest`. Called with the unit locked. */
+typedef uint64_t virtio_model_twist(void *arg, enum virtio_model_word word, uint64_t honest);
+/** NULL: the truth again. */
+void virtio_model_set_twist(struct virtio_model *unit, virtio_model_twist *twist, void *arg);
+
 #endif

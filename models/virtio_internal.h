@@ -106,6 +106,8 @@ struct virtio_model {
     struct virtio_endpoint endpoints[VIRTIO_ENDPOINTS_MAX];
     unsigned endpoint_count, mapping_count;
     struct virtio_model_injection inject;
+    virtio_model_twist *twist;
+    void *twist_arg;
     uint64_t accesses, taken, refusable;
     bool gone;
     struct virtio_model_stats stats;
@@ -115,6 +117,12 @@ __attribute__((format(printf, 2, 3))) void virtio_violate(struct virtio_model *u
                                                           const char *format, ...);
 void virtio_lock(struct virtio_model *unit);
 void virtio_unlock(struct virtio_model *unit);
+
+static inline uint64_t virtio_seen(struct virtio_model *unit, enum virtio_model_word word,
+                                   uint64_t honest)
+{
+    return unit->twist != NULL ? unit->twist(unit->twist_arg, word, honest) : honest;
+}
 
 static inline bool virtio_has(const struct virtio_model *unit, uint64_t feature)
 {

@@ -92,13 +92,17 @@ static bool pop(struct virtio_model *unit, struct virtio_queue *queue, struct vi
 
 static void push(struct virtio_model *unit, struct virtio_queue *queue, uint32_t id, uint32_t bytes)
 {
-    const uint32_t entry[2] = {id, bytes};
+    const uint32_t entry[2] = {(uint32_t)virtio_seen(unit, VIRTIO_MODEL_USED_ID, id),
+                               (uint32_t)virtio_seen(unit, VIRTIO_MODEL_USED_BYTES, bytes)};
 
     (void)model_host_write(unit->host,
                            queue->device + 4 + 8u * (uint64_t)(queue->used % queue->size), entry,
                            sizeof(entry));
     queue->used++;
-    ring_set(unit, queue->device + 2, queue->used);
+    if (unit->twist != NULL)
+        ring_set(unit, queue->device, (uint16_t)virtio_seen(unit, VIRTIO_MODEL_USED_FLAGS, 0));
+    ring_set(unit, queue->device + 2,
+             (uint16_t)virtio_seen(unit, VIRTIO_MODEL_USED_INDEX, queue->used));
 }
 
 static void interrupt(struct virtio_model *unit, const struct virtio_queue *queue)
@@ -134,17 +138,17 @@ static uint8_t probe(struct virtio_model *unit, const uint32_t *words,
         return S_NOENT;
     for (unsigned i = 0; i < unit->config.region_count; i++) {
         const struct virtio_model_region *region = &unit->config.regions[i];
-        uint16_t head[2] = {1, 20};
-        const uint32_t body[5] = {region->message, (uint32_t)region->first,
-                                  (uint32_t)(region->first >> 32), (uint32_t)region->last,
-                                  (uint32_t)(region->last >> 32)};
+        uint32_t words_out[6] = {1 | 20u << 16,           region->message,
+                                 (uint32_t)region->first, (uint32_t)(region->first >> 32),
+                                 (uint32_t)region->last,  (uint32_t)(region->last >> 32)};
 
         if (at + 24 > unit->config.probe_size)
             return S_INVAL;
         if (i == 0 && unit->inject.property_bytes != 0)
-            head[1] = unit->inject.property_bytes;
-        (void)model_host_write(unit->host, chain->out + at, head, sizeof(head));
-        (void)model_host_write(unit->host, chain->out + at + 4, body, sizeof(body));
+            words_out[0] = 1 | (uint32_t)unit->inject.property_bytes << 16;
+        for (unsigned j = 0; j < 6; j++)
+            words_out[j] = (uint32_t)virtio_seen(unit, VIRTIO_MODEL_PROPERTY, words_out[j]);
+        (void)model_host_write(unit->host, chain->out + at, words_out, sizeof(words_out));
         at += 24;
     }
     return S_OK;
@@ -222,6 +226,8 @@ static bool serve(struct virtio_model *unit, const struct virtio_chain *chain)
     }
     tail[0] = do_request(unit, words, chain);
     unit->stats.refused += tail[0] != S_OK;
+    if (tail[0] == S_OK) /* what was not done cannot be told from what was, by anybody */
+        tail[0] = (uint8_t)virtio_seen(unit, VIRTIO_MODEL_STATUS, tail[0]);
     if (!unit->inject.silent)
         (void)model_host_write(unit->host, chain->out + tail_at, tail, sizeof(tail));
     complete(unit, chain, chain->out_bytes);
@@ -254,6 +260,7 @@ void virtio_put_report(struct virtio_model *unit, const void *report, uint32_t b
 {
     struct virtio_queue *queue = &unit->queues[1];
     struct virtio_chain chain;
+    uint32_t words[6] = {0};
 
     if ((unit->status & STATUS_DRIVER_OK) == 0 || !pop(unit, queue, &chain)) {
         unit->stats.reports_lost++;
@@ -261,7 +268,11 @@ void virtio_put_report(struct virtio_model *unit, const void *report, uint32_t b
     }
     if (chain.out_bytes < 24 || chain.in_bytes != 0)
         virtio_violate(unit, "a buffer of %u bytes for reports", chain.out_bytes);
-    (void)model_host_write(unit->host, chain.out, report, bytes);
+    memcpy(words, report, bytes < sizeof(words) ? bytes : sizeof(words));
+    for (unsigned i = 0; i < 6; i++)
+        words[i] = (uint32_t)virtio_seen(unit, VIRTIO_MODEL_REPORT, words[i]);
+    (void)model_host_write(unit->host, chain.out, words,
+                           bytes < sizeof(words) ? bytes : sizeof(words));
     unit->stats.reports++;
     push(unit, queue, unit->inject.bad_event_id ? 12345u : chain.head,
          unit->inject.short_event ? 8u : bytes);

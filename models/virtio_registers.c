@@ -125,7 +125,7 @@ static uint64_t config_read(struct virtio_model *unit, uint64_t at, unsigned wid
         return UINT64_MAX;
     }
     memcpy(&value, bytes + at, width);
-    return value;
+    return virtio_seen(unit, VIRTIO_MODEL_CONFIG, value);
 }
 
 static void config_write(struct virtio_model *unit, uint64_t at, unsigned width, uint64_t value)
@@ -246,7 +246,7 @@ static uint64_t queue_read(struct virtio_model *unit, unsigned reg)
     }
 }
 
-static uint64_t reg_read(struct virtio_model *unit, unsigned reg)
+static uint64_t honest_read(struct virtio_model *unit, unsigned reg)
 {
     switch (reg) {
     case REG_DEVICE_FEATURES:
@@ -268,6 +268,11 @@ static uint64_t reg_read(struct virtio_model *unit, unsigned reg)
     default:
         return queue_read(unit, reg);
     }
+}
+
+static uint64_t reg_read(struct virtio_model *unit, unsigned reg)
+{
+    return virtio_seen(unit, VIRTIO_MODEL_REGISTER, honest_read(unit, reg));
 }
 
 static void half_set(uint64_t *value, unsigned half, uint32_t part)

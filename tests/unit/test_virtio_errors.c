@@ -166,6 +166,44 @@ static void test_attach_refused(void **state)
     virtio_scene_break_off(&at, 0);
 }
 
+static uint64_t lie_once(void *arg, enum virtio_model_word word, uint64_t honest)
+{
+    unsigned *left = arg;
+
+    if (word != VIRTIO_MODEL_STATUS || *left == 0)
+        return honest;
+    (*left)--;
+    return NOMEM;
+}
+
+/* It says that it refused to attach, and did not: a neighbour's memory is not within reach. */
+static void test_attach_refused_falsely(void **state)
+{
+    struct virtio_model_config config = virtio_model_defaults();
+    struct sluice_device *other;
+    struct virtio_scene at;
+    unsigned left = 1;
+
+    (void)state;
+    config.features &= ~((uint64_t)1 << 4); /* PROBE, so that the lie is about ATTACH */
+    virtio_scene_start(&at, &config);
+    other = scene_device(&at.scene, RID_B);
+    virtio_model_set_twist(at.unit, lie_once, &left);
+    assert_int_equal(sluice_domain_attach(at.domain, other), SLUICE_ERR_NO_MEMORY);
+    assert_int_equal(left, 0);
+    assert_null(sluice_device_domain(other));
+    assert_int_equal(scene_reads(&at.scene, MACHINE_DEV_B, SCENE_IOVA), -1);
+    assert_int_equal(virtio_scene_reads(&at, SCENE_IOVA), FILL);
+    assert_false(virtio_scene_degraded(&at));
+    /* Not even into the domain of nothing: it is believed in nothing any more. */
+    left = 2;
+    assert_int_equal(sluice_domain_attach(at.domain, other), SLUICE_ERR_HARDWARE);
+    assert_true(virtio_scene_degraded(&at));
+    virtio_model_set_twist(at.unit, NULL, NULL);
+    scene_forget(other);
+    virtio_scene_break_off(&at, 0);
+}
+
 /* It has no room for all of a domain: the device does not join. */
 static void test_replay_refused(void **state)
 {
@@ -506,14 +544,23 @@ static void test_odd_reports(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_breakages),          cmocka_unit_test(test_restart),
-        cmocka_unit_test(test_map_refused),        cmocka_unit_test(test_attach_refused),
-        cmocka_unit_test(test_replay_refused),     cmocka_unit_test(test_out_of_memory),
-        cmocka_unit_test(test_cut_without_memory), cmocka_unit_test(test_start_refused),
-        cmocka_unit_test(test_stop_refused),       cmocka_unit_test(test_absurd),
-        cmocka_unit_test(test_properties),         cmocka_unit_test(test_faults),
-        cmocka_unit_test(test_faults_lost),        cmocka_unit_test(test_lost_is_told),
-        cmocka_unit_test(test_odd_reports),        cmocka_unit_test(test_mmio_refused),
+        cmocka_unit_test(test_breakages),
+        cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_map_refused),
+        cmocka_unit_test(test_attach_refused),
+        cmocka_unit_test(test_replay_refused),
+        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_cut_without_memory),
+        cmocka_unit_test(test_start_refused),
+        cmocka_unit_test(test_stop_refused),
+        cmocka_unit_test(test_absurd),
+        cmocka_unit_test(test_properties),
+        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_faults_lost),
+        cmocka_unit_test(test_lost_is_told),
+        cmocka_unit_test(test_odd_reports),
+        cmocka_unit_test(test_mmio_refused),
+        cmocka_unit_test(test_attach_refused_falsely),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

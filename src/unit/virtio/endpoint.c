@@ -115,12 +115,29 @@ static enum sluice_status block_locked(struct viommu *viommu, struct viommu_endp
     return status;
 }
 
-/* What a refusal means where the endpoint was blocked before, and is. */
+/* What a refusal means where the endpoint was blocked before. */
 static enum sluice_status meaning(enum viommu_status result)
 {
     if (result == VIOMMU_S_NOENT)
         return SLUICE_ERR_NOT_FOUND;
     return result == VIOMMU_S_NOMEM ? SLUICE_ERR_NO_MEMORY : SLUICE_ERR_UNSUPPORTED;
+}
+
+/* One that was blocked, and that the device refused to put into `tried`; it may not be there. */
+static enum sluice_status block_again_locked(struct viommu *viommu,
+                                             const struct viommu_endpoint *endpoint,
+                                             struct viommu_domain *tried)
+{
+    enum viommu_status result;
+    enum sluice_status status = put_locked(viommu, endpoint->id, viommu->block_id, 0, &result);
+
+    if (status == SLUICE_OK && result != VIOMMU_S_OK && result != VIOMMU_S_NOENT) {
+        refused(viommu, endpoint->id, "ATTACH", result);
+        viommu_die_locked(viommu, "endpoint %#x could not be blocked", (unsigned)endpoint->id);
+        status = SLUICE_ERR_HARDWARE;
+    }
+    tried->doubtful |= status != SLUICE_OK;
+    return status;
 }
 
 static enum sluice_status attach_locked(struct viommu *viommu, struct viommu_endpoint *endpoint,
@@ -141,17 +158,19 @@ static enum sluice_status attach_locked(struct viommu *viommu, struct viommu_end
         note_move(endpoint, to);
         return SLUICE_OK;
     }
-    if (from == NULL && result == VIOMMU_S_NOENT) {
+    if (from == NULL && result == VIOMMU_S_NOENT)
         log_info(viommu->unit.sluice, "%s: endpoint %#x: nobody is behind it", viommu->unit.name,
                  (unsigned)endpoint->id);
-        return SLUICE_ERR_NOT_FOUND;
-    }
-    refused(viommu, endpoint->id, "ATTACH", result);
-    if (from == NULL)
-        return meaning(result);
-    /* Where it is now is not said: out of everywhere. */
-    status = block_locked(viommu, endpoint);
-    return status != SLUICE_OK ? status : SLUICE_ERR_HARDWARE;
+    else
+        refused(viommu, endpoint->id, "ATTACH", result);
+    /* Where it is now is not said, or not to be believed: out of everywhere. */
+    if (from != NULL)
+        status = block_locked(viommu, endpoint);
+    else
+        status = block_again_locked(viommu, endpoint, to);
+    if (status != SLUICE_OK)
+        return status;
+    return from != NULL ? SLUICE_ERR_HARDWARE : meaning(result);
 }
 
 /*
