@@ -429,7 +429,7 @@ void lab_check_interrupt_fault(struct lab *lab, uint16_t rid)
 {
     uint64_t deadline = arch_now_ns() + FAULT_WAIT_NS;
     if (option_given("silent-interrupts")) {
-        say("(no fault record is looked for: this QEMU's intel-iommu logs no refused message)");
+        say("(no fault record is looked for: this emulator logs no refused message)");
         return;
     }
     if (!lab->expect->logs_faults) {

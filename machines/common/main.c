@@ -6,7 +6,7 @@
  *   scenarios=a,b   only these (the library is started and stopped all the same)
  *   no-iommu        there is none, and the library must say so
  *   devicetree      units are those of the devicetree, not those of ACPI tables
- *   mmio            the virtio-iommu is no PCI function (expect.c)
+ *   mmio            the unit is no PCI function (expect.c)
  *   unknown-doorbell  nobody told it where messages go (expect.c)
  *   avoid-queues    register-based invalidation
  *   pages-64k       page tables of 64 KiB pages, where the unit has them

@@ -321,6 +321,7 @@ static void test_large_granule(void **state)
 
     (void)state;
     config.page_size_mask = ~(uint64_t)0xffff;
+    config.input_first = 0x1000; /* in the middle of a page */
     virtio_scene_start(&at, &config);
     sluice_domain_info(at.domain, &info);
     assert_int_equal(info.page_sizes & (0 - info.page_sizes), 0x10000);

@@ -67,6 +67,19 @@ static bool read_config_whole(struct viommu *viommu)
     return false;
 }
 
+/* Leaves of the input range what consists of whole pages; false: hardly anything. */
+static bool whole_pages(struct viommu_capability *capability)
+{
+    uint64_t below = ((uint64_t)1 << capability->granule_lg2) - 1;
+
+    if (capability->input_last < ((uint64_t)1 << 24) - 1 ||
+        capability->input_first > UINT64_MAX - below)
+        return false;
+    capability->input_first = (capability->input_first + below) & ~below;
+    capability->input_last = ((capability->input_last + 1) & ~below) - 1;
+    return capability->input_first < capability->input_last;
+}
+
 static enum sluice_status check_config(struct viommu *viommu)
 {
     struct viommu_capability *capability = &viommu->capability;
@@ -79,8 +92,7 @@ static enum sluice_status check_config(struct viommu *viommu)
     if (capability->granule_lg2 != 12 && capability->granule_lg2 != 14 &&
         capability->granule_lg2 != 16)
         return unsupported(viommu, "its smallest page is not of 4, 16 or 64 KiB");
-    if (capability->input_first > capability->input_last ||
-        capability->input_last < ((uint64_t)1 << 24) - 1)
+    if (!whole_pages(capability))
         return unsupported(viommu, "its input range is empty, or of next to nothing");
     if (capability->domain_first >= capability->domain_last)
         return unsupported(viommu, "its domain range has fewer than two domains");
