@@ -178,20 +178,6 @@ enum sluice_status sluice_iort_next(const struct sluice_acpi_table *table,
     return sluice_iort_at(table, at, out, error);
 }
 
-/* An item of an array inside a node; the arithmetic cannot wrap: counts and offsets are checked. */
-static enum sluice_status item(const struct sluice_iort_node *node, uint32_t first, uint64_t index,
-                               uint32_t item_bytes, uint32_t *out_at,
-                               struct sluice_acpi_error *error)
-{
-    uint64_t inside = (uint64_t)first - node->offset;
-
-    if (first < node->offset || inside > node->bytes ||
-        index * item_bytes + item_bytes > node->bytes - inside)
-        return table_bad(error, node->offset, "an array of the node reaches out of it");
-    *out_at = first + (uint32_t)(index * item_bytes);
-    return SLUICE_OK;
-}
-
 enum sluice_status sluice_iort_mapping(const struct sluice_acpi_table *table,
                                        const struct sluice_iort_node *node, uint32_t index,
                                        struct sluice_iort_mapping *out,
@@ -203,7 +189,8 @@ enum sluice_status sluice_iort_mapping(const struct sluice_acpi_table *table,
 
     if (index >= node->mapping_count)
         return SLUICE_ERR_NOT_FOUND;
-    status = item(node, node->mappings, index, MAPPING_BYTES, &at, error);
+    status =
+        table_item(node->offset, node->bytes, node->mappings, index, MAPPING_BYTES, &at, error);
     if (status != SLUICE_OK)
         return status;
     from = table->data + at;
@@ -227,7 +214,7 @@ enum sluice_status sluice_iort_its(const struct sluice_acpi_table *table,
 
     if (node->type != SLUICE_IORT_ITS_GROUP || index >= node->item_count)
         return SLUICE_ERR_NOT_FOUND;
-    status = item(node, node->items, index, 4, &at, error);
+    status = table_item(node->offset, node->bytes, node->items, index, 4, &at, error);
     if (status == SLUICE_OK)
         *out = table_get32(table->data + at);
     return status;
@@ -243,7 +230,7 @@ enum sluice_status sluice_iort_region(const struct sluice_acpi_table *table,
 
     if (node->type != SLUICE_IORT_RMR || index >= node->item_count)
         return SLUICE_ERR_NOT_FOUND;
-    status = item(node, node->items, index, REGION_BYTES, &at, error);
+    status = table_item(node->offset, node->bytes, node->items, index, REGION_BYTES, &at, error);
     if (status == SLUICE_OK)
         *out = (struct sluice_iort_region){
             .offset = at,

@@ -94,20 +94,6 @@ enum sluice_status sluice_rimt_next(const struct sluice_acpi_table *table,
     return SLUICE_OK;
 }
 
-static enum sluice_status item(const struct sluice_rimt_node *node, uint32_t first, uint32_t index,
-                               uint32_t item_bytes, uint32_t *out_at,
-                               struct sluice_acpi_error *error)
-{
-    uint32_t inside = first - node->offset;
-
-    /* Both factors are below 65536, so the product does not wrap. */
-    if (first < node->offset || inside > node->bytes || index > 0xffffu ||
-        index * item_bytes + item_bytes > node->bytes - inside)
-        return table_bad(error, node->offset, "an array of the node reaches out of it");
-    *out_at = first + index * item_bytes;
-    return SLUICE_OK;
-}
-
 enum sluice_status sluice_rimt_mapping(const struct sluice_acpi_table *table,
                                        const struct sluice_rimt_node *node, uint32_t index,
                                        struct sluice_rimt_mapping *out,
@@ -119,7 +105,8 @@ enum sluice_status sluice_rimt_mapping(const struct sluice_acpi_table *table,
 
     if (index >= node->mapping_count)
         return SLUICE_ERR_NOT_FOUND;
-    status = item(node, node->mappings, index, MAPPING_BYTES, &at, error);
+    status =
+        table_item(node->offset, node->bytes, node->mappings, index, MAPPING_BYTES, &at, error);
     if (status != SLUICE_OK)
         return status;
     from = table->data + at;
@@ -143,7 +130,7 @@ enum sluice_status sluice_rimt_wire(const struct sluice_acpi_table *table,
 
     if (index >= node->wire_count)
         return SLUICE_ERR_NOT_FOUND;
-    status = item(node, node->wires, index, WIRE_BYTES, &at, error);
+    status = table_item(node->offset, node->bytes, node->wires, index, WIRE_BYTES, &at, error);
     if (status == SLUICE_OK)
         *out = (struct sluice_rimt_wire){table_get32(table->data + at),
                                          table_get32(table->data + at + 4)};

@@ -63,4 +63,21 @@ enum sluice_status table_begin(const struct sluice_acpi_table *table,
                                struct sluice_acpi_cursor *cursor, uint32_t first, uint32_t first_at,
                                struct sluice_acpi_error *error);
 
+/**
+ * Where an item of an array is that lies in a structure, both as the structure says. The arithmetic
+ * cannot wrap: all factors have 32 bits. Returns: OK; FIRMWARE.
+ */
+static inline enum sluice_status table_item(uint32_t offset, uint32_t bytes, uint32_t first,
+                                            uint32_t index, uint32_t item_bytes, uint32_t *out_at,
+                                            struct sluice_acpi_error *error)
+{
+    uint64_t inside = (uint64_t)first - offset;
+    uint64_t end = ((uint64_t)index + 1) * item_bytes;
+
+    if (first < offset || inside > bytes || end > bytes - inside)
+        return table_bad(error, offset, "an array of the node reaches out of it");
+    *out_at = first + index * item_bytes;
+    return SLUICE_OK;
+}
+
 #endif
