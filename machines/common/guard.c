@@ -348,6 +348,15 @@ void lab_forget_faults(struct lab *lab)
     lab->fault_count = 0;
 }
 
+uint64_t lab_faults_of(struct sluice_device *device)
+{
+    struct sluice_device_health health;
+    return sluice_device_health(device, &health) == SLUICE_OK &&
+                   health.state != SLUICE_DEVICE_QUARANTINED
+               ? health.fault_count
+               : UINT64_MAX;
+}
+
 /* Faults may come by poll or by the unit's interrupt; either way they end up in lab->faults. */
 static const struct sluice_fault *find_fault(struct lab *lab, uint16_t rid,
                                              enum sluice_access access, uint64_t iova)

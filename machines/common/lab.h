@@ -87,6 +87,7 @@ extern const struct scenario scenarios_interrupt[]; /* through entries of the li
 extern const struct scenario scenarios_selftest[];  /* the library's own look at its units */
 extern const struct scenario scenarios_bounce[];    /* the DMA API without an IOMMU */
 extern const struct scenario scenarios_hostile[];   /* a device misbehaves beside another's work */
+extern const struct scenario scenarios_storm[];     /* a disk misbehaves, once or by the hundred */
 extern const struct scenario scenarios_platform[];  /* firmware's wishes, sleep, handover, stop */
 
 /** The same where there is no IOMMU; a scenario of its own. */
@@ -150,6 +151,8 @@ bool lab_map(struct sluice_domain *domain, uint64_t iova, uint64_t phys, uint64_
 bool lab_unmap(struct sluice_domain *domain, uint64_t iova, uint64_t bytes);
 
 void lab_forget_faults(struct lab *lab);
+/** How often the library says that this device has faulted; UINT64_MAX when it is cut off. */
+uint64_t lab_faults_of(struct sluice_device *device);
 /**
  * Checks that the hardware logged this device's access at this address as stopped, and tells what
  * it logged. `reasons` is a set of 1 << enum sluice_fault_reason.

@@ -124,6 +124,7 @@ static void run_guarded(void)
         run_scenarios(scenarios_interrupt);
     run_scenarios(scenarios_nested);
     run_scenarios(scenarios_hostile);
+    run_scenarios(scenarios_storm);
     run_scenarios(scenarios_selftest);
     run_scenarios(scenarios_platform);
     takeover_stop(&lab);

@@ -44,6 +44,7 @@ struct hostile {
     uint8_t code[MACHINE_PAGE_BYTES]; /* as the kernel's code was */
     struct target targets[TARGETS_MOST];
     unsigned target_count, attacks;
+    uint64_t disk_faults; /* of the time before */
     unsigned victim_irq;
     volatile uint64_t victim_fired;
 };
@@ -171,7 +172,7 @@ static void cut_off(struct hostile *hostile, unsigned first)
 static void check_health(struct hostile *hostile)
 {
     struct lab *lab = hostile->lab;
-    struct sluice_device_health health = {0}, other = {0};
+    struct sluice_device_health health = {0};
     bool known = sluice_device_health(hostile->stage.device, &health) == SLUICE_OK;
     check(known && health.state == SLUICE_DEVICE_QUARANTINED && health.confirmed &&
               !sluice_device_is_operational(hostile->stage.device),
@@ -184,9 +185,8 @@ static void check_health(struct hostile *hostile)
               (health.fault_count >= hostile->limit || !lab->expect->logs_faults),
           "it was counted: %lu faults, of %u that are too many", health.fault_count,
           health.max_faults);
-    check(sluice_device_health(hostile->load->device, &other) == SLUICE_OK &&
-              other.state == SLUICE_DEVICE_OPERATIONAL && other.fault_count == 0,
-          "the disk is well, and has not faulted");
+    check(lab_faults_of(hostile->load->device) == hostile->disk_faults,
+          "the disk is not cut off, and has not faulted");
 }
 
 /* Its domain's mappings are as they were: it is the device that reaches none of them. */
@@ -323,10 +323,8 @@ static void check_nothing_stolen(struct hostile *hostile)
 
 /* ---- the way back ---- */
 
-static bool set_message_again(struct hostile *hostile)
+static bool set_edu_message(struct lab *lab, struct edu *edu)
 {
-    struct lab *lab = hostile->lab;
-    struct edu *edu = hostile->stage.edu;
     uint64_t address;
     uint32_t data;
     if (!edu->has_irq)
@@ -373,7 +371,8 @@ static bool recover(struct hostile *hostile)
               health.recent == 0 && hostile->lab->recoveries == told + 1,
           "it counts as well, with no fault, and its owner was told");
     check(!pci_is_bus_master(stage->edu->pci), "its bus mastering is left to its driver");
-    return check(edu_restart(stage->edu) && set_message_again(hostile), "its driver starts");
+    return check(edu_restart(stage->edu) && set_edu_message(hostile->lab, stage->edu),
+                 "its driver starts");
 }
 
 /* ---- the story ---- */
@@ -417,6 +416,7 @@ static bool turn(struct hostile *hostile)
         fill_pattern(hostile->canaries[i].virt, MACHINE_PAGE_BYTES, CANARY_SEED + i);
     choose_targets(hostile);
     lab_forget_faults(hostile->lab);
+    hostile->disk_faults = lab_faults_of(hostile->load->device);
     return true;
 }
 
@@ -487,8 +487,42 @@ static void run_polled(struct lab *lab)
     arch_irqs_restore(irqs);
 }
 
+/* ---- behind a bridge ---- */
+
+static bool copies(struct stage *stage)
+{
+    memset(stage->dump.virt, 0, STAGE_BYTES);
+    return edu_copy(stage->edu, EDU_FROM_MEMORY, STAGE_LOAD, 0, STAGE_BYTES) &&
+           edu_copy(stage->edu, EDU_TO_MEMORY, STAGE_DUMP, 0, STAGE_BYTES) &&
+           has_pattern(stage->dump.virt, STAGE_BYTES, STAGE_SEED);
+}
+
+/* There is a reset that hardware does: that of the bridge's secondary bus. */
+static void run_bridged(struct lab *lab)
+{
+    struct stage stage;
+    unsigned resets = machine_resets();
+    if (!lab->expect->tells_buses_apart) {
+        skip("%s", lab->expect->buses_remark);
+        return;
+    }
+    if (!stage_set(lab, &stage, lab->bridged, SLUICE_DOMAIN_DMA))
+        return;
+    check(copies(&stage), "it reads and writes what is mapped for it");
+    check(sluice_device_quarantine(stage.device) == SLUICE_OK, "it is cut off by hand");
+    pci_set_bus_master(stage.edu->pci, true);
+    check(!copies(&stage), "now it does not, whatever its bus mastering is");
+    enum sluice_status status = sluice_device_recover(stage.device);
+    check(status == SLUICE_OK && machine_resets() == resets + 1 &&
+              !pci_is_bus_master(stage.edu->pci),
+          "a reset of the bus behind the bridge brings it back: %s", sluice_status_text(status));
+    check(edu_restart(stage.edu) && set_edu_message(lab, stage.edu) && copies(&stage),
+          "its driver starts, and it reads and writes again");
+}
+
 const struct scenario scenarios_hostile[] = {
     {"hostile", "A device turns hostile beside a disk at work, and is cut off", run_hostile},
     {"hostile-polled", "The same without the unit's interrupt, and twice", run_polled},
+    {"hostile-bridged", "A device behind a bridge is cut off, and its bus is reset", run_bridged},
     {NULL, NULL, NULL},
 };

@@ -266,6 +266,7 @@ static void count_cut(struct sluice_device *device, bool cut)
 static enum sluice_status switch_sources(struct sluice_device *device, struct domain_link *link)
 {
     enum sluice_status result = SLUICE_OK;
+    unsigned unknown = 0;
 
     for (unsigned i = 0; i < device->source_count; i++) {
         struct source *source = device->sources[i];
@@ -273,10 +274,14 @@ static enum sluice_status switch_sources(struct sluice_device *device, struct do
 
         source->old = source->link;
         status = source_switch_locked(source, link != NULL ? link : source->idle);
-        result = result == SLUICE_OK ? status : result;
+        /* As where it was attached: an ID that the unit never sees is not missed. */
+        if (status == SLUICE_ERR_NOT_FOUND)
+            unknown++;
+        else
+            result = result == SLUICE_OK ? status : result;
     }
     settle_links(device);
-    return result;
+    return result == SLUICE_OK && unknown == device->source_count ? SLUICE_ERR_NOT_FOUND : result;
 }
 
 enum sluice_status device_cut_off_locked(struct sluice_device *device)

@@ -54,6 +54,11 @@ ROWS = [
              "    count_cut(device, true);\n    return switch_sources(device, NULL);",
              "    count_cut(device, true);\n    return SLUICE_OK;",
              ["quarantine"], ["hostile"]),
+    Breakage("recovery-of-an-alias-refused", "2, what is demanded is mapped", "src/domain/attach.c",
+             "        if (status == SLUICE_ERR_NOT_FOUND)\n            unknown++;\n        else\n"
+             "            result",
+             "        unknown += status == SLUICE_ERR_NOT_FOUND;\n            result",
+             [], ["hostile-bridged"], shape="virtio"),
     Breakage("quarantine-undone-by-neighbour", "3, separation", "src/domain/attach.c",
              "    if (source->cut_off != 0)\n        to = NULL;\n", "",
              ["quarantine"]),

@@ -58,4 +58,13 @@ ROWS = [
     Breakage("storm-keeps-one-poll", "6, everything is bounded", "src/fault/work.c",
              "        if (rounds++ == WORK_ROUNDS) {", "        if (rounds++ == UINT32_MAX) {",
              ["fault-work"]),
+    Breakage("host-without-a-way-resets-nothing", "1, fail closed", "src/fault/reset.c",
+             "        return SLUICE_OK;\n    if (sluice->ops->pci_read == NULL",
+             "        return SLUICE_OK;\n    if (sluice->ops->device_reset != NULL)\n"
+             "        return SLUICE_ERR_UNSUPPORTED;\n    if (sluice->ops->pci_read == NULL",
+             ["quarantine"], ["hostile-disk"]),
+    Breakage("record-missing-from-a-storm", "7, hostile", "src/fault/log.c",
+             "            ++*cursor;\n            return true;",
+             "            *cursor += *cursor % 16 == 7 ? 2 : 1;\n            return true;",
+             [], ["storm"]),
 ]
