@@ -22,8 +22,9 @@
 #define SECRETS        8u
 #define SILENCE_NS     20000000ull
 #define STORM_COMMANDS 48u
-#define STORM_PAGES    4u      /* of each, of which none is mapped */
-#define STORM_FAULTS   6000u   /* are a storm: no more commands then */
+#define STORM_PAGES    4u    /* of each, of which none is mapped */
+#define STORM_FAULTS   6000u /* are a storm: no more commands then */
+#define SILENCE_COSTS  16u /* pages and objects: what a unit needs to hear no more of one source */
 #define FAULT_NS_MOST  400000u /* that one fault may cost: 6000 instructions, as time is counted */
 
 struct rogue {
@@ -101,7 +102,7 @@ static bool disk_enter(struct rogue *rogue, uint32_t limit)
         return false;
     domain_dma_init(&rogue->dma, domain, DRIVER_BASE);
     rogue->good = lab_page(lab, 0);
-    return lab_map(domain, DATA_IOVA, rogue->good.phys, MACHINE_PAGE_BYTES, READ_WRITE) &&
+    return lab_map(domain, DATA_IOVA, rogue->good.phys, LAB_PAGE, READ_WRITE) &&
            check(nvme_open(&rogue->nvme, lab->nvme, &rogue->dma.dma) && disk_works(rogue),
                  "its driver starts, and it stores and fetches");
 }
@@ -349,8 +350,10 @@ static void run_storm(struct lab *lab)
     check(witness.told + witness.lost == faults,
           "of %lu faults %lu were told and %lu counted as overwritten: not one is missing", faults,
           witness.told, witness.lost);
-    check(machine_host_pages_held() == pages && machine_host_objects_held() == objects,
-          "they cost no memory");
+    check(machine_host_pages_held() <= pages + SILENCE_COSTS &&
+              machine_host_objects_held() <= objects + SILENCE_COSTS,
+          "they cost %lu pages and %lu objects, however many they are",
+          machine_host_pages_held() - pages, machine_host_objects_held() - objects);
     sluice_fault_unsubscribe(subscription);
     check(disk_works(&rogue), "what is mapped still works");
     check_untouched(&rogue);
