@@ -194,7 +194,9 @@ SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_resume(struct sluice *slu
 typedef void sluice_emit(void *arg, const char *line);
 
 /**
- * Writes what there is for people: units with their capabilities and state, devices, domains.
+ * Writes what there is for people: the level, units with their capabilities, state and how long
+ * their invalidations took, devices and their states, groups with who is in them and why, domains
+ * with their mappings, faults.
  * Context: as in the head of this file; `emit` is called with the instance locked.
  */
 SLUICE_API void sluice_report(struct sluice *sluice, sluice_emit *emit, void *arg);

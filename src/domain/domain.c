@@ -213,6 +213,17 @@ enum sluice_status sluice_domain_destroy(struct sluice_domain *domain)
     return status;
 }
 
+const char *domain_kind_text(enum sluice_domain_kind kind)
+{
+    static const char *const names[] = {
+        [SLUICE_DOMAIN_DMA] = "DMA",           [SLUICE_DOMAIN_UNMANAGED] = "unmanaged",
+        [SLUICE_DOMAIN_IDENTITY] = "identity", [SLUICE_DOMAIN_BLOCKING] = "blocking",
+        [SLUICE_DOMAIN_NESTED] = "nested",
+    };
+
+    return names[kind];
+}
+
 void sluice_domain_info(struct sluice_domain *domain, struct sluice_domain_info *out)
 {
     *out = (struct sluice_domain_info){.kind = domain->kind, .device_count = domain->devices};

@@ -177,6 +177,9 @@ static inline void domain_withhold_tables(struct sluice_domain *domain)
 
 /* ---- domain.c ---- */
 
+/** The word for a kind, for logs and reports. */
+const char *domain_kind_text(enum sluice_domain_kind kind);
+
 /** Creates a domain with sluice->lock held; `units` are all of the instance, or the device's one.
  */
 SLUICE_MUST_CHECK enum sluice_status domain_create_locked(struct sluice *sluice,

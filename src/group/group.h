@@ -124,7 +124,23 @@ void group_tie(struct sluice *sluice, struct group_map *map);
 /** The lowest index of the group that a function is in. */
 uint32_t group_leader(struct group_map *map, uint32_t index);
 
+/* ---- query.c ---- */
+
+#define GROUP_LABEL_BYTES 64u
+
+/** The map, where there is one to look at, else NULL. Under sluice->lock. */
+struct group_map *group_map_locked(struct sluice *sluice);
+/** A group's number. */
+uint64_t group_id(const struct group_map *map, uint32_t leader);
+/** The number of the group that a device is in; false: it is not in the map. */
+bool group_of_device_locked(struct sluice *sluice, const struct sluice_device *device,
+                            uint64_t *out_id);
+/** What a member is called: where it is on PCI, else its path or registers. */
+void group_label(const struct group_function *function, char out[GROUP_LABEL_BYTES]);
+
 /* ---- reason.c ---- */
+
+#define GROUP_REASON_BYTES 224u /**< of a reason's sentence */
 
 /** The index-th reason of the group led by `leader`; false past the last. */
 bool group_reason_at(struct group_map *map, uint32_t leader, unsigned index,

@@ -6,7 +6,7 @@
 
 #define OUTSIDE_PCI ((uint64_t)1 << 32)
 
-static uint64_t group_id(const struct group_map *map, uint32_t leader)
+uint64_t group_id(const struct group_map *map, uint32_t leader)
 {
     const struct group_function *function = &map->functions[leader];
 
@@ -19,6 +19,43 @@ static uint64_t group_id(const struct group_map *map, uint32_t leader)
 static bool is_open(const struct sluice *sluice)
 {
     return instance_is_listed(sluice) && sluice->groups != NULL;
+}
+
+struct group_map *group_map_locked(struct sluice *sluice)
+{
+    return is_open(sluice) ? sluice->groups : NULL;
+}
+
+bool group_of_device_locked(struct sluice *sluice, const struct sluice_device *device,
+                            uint64_t *out_id)
+{
+    uint32_t at = is_open(sluice) ? group_find_device(sluice->groups, device) : GROUP_NONE;
+
+    if (at != GROUP_NONE)
+        *out_id = group_id(sluice->groups, group_leader(sluice->groups, at));
+    return at != GROUP_NONE;
+}
+
+void group_label(const struct group_function *function, char out[GROUP_LABEL_BYTES])
+{
+    const struct platform_scope *scope = function->scope;
+    size_t bytes = 0;
+
+    if (scope == NULL) {
+        format_text(out, GROUP_LABEL_BYTES, LOG_RID,
+                    LOG_RID_ARGS(function->segment, function->rid));
+        return;
+    }
+    if (scope->name == NULL) {
+        format_text(out, GROUP_LABEL_BYTES, "registers at %#llx",
+                    (unsigned long long)scope->registers);
+        return;
+    }
+    while (bytes < scope->name_bytes && bytes + 1 < GROUP_LABEL_BYTES) {
+        out[bytes] = scope->name[bytes];
+        bytes++;
+    }
+    out[bytes] = 0;
 }
 
 /** The leader of the group with this number, or GROUP_NONE. */
@@ -180,22 +217,15 @@ enum sluice_status sluice_group_of(struct sluice *sluice, uint16_t segment, uint
 
 enum sluice_status sluice_device_group(struct sluice_device *device, uint64_t *out_id)
 {
-    enum sluice_status status = SLUICE_ERR_NOT_FOUND;
-    struct sluice *sluice;
-    uint32_t at = GROUP_NONE;
+    enum sluice_status status;
     sluice_irqstate_t irq;
 
     if (device == NULL || out_id == NULL)
         return SLUICE_ERR_INVALID;
-    sluice = device->sluice;
-    irq = sluice_spin_lock(&sluice->lock);
-    if (is_open(sluice))
-        at = group_find_device(sluice->groups, device);
-    if (at != GROUP_NONE) {
-        *out_id = group_id(sluice->groups, group_leader(sluice->groups, at));
-        status = SLUICE_OK;
-    }
-    sluice_spin_unlock(&sluice->lock, irq);
+    irq = sluice_spin_lock(&device->sluice->lock);
+    status =
+        group_of_device_locked(device->sluice, device, out_id) ? SLUICE_OK : SLUICE_ERR_NOT_FOUND;
+    sluice_spin_unlock(&device->sluice->lock, irq);
     return status;
 }
 

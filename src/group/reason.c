@@ -131,7 +131,7 @@ size_t sluice_group_reason_text(const struct sluice_group_reason *reason, char *
 void group_log_reasons(struct sluice *sluice, enum sluice_log_level level, uint32_t leader)
 {
     struct sluice_group_reason reason;
-    char text[224];
+    char text[GROUP_REASON_BYTES];
 
     for (unsigned i = 0; group_reason_at(sluice->groups, leader, i, &reason); i++) {
         (void)sluice_group_reason_text(&reason, text, sizeof(text));

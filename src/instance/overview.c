@@ -16,6 +16,28 @@ enum sluice_device_state overview_state_of(struct sluice_device *device, uint64_
     return health.state;
 }
 
+/** Whether another device than the first of the group led by `leader` is in it. */
+static bool is_shared(struct group_map *map, uint32_t leader)
+{
+    unsigned devices = 0;
+
+    for (uint32_t i = leader; i < map->count && devices < 2; i++)
+        devices += group_leader(map, i) == leader && !map->functions[i].is_bridge;
+    return devices > 1;
+}
+
+static void gather_groups(struct sluice *sluice, struct sluice_overview *out)
+{
+    struct group_map *map = group_map_locked(sluice);
+
+    for (uint32_t i = 0; map != NULL && i < map->count; i++) {
+        if (group_leader(map, i) != i)
+            continue;
+        out->groups++;
+        out->shared_groups += is_shared(map, i);
+    }
+}
+
 static void gather_devices(struct sluice *sluice, struct sluice_overview *out)
 {
     list_for_each(node, &sluice->devices)
@@ -57,6 +79,7 @@ static void gather_domains(struct sluice *sluice, struct sluice_overview *out)
 void overview_gather_locked(struct sluice *sluice, struct sluice_overview *out)
 {
     out->withheld_pages = atomic_load_explicit(&sluice->withheld_pages, memory_order_relaxed);
+    out->level = sluice->level;
     if (!instance_is_listed(sluice))
         return;
     list_for_each(node, &sluice->units)
@@ -64,10 +87,12 @@ void overview_gather_locked(struct sluice *sluice, struct sluice_overview *out)
         struct unit *unit = container_of(node, struct unit, node);
 
         out->units += unit->started;
+        unit_latency_add(unit, &out->invalidations);
         out->degraded += atomic_load_explicit(&unit->degraded, memory_order_relaxed) != 0;
     }
     out->enabled = sluice->state == INSTANCE_STARTED;
     overview_gather_selftests_locked(sluice, out);
+    gather_groups(sluice, out);
     gather_devices(sluice, out);
     gather_domains(sluice, out);
 }
@@ -77,7 +102,6 @@ void overview_gather(struct sluice *sluice, struct sluice_overview *out)
     sluice_fault_counts(sluice, &out->faults);
     sluice_interrupt_info(sluice, &out->interrupts);
     sluice_dma_bounce_info(sluice, &out->bounce);
-    out->groups = sluice_group_count(sluice);
 }
 
 enum sluice_status sluice_overview(struct sluice *sluice, struct sluice_overview *out)

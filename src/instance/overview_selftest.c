@@ -77,9 +77,9 @@ void overview_selftests_json_locked(struct sluice *sluice, sluice_emit *emit, vo
         const struct sluice_selftest_evidence *evidence = &unit->selftest;
 
         put(&out, "    {\"unit\": \"%s\", \"verdict\": \"%s\", \"device\": \"%s\",", unit->name,
-            verdict_text(evidence), overview_escape(evidence->device, true, text));
+            verdict_text(evidence), overview_escaped(evidence->device, true, text));
         put(&out, "     \"name\": \"%s\", \"time_ns\": %llu, \"took_ns\": %llu, \"steps\": [",
-            overview_escape(evidence->name, true, text), (unsigned long long)evidence->time_ns,
+            overview_escaped(evidence->name, true, text), (unsigned long long)evidence->time_ns,
             (unsigned long long)evidence->took_ns);
         json_steps(&out, evidence);
         put(&out, "    ]}%s", node->next == &sluice->units ? "" : ",");

@@ -2,9 +2,13 @@
 /*
  * What there is, for people and for programs: units, devices, domains.
  */
+#include "dma/dma.h"
 #include "instance/overview.h"
 
-#define LINE_BYTES 160u
+#define LINE_BYTES 320u
+
+/* Each holds a line on the stack; inlined into one they would be over the limit. */
+#define APART static __attribute__((noinline)) void
 
 /** Why nothing is listed. */
 static const char *unlisted_text(enum instance_state state)
@@ -15,7 +19,27 @@ static const char *unlisted_text(enum instance_state state)
                                       : "not started: no device's DMA is confined";
 }
 
-static void report_units(struct sluice *sluice, sluice_emit *emit, void *arg)
+APART report_latency(const struct unit *unit, sluice_emit *emit, void *arg)
+{
+    struct sluice_latency latency = {0};
+    unsigned longest = SLUICE_LATENCY_BUCKETS - 1;
+    char line[LINE_BYTES];
+
+    unit_latency_add(unit, &latency);
+    if (latency.count == 0)
+        return;
+    while (latency.buckets[longest] == 0)
+        longest--;
+    format_text(line, sizeof(line), "  %llu invalidations, %llu ns each, the longest %s %llu ns",
+                (unsigned long long)latency.count,
+                (unsigned long long)(latency.sum_ns / latency.count),
+                longest + 1 < SLUICE_LATENCY_BUCKETS ? "at most" : "more than",
+                1ull << (SLUICE_LATENCY_FIRST_LG2 + longest -
+                         (longest + 1 < SLUICE_LATENCY_BUCKETS ? 0 : 1)));
+    emit(arg, line);
+}
+
+APART report_units(struct sluice *sluice, sluice_emit *emit, void *arg)
 {
     char line[LINE_BYTES];
 
@@ -31,66 +55,128 @@ static void report_units(struct sluice *sluice, sluice_emit *emit, void *arg)
         emit(arg, line);
         unit->ops->describe(unit, emit, arg);
         overview_selftest_report_locked(unit, emit, arg);
+        report_latency(unit, emit, arg);
     }
 }
 
-static void report_devices(struct sluice *sluice, sluice_emit *emit, void *arg)
+APART report_devices(struct sluice *sluice, sluice_emit *emit, void *arg)
 {
     char line[LINE_BYTES];
 
     list_for_each(node, &sluice->devices)
     {
-        const struct sluice_device *device = container_of(node, struct sluice_device, node);
+        struct sluice_device *device = container_of(node, struct sluice_device, node);
+        uint64_t faults;
+        enum sluice_device_state state = overview_state_of(device, &faults);
 
-        format_text(line, sizeof(line), "%s '%s': %s, %s%s%s", device->label, device->name,
-                    device->unit->name, device->domain != NULL ? "domain '" : "blocked",
+        format_text(line, sizeof(line), "%s '%s': %s, %s%s%s, %s%s, %llu faults", device->label,
+                    device->name, device->unit->name,
+                    device->domain != NULL ? "domain '" : "blocked",
                     device->domain != NULL ? device->domain->name : "",
-                    device->domain != NULL ? "'" : "");
+                    device->domain != NULL ? "'" : "", overview_state_text(state),
+                    device->untrusted ? ", untrusted" : "", (unsigned long long)faults);
         emit(arg, line);
     }
 }
 
-static const char *kind_text(enum sluice_domain_kind kind)
+/** A group in a line, and who it has and why where it is not one device alone. */
+APART report_group(struct group_map *map, uint32_t leader, sluice_emit *emit, void *arg)
 {
-    static const char *const names[] = {
-        [SLUICE_DOMAIN_DMA] = "DMA",           [SLUICE_DOMAIN_UNMANAGED] = "unmanaged",
-        [SLUICE_DOMAIN_IDENTITY] = "identity", [SLUICE_DOMAIN_BLOCKING] = "blocking",
-        [SLUICE_DOMAIN_NESTED] = "nested",
-    };
+    struct sluice_group_reason reason;
+    char line[LINE_BYTES], label[GROUP_LABEL_BYTES], text[GROUP_REASON_BYTES];
+    bool alone = !group_reason_at(map, leader, 0, &reason);
 
-    return names[kind];
+    group_label(&map->functions[leader], label);
+    format_text(line, sizeof(line), "group %#llx: %s%s", (unsigned long long)group_id(map, leader),
+                label, alone ? ", alone" : "");
+    emit(arg, line);
+    for (uint32_t i = leader + 1; !alone && i < map->count; i++) {
+        if (group_leader(map, i) != leader)
+            continue;
+        group_label(&map->functions[i], label);
+        format_text(line, sizeof(line), "  with %s%s", label,
+                    map->functions[i].is_bridge ? ", a bridge" : "");
+        emit(arg, line);
+    }
+    for (unsigned i = 0; group_reason_at(map, leader, i, &reason); i++) {
+        (void)sluice_group_reason_text(&reason, text, sizeof(text));
+        format_text(line, sizeof(line), "  since %s", text);
+        emit(arg, line);
+    }
 }
 
-static void report_domains(struct sluice *sluice, sluice_emit *emit, void *arg)
+static void report_groups(struct sluice *sluice, sluice_emit *emit, void *arg)
+{
+    struct group_map *map = group_map_locked(sluice);
+
+    for (uint32_t i = 0; map != NULL && i < map->count; i++) {
+        if (group_leader(map, i) == i)
+            report_group(map, i, emit, arg);
+    }
+}
+
+APART report_domains(struct sluice *sluice, sluice_emit *emit, void *arg)
 {
     char line[LINE_BYTES];
 
     list_for_each(node, &sluice->domains)
     {
         struct sluice_domain *domain = container_of(node, struct sluice_domain, node);
+        struct sluice_dma_domain_info dma;
         struct sluice_domain_info info;
 
         sluice_domain_info(domain, &info);
         format_text(line, sizeof(line), "domain '%s': %s%s, %u devices, %llu KiB of tables",
-                    domain->name, kind_text(domain->kind),
+                    domain->name, domain_kind_text(domain->kind),
                     domain->internal ? " (the library's)" : "", info.device_count,
                     (unsigned long long)(info.table_bytes / 1024));
         emit(arg, line);
+        if (dma_domain_info_locked(domain, &dma) != SLUICE_OK)
+            continue;
+        format_text(line, sizeof(line),
+                    "  %llu mappings of %llu bytes, %s, %llu strict and %llu lazy invalidations",
+                    (unsigned long long)dma.usage.live, (unsigned long long)dma.usage.bytes,
+                    dma.lazy ? "lazy" : "strict", (unsigned long long)dma.strict_flushes,
+                    (unsigned long long)dma.lazy_flushes);
+        emit(arg, line);
     }
+}
+
+/** What holds for all of it. */
+APART report_instance(struct sluice *sluice, const struct sluice_fault_counts *faults,
+                      sluice_emit *emit, void *arg)
+{
+    char line[LINE_BYTES];
+
+    format_text(line, sizeof(line), "protection level %s, interrupts %s%s",
+                sluice_protection_text(sluice->level),
+                sluice->remaps_interrupts ? "remapped" : "left alone",
+                sluice->state == INSTANCE_STARTED     ? ""
+                : sluice->state == INSTANCE_SUSPENDED ? ", suspended"
+                                                      : ", STOPPED BY HALF");
+    emit(arg, line);
+    format_text(line, sizeof(line), "%llu faults, %llu devices cut off, %llu brought back",
+                (unsigned long long)faults->faults, (unsigned long long)faults->quarantines,
+                (unsigned long long)faults->recoveries);
+    emit(arg, line);
 }
 
 void sluice_report(struct sluice *sluice, sluice_emit *emit, void *arg)
 {
     char line[LINE_BYTES];
+    struct sluice_fault_counts faults;
     uint64_t withheld;
     sluice_irqstate_t irq;
 
     if (sluice == NULL || emit == NULL)
         return;
+    sluice_fault_counts(sluice, &faults);
     irq = sluice_spin_lock(&sluice->lock);
     if (instance_is_listed(sluice)) {
+        report_instance(sluice, &faults, emit, arg);
         report_units(sluice, emit, arg);
         report_devices(sluice, emit, arg);
+        report_groups(sluice, emit, arg);
         report_domains(sluice, emit, arg);
     } else {
         emit(arg, unlisted_text(sluice->state));

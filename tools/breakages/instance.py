@@ -4,6 +4,20 @@
 from lib.breakage import Breakage
 
 ROWS = [
+    Breakage("metrics-buckets-not-summed", "an honest overview",
+             "src/instance/overview_prometheus.c",
+             "        below += latency.buckets[i];", "        below = latency.buckets[i];",
+             ["overview"]),
+    Breakage("names-not-escaped", "7, hostile", "src/instance/overview_write.c",
+             "        if (c == '\"' || c == '\\\\') {", "        if (c == '\"') {",
+             ["overview"]),
+    Breakage("groups-without-their-reason", "an honest overview", "src/instance/report.c",
+             "    for (unsigned i = 0; group_reason_at(map, leader, i, &reason); i++) {",
+             "    for (unsigned i = 1; group_reason_at(map, leader, i, &reason); i++) {",
+             ["overview"]),
+    Breakage("a-disabled-instance-listed", "an honest overview", "src/instance/report.c",
+             "    if (state == INSTANCE_DISABLED)", "    if (state == INSTANCE_SUSPENDED)",
+             ["overview"]),
     Breakage("firmware-memory-forgotten", "2, no open window", "src/instance/start.c",
              "        status = firmware_regions_prepare_locked(sluice);",
              "        status = SLUICE_OK;",

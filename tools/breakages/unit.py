@@ -4,6 +4,13 @@
 from lib.breakage import Breakage
 
 ROWS = [
+    Breakage("latency-in-the-wrong-bucket", "an honest overview", "src/unit/unit.c",
+             "__builtin_clzll(ns - 1); /* rounded up */",
+             "__builtin_clzll(ns); /* rounded up */",
+             ["overview"]),
+    Breakage("waits-not-counted", "an honest overview", "src/unit/intel/queue.c",
+             "    if (result == OUTCOME_DONE && last)\n        unit_note_wait_locked(wait);\n", "",
+             ["overview"]),
     Breakage("smmu3-rung-for-is-not-done", "1, fail closed", "src/unit/ring.c",
              "    return record->end <= ring->consumed;",
              "    return record->end <= ring->rung;",
