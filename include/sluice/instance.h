@@ -32,7 +32,7 @@ struct sluice;
 struct sluice_config {
     const struct sluice_host_ops *ops; /**< not copied: must live as long as the instance */
     void *ctx;                         /**< handed to every hook */
-    enum sluice_log_level log_level;   /**< lines above this level are not even formatted */
+    enum sluice_log_level log_level;   /**< see sluice_set_log_level */
 
     /**
      * Set when every page that pages_alloc gives lies at virtual address phys + linear_base
@@ -118,6 +118,12 @@ struct sluice_config {
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_create(const struct sluice_config *config,
                                                               struct sluice **out);
+
+/**
+ * From now on lines up to this level are handed to the host's `log`; those above are not even
+ * formatted. Context: any.
+ */
+SLUICE_API void sluice_set_log_level(struct sluice *sluice, enum sluice_log_level level);
 
 /**
  * Frees a stopped instance.

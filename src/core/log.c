@@ -9,7 +9,9 @@ void log_line(struct sluice *sluice, enum sluice_log_level level, const char *fo
     char line[256];
     va_list args;
 
-    if (sluice->ops->log == NULL || level > sluice->config.log_level)
+    /* Before anything is formatted: a level that is off costs this look. */
+    if (sluice->ops->log == NULL ||
+        (unsigned)level > atomic_load_explicit(&sluice->log_level, memory_order_relaxed))
         return;
     va_start(args, format);
     format_text_va(line, sizeof(line), format, args);

@@ -188,8 +188,9 @@ enum sluice_status device_find_named_locked(struct sluice *sluice,
     struct unit *unit = desc != NULL ? unit_for_description(sluice, desc) : NULL;
 
     if (status == SLUICE_ERR_UNSUPPORTED)
-        log_error(sluice, "%s: behind more than one unit, which is not supported",
-                  config->path != NULL ? config->path : "device");
+        log_error(sluice, "%s at %#llx: behind more than one unit, which is not supported",
+                  config->path != NULL ? config->path : "device",
+                  (unsigned long long)config->registers);
     if (status == SLUICE_ERR_NOT_FOUND || (status == SLUICE_OK && unit == NULL)) {
         log_error(sluice, "%s at %#llx: no unit covers this device: its DMA is not protected",
                   config->path != NULL ? config->path : "device",

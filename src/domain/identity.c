@@ -30,9 +30,11 @@ static enum sluice_status map_everything(struct sluice_domain *domain)
     bool huge = (config->page_sizes & ((uint64_t)1 << 30)) != 0;
 
     if (!huge || bits > 48) {
-        log_error(domain->sluice,
-                  "identity: this unit has neither pass-through nor 1 GiB pages; give the host's "
-                  "memory map (memory_extent)");
+        log_error(
+            domain->sluice,
+            "domain '%s': identity: its units have neither pass-through nor 1 GiB pages; give "
+            "the host's memory map (memory_extent)",
+            domain->name);
         return SLUICE_ERR_UNSUPPORTED;
     }
     return domain_map_unchecked(domain, 0, 0, (uint64_t)1 << bits, IDENTITY_PROT);

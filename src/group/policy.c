@@ -133,16 +133,16 @@ static enum sluice_status admit(struct sluice_domain *domain, struct sluice_devi
     struct sluice_domain *bounds = domain_bounds(domain);
 
     if ((bounds->assignees != 0 || device->assigned != NULL) && device->assigned != bounds) {
-        log_error(sluice, "%s '%s': %s was assigned: not to be joined past sluice_device_assign",
+        log_error(sluice, "%s '%s': '%s' was assigned: not to be joined past sluice_device_assign",
                   device->label, device->name,
-                  bounds->assignees != 0 ? "the domain" : "the device");
+                  bounds->assignees != 0 ? bounds->name : "the device");
         return SLUICE_ERR_DENIED;
     }
     if (domain->kind == SLUICE_DOMAIN_BLOCKING)
         return SLUICE_OK;
     if (domain->kind == SLUICE_DOMAIN_IDENTITY && sluice->level == SLUICE_PROTECTION_STRICT) {
-        log_error(sluice, "%s '%s': no identity at protection level strict", device->label,
-                  device->name);
+        log_error(sluice, "%s '%s': no identity, in domain '%s', at protection level strict",
+                  device->label, device->name, domain->name);
         return SLUICE_ERR_DENIED;
     }
     return admit_to_group(domain, device);

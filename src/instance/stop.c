@@ -27,9 +27,14 @@ static bool any_attached(struct sluice *sluice)
 /** Their messages would mean other vectors once they are no longer remapped. */
 static bool any_interrupts(struct sluice *sluice)
 {
+    const struct interrupt_block *block;
+
     if (list_empty(&sluice->interrupts))
         return false;
-    log_error(sluice, "interrupt entries are still allocated: not stopped");
+    block = container_of(sluice->interrupts.next, struct interrupt_block, node);
+    log_error(sluice,
+              "interrupt entries are still allocated, %u on %s for " LOG_RID ": not stopped",
+              block->count, block->unit->name, LOG_RID_ARGS(block->segment, block->rids[0]));
     return true;
 }
 

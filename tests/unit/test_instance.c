@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "core/instance.h"
 #include "scene.h"
 
 #define RID_A SLUICE_RID(0, 3, 0)
@@ -387,9 +388,38 @@ static void test_fault_words(void **state)
     assert_string_equal(sluice_fault_reason_text(SLUICE_FAULT_REASON_COUNT), "unknown");
 }
 
+/** A level that is off is not formatted: this argument would be read. */
+static void test_log_level(void **state)
+{
+    const char *nowhere = (const char *)1;
+    struct scene_config config = scene_defaults();
+    struct model_host *host;
+    struct scene scene;
+    unsigned before;
+
+    (void)state;
+    scene_init(&scene, &config);
+    host = scene.machine->host;
+    sluice_set_log_level(scene.sluice, SLUICE_LOG_WARNING);
+    before = model_host_log_count(host, SLUICE_LOG_INFO);
+    assert_int_equal(sluice_start(scene.sluice), SLUICE_OK);
+    assert_int_equal(model_host_log_count(host, SLUICE_LOG_INFO), before);
+    log_info(scene.sluice, "%s", nowhere);
+    log_debug(scene.sluice, "%s", nowhere);
+    log_warning(scene.sluice, "%s", "heard of");
+    assert_true(model_host_logged(host, "heard of"));
+    assert_int_equal(sluice_stop(scene.sluice), SLUICE_OK);
+    sluice_set_log_level(scene.sluice, SLUICE_LOG_INFO);
+    assert_int_equal(sluice_start(scene.sluice), SLUICE_OK);
+    assert_true(model_host_log_count(host, SLUICE_LOG_INFO) > before);
+    log_debug(scene.sluice, "%s", nowhere);
+    scene_finish(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_log_level),
         cmocka_unit_test(test_create_needs_hooks),
         cmocka_unit_test(test_states),
         cmocka_unit_test(test_nothing_described),

@@ -4,6 +4,11 @@
 from lib.breakage import Breakage
 
 ROWS = [
+    Breakage("log-level-not-honoured", "an honest log", "src/core/log.c",
+             "        (unsigned)level > atomic_load_explicit(&sluice->log_level, "
+             "memory_order_relaxed))",
+             "        (unsigned)level > SLUICE_LOG_DEBUG)",
+             ["instance"]),
     Breakage("wait-without-an-end", "6, bounded", "src/core/instance.h",
              "    return host_now_ns(sluice) + sluice->config.hardware_timeout_ns;",
              "    return UINT64_MAX - host_now_ns(sluice) % 2;",

@@ -9,7 +9,7 @@ ROWS = [
              "            return FATE_GOES;",
              ["virtio-unit"]),
     Breakage("virtio-unmap-not-waited-for", "1, fail closed", "src/unit/virtio/sync.c",
-             "    status = viommu_settle(viommu, ticket->value[1]);\n",
+             "    status = viommu_settle(viommu, ticket->value[1], ticket);\n",
              "    status = SLUICE_OK;\n",
              ["virtio-errors"]),
     Breakage("virtio-refusal-taken-for-done", "1, fail closed", "src/unit/virtio/queue.c",
