@@ -4,7 +4,7 @@
  */
 #include "instance/overview.h"
 
-#define LINE_BYTES 320u
+#define LINE_BYTES 640u
 
 struct out {
     sluice_emit *emit;
