@@ -49,7 +49,7 @@ struct sluice {
     const struct sluice_host_ops *ops;
     struct sluice_config config; /**< with defaults filled in */
     enum instance_state state;   /**< guarded by `lock` */
-    atomic_uint log_level;       /**< enum sluice_log_level; from `config`, changed at any time */
+    atomic_uint log_level_set;   /**< 1 + enum sluice_log_level; 0: as in `config` */
     unsigned cpu_count;
     atomic_uint pollers; /**< in sluice_fault_poll now; raised under `lock` in a started state */
 

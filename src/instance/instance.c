@@ -63,7 +63,6 @@ enum sluice_status sluice_create(const struct sluice_config *config, struct slui
     sluice->ops = ops;
     sluice->policy = &group_policy;
     sluice->config = *config;
-    atomic_store_explicit(&sluice->log_level, (unsigned)config->log_level, memory_order_relaxed);
     sluice->host_asked_remapping = config->interrupts == SLUICE_INTERRUPTS_REMAPPED;
     sluice->level = protection_resolve(sluice, config->protection);
     if (sluice->config.hardware_timeout_ns == 0)
@@ -84,7 +83,7 @@ enum sluice_status sluice_create(const struct sluice_config *config, struct slui
 void sluice_set_log_level(struct sluice *sluice, enum sluice_log_level level)
 {
     if (sluice != NULL)
-        atomic_store_explicit(&sluice->log_level, (unsigned)level, memory_order_relaxed);
+        atomic_store_explicit(&sluice->log_level_set, 1u + (unsigned)level, memory_order_relaxed);
 }
 
 enum sluice_status sluice_destroy(struct sluice *sluice)

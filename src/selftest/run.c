@@ -250,6 +250,8 @@ enum sluice_status sluice_selftest_run(struct sluice_device *device,
     if (device == NULL || config == NULL || !config_is_valid(config))
         return SLUICE_ERR_INVALID;
     sluice = device->sluice;
+    if (out != NULL)
+        *out = (struct sluice_selftest_evidence){0}; /* callers look at `made` whatever happens */
     test = host_alloc(sluice, sizeof(*test));
     if (test == NULL)
         return SLUICE_ERR_NO_MEMORY;

@@ -5,9 +5,7 @@ from lib.breakage import Breakage
 
 ROWS = [
     Breakage("log-level-not-honoured", "an honest log", "src/core/log.c",
-             "        (unsigned)level > atomic_load_explicit(&sluice->log_level, "
-             "memory_order_relaxed))",
-             "        (unsigned)level > SLUICE_LOG_DEBUG)",
+             "|| level > level_of(sluice))", "|| (level > level_of(sluice) && false))",
              ["instance"]),
     Breakage("wait-without-an-end", "6, bounded", "src/core/instance.h",
              "    return host_now_ns(sluice) + sluice->config.hardware_timeout_ns;",
