@@ -5,12 +5,11 @@
  * A guest that sees an IOMMU of its own makes tables for it, with addresses of its own memory. With
  * two stages the hardware walks these tables as they are and takes every address in them, and every
  * address that comes out of them, through the parent domain: what the guest writes there decides
- * where its device goes, but only within what the parent maps. The parent is an ordinary domain,
- * (unmanaged) created with nest_parent, in which the guest's memory is mapped at its guest
- * addresses.
+ * where its device goes, but only within what the parent maps. The parent is an ordinary, unmanaged
+ * domain, created with nest_parent, in which the guest's memory is mapped at its guest addresses.
  *
- *     sluice_domain_create(sluice, &(struct sluice_domain_config){.nest_parent = true, ...},
- * &parent) sluice_domain_map(parent, guest_address, phys, bytes, ...)
+ *     sluice_domain_create(sluice, &config, &parent)            config.nest_parent: true
+ *     sluice_domain_map(parent, guest_address, phys, bytes, ...)
  *     sluice_domain_create_nested(parent, &info, &nested)       what the guest told its IOMMU
  *     sluice_domain_attach(nested, device)
  *     sluice_domain_invalidate_nested(nested, list, count)      what the guest told it to forget
