@@ -411,7 +411,7 @@ void riscv_ats_request(void *arg, uint16_t rid, uint64_t address, struct model_t
 {
     const struct model_dma_request request = {.rid = rid, .address = address};
     struct riscv_model *unit = arg;
-    const struct riscv_context *found;
+    const struct riscv_context *found = NULL;
     struct riscv_context context;
     uint64_t phys = 0;
     uint16_t cause;
@@ -432,7 +432,7 @@ void riscv_ats_request(void *arg, uint16_t rid, uint64_t address, struct model_t
         out->phys = phys;
     } else {
         out->reason = cause;
-        if (FIELD64(unit->ddtp, 3, 0) < MODE_1LVL || cause < CAUSE_TYPE || !is_quiet(found, cause))
+        if (found == NULL || cause < CAUSE_TYPE || !is_quiet(found, cause))
             report(unit, &request, 8, cause, address);
     }
     riscv_unlock(unit);

@@ -7,7 +7,7 @@
  */
 #include "arch.h"
 
-#define PAGE        4096u
+#define PAGE        4096ull
 #define ENTRIES     512u
 #define THIRD_FIRST 3u
 #define PAGES       (1u << ARCH_FIRST_STAGE_ORDER)
