@@ -433,7 +433,7 @@ static void finish(struct hostile *hostile)
 static void run_hostile(struct lab *lab)
 {
     static struct hostile hostile; /* too large for the stack */
-    hostile = (struct hostile){0};
+    memset(&hostile, 0, sizeof(hostile));
     if (!prepare(lab, &hostile, LIMIT) || !turn(&hostile))
         return;
     if (!check(arch_irq_alloc(victim_fires, &hostile, &hostile.victim_irq), "a vector is free"))
@@ -481,7 +481,7 @@ static void polled(struct lab *lab, struct hostile *hostile)
 static void run_polled(struct lab *lab)
 {
     static struct hostile hostile; /* too large for the stack */
-    hostile = (struct hostile){0};
+    memset(&hostile, 0, sizeof(hostile));
     bool irqs = arch_irqs_disable();
     polled(lab, &hostile);
     arch_irqs_restore(irqs);

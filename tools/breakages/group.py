@@ -32,9 +32,9 @@ ROWS = [
              "        return (void)judge_alone, SLUICE_OK;",
              ["protection"]),
     Breakage("policy-stranger-joins-assigned-domain", "3, separation", "src/group/policy.c",
-             "    if ((domain->assignees != 0 || device->assigned != NULL) &&"
-             " device->assigned != domain) {",
-             "    if (false && device->assigned != domain) {",
+             "    if ((bounds->assignees != 0 || device->assigned != NULL) &&"
+             " device->assigned != bounds) {",
+             "    if (false && device->assigned != bounds) {",
              ["protection"]),
     Breakage("policy-identity-at-strict", "2, no open window", "src/group/policy.c",
              "    if (domain->kind == SLUICE_DOMAIN_IDENTITY &&"

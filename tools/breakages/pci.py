@@ -5,7 +5,8 @@ from lib.breakage import Breakage
 
 ROWS = [
     Breakage("requester-id-unmasked", "3, separation", "src/pci/scope.c",
-             "? rid & scope->rid_mask : rid", "? rid : rid",
+             "return (uint16_t)(rid & ~(unsigned)scope->rid_ignored);",
+             "(void)scope;\n    return rid;",
              ["described"]),
     Breakage("alias-not-attached", "3, separation", "src/pci/alias.c",
              "            add_alias(out_rids, &count, SLUICE_RID(bus, 0, 0));",
