@@ -233,6 +233,8 @@ static void coming_and_going(void **state)
     scene_page_free(&story.scene, page);
     assert_int_equal(sluice_domain_detach(story.device), SLUICE_OK);
     assert_int_equal(sluice_domain_destroy(plain), SLUICE_OK);
+    /* Nobody is in the nested one: it stands on the parent all the same. */
+    assert_int_equal(sluice_domain_destroy(story.guest.parent), SLUICE_ERR_BUSY);
     story_end(&story);
 }
 
