@@ -90,8 +90,8 @@ void quarantine_locked(struct sluice_device *device, const char *why)
     device->quarantined_ns = host_now_ns(sluice);
     atomic_fetch_add_explicit(&sluice->faults->quarantines, 1, memory_order_relaxed);
     log_error(sluice,
-              "%s '%s': cut off from domain '%s': %s (%llu); sluice_device_recover() resets it and "
-              "brings it back",
+              "%s '%s': cut off from domain '%s': %s (%llu faults so far); sluice_device_recover() "
+              "resets it and brings it back",
               device->label, device->name, device->domain != NULL ? device->domain->name : "", why,
               (unsigned long long)faults_of(device));
     if (status != SLUICE_OK)
