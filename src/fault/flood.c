@@ -84,10 +84,11 @@ static void end_silences_locked(struct sluice *sluice)
 
             if (!source->silenced || end_of(source) > now)
                 continue;
-            log_info(sluice, "%s: source %#x: its faults are reported again", source->unit->name,
-                     (unsigned)source->id);
-            /* Not confirmed: it says so when it is heard again, or the unit is degraded. */
+            /* Not confirmed: the unit is degraded. Without memory it is tried again. */
             (void)!source_silence_locked(source, false);
+            if (!source->silenced)
+                log_info(sluice, "%s: source %#x: its faults are reported again",
+                         source->unit->name, (unsigned)source->id);
         }
     }
 }
