@@ -301,3 +301,27 @@ void selftest_world_lose_invalidations(struct selftest_world *world, bool lose)
     if (strcmp(table, "VIOT") == 0)
         virtio_model_inject(machine->unit, &(struct virtio_model_injection){.lost_unmaps = lose});
 }
+
+static void show(const struct sluice_selftest_evidence *evidence)
+{
+    for (unsigned i = 0; i < SLUICE_SELFTEST_STEPS; i++)
+        print_message("# %s: %s: %s\n", sluice_selftest_step_text((enum sluice_selftest_step)i),
+                      sluice_selftest_outcome_text(evidence->steps[i].outcome),
+                      evidence->steps[i].seen);
+}
+
+void selftest_expect(const struct sluice_selftest_evidence *evidence, unsigned failed,
+                     unsigned open)
+{
+    for (unsigned i = 0; i < SELFTEST_MEMORY_STEPS; i++) {
+        enum sluice_selftest_outcome want = (failed >> i & 1u) != 0 ? SLUICE_SELFTEST_FAILED
+                                            : (open >> i & 1u) != 0 ? SLUICE_SELFTEST_INCONCLUSIVE
+                                                                    : SLUICE_SELFTEST_PASSED;
+
+        if (evidence->steps[i].outcome == want)
+            continue;
+        show(evidence);
+        fail_msg("%s is %s", sluice_selftest_step_text((enum sluice_selftest_step)i),
+                 sluice_selftest_outcome_text(evidence->steps[i].outcome));
+    }
+}

@@ -72,7 +72,20 @@ void selftest_world_finish(struct selftest_world *world, uint64_t withheld);
 enum sluice_status selftest_world_run(struct selftest_world *world,
                                       struct sluice_selftest_evidence *out);
 
-/** Whether this unit of the machine remaps interrupts: VT-d and AMD-Vi, where it is asked to. */
+/** The first steps are on memory, the others on interrupts. */
+#define SELFTEST_MEMORY_STEPS SLUICE_SELFTEST_INTERRUPT_FORMAT
+
+/** Steps on memory: those of `failed` failed, of `open` are inconclusive, all others passed. */
+void selftest_expect(const struct sluice_selftest_evidence *evidence, unsigned failed,
+                     unsigned open);
+
+static inline enum sluice_selftest_outcome
+selftest_outcome(const struct sluice_selftest_evidence *evidence, enum sluice_selftest_step step)
+{
+    return evidence->steps[step].outcome;
+}
+
+/** The unit is asked to remap interrupts: VT-d and AMD-Vi. */
 void selftest_world_remaps(struct scene_config *config);
 /** The unit claims that it invalidates, and does not; or is well again. */
 void selftest_world_lose_invalidations(struct selftest_world *world, bool lose);

@@ -44,8 +44,8 @@ ROWS = [
     Breakage("selftest-part-is-enough", "5, interrupts", "src/group/level.c",
              "            (required && step->outcome != SLUICE_SELFTEST_PASSED))",
              "            (required && step->outcome == SLUICE_SELFTEST_INCONCLUSIVE))",
-             ["selftest"]),
+             ["selftest-remapping"]),
     Breakage("selftest-older-messages-unseen", "5, interrupts", "src/selftest/access.c",
              "    if (!wanted && arrived)\n", "    if (!wanted && arrived && test->stuck)\n",
-             ["selftest"], ["selftest"], shape="intel-48-queued-remap"),
+             ["selftest-remapping"], ["selftest"], shape="intel-48-queued-remap"),
 ]
