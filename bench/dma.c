@@ -9,6 +9,7 @@
  */
 #include "dma_floor.h"
 #include "dma_world.h"
+#include "options.h"
 #include "pagetable_floor.h"
 
 #include <jansson.h>
@@ -329,17 +330,10 @@ static void print_json(const struct bench *bench)
 int main(int argc, char **argv)
 {
     static struct bench bench;
-    unsigned rounds = 60;
-    bool json = false;
+    const struct bench_options options = bench_options(argc, argv, 60);
 
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--json") == 0)
-            json = true;
-        else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc)
-            rounds = (unsigned)strtoul(argv[++i], NULL, 10);
-    }
     bench_world_init(&bench.world);
-    for (unsigned round = 0; round < rounds; round++) {
+    for (unsigned round = 0; round < options.rounds; round++) {
         run_cycle(&bench, ROW_LAZY, bench.world.lazy.dma);
         run_floors(&bench);
         run_cycle(&bench, ROW_STRICT, bench.world.strict.dma);
@@ -349,7 +343,7 @@ int main(int argc, char **argv)
         run_bulk(&bench);
         run_copies(&bench);
     }
-    if (json)
+    if (options.json)
         print_json(&bench);
     else
         print_text(&bench);

@@ -12,6 +12,7 @@
  * whether it is a page; an AMD entry says the level below it; RISC-V shifts the address. Formats
  * take turns within each round, and the best time of each counts.
  */
+#include "options.h"
 #include "pagetable_host.h"
 
 #include <jansson.h>
@@ -222,21 +223,10 @@ static void print_json(void)
 
 int main(int argc, char **argv)
 {
-    unsigned rounds = 60;
-    bool json = false;
+    const struct bench_options options = bench_options(argc, argv, 60);
 
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--json") == 0) {
-            json = true;
-        } else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc) {
-            rounds = (unsigned)strtoul(argv[++i], NULL, 0);
-        } else {
-            fprintf(stderr, "usage: %s [--json] [--rounds N]\n", argv[0]);
-            return 2;
-        }
-    }
-    run(rounds != 0 ? rounds : 1);
-    if (json)
+    run(options.rounds);
+    if (options.json)
         print_json();
     else
         print_text();

@@ -7,6 +7,7 @@
 #include "interrupt_floor.h"
 
 #include "interrupt/interrupt.h"
+#include "options.h"
 #include "unit/amd/amdvi.h"
 #include "unit/intel/vtd.h"
 
@@ -410,15 +411,8 @@ static void print_json(const struct bench *bench)
 int main(int argc, char **argv)
 {
     static struct bench bench;
-    unsigned rounds = 60;
-    bool json = false;
+    const struct bench_options options = bench_options(argc, argv, 60);
 
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--json") == 0)
-            json = true;
-        else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc)
-            rounds = (unsigned)strtoul(argv[++i], NULL, 10);
-    }
     scene_open(&bench.vtd, false, UINT64_C(0xf0100b)); /* coherent, queue, remapping, masks */
     scene_open(&bench.wide, true, 0xc0);
     scene_open(&bench.narrow, true, 0x40);
@@ -428,14 +422,14 @@ int main(int argc, char **argv)
     scene_alloc(&bench.narrow, 1, false);
     scene_alloc(&bench.shared, SHARED, true);
     floor_open(&bench);
-    for (unsigned round = 0; round < rounds; round++) {
+    for (unsigned round = 0; round < options.rounds; round++) {
         run_floor(&bench);
         run_route(&bench, ROW_VTD, &bench.vtd);
         run_route(&bench, ROW_AMD_WIDE, &bench.wide);
         run_route(&bench, ROW_AMD_NARROW, &bench.narrow);
         run_route(&bench, ROW_AMD_SHARED, &bench.shared);
     }
-    if (json)
+    if (options.json)
         print_json(&bench);
     else
         print_text(&bench);

@@ -9,6 +9,7 @@
  */
 #include "dma/iova.h"
 #include "dma_floor.h"
+#include "options.h"
 
 #include <jansson.h>
 #include <pthread.h>
@@ -368,17 +369,10 @@ static void init(struct bench *bench)
 int main(int argc, char **argv)
 {
     static struct bench bench;
-    unsigned rounds = 10;
-    bool json = false;
+    const struct bench_options options = bench_options(argc, argv, 10);
 
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--json") == 0)
-            json = true;
-        else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc)
-            rounds = (unsigned)strtoul(argv[++i], NULL, 10);
-    }
     init(&bench);
-    for (unsigned round = 0; round < rounds; round++) {
+    for (unsigned round = 0; round < options.rounds; round++) {
         run_pairs(&bench);
         run_batch(&bench);
         run_two(&bench);
@@ -389,7 +383,7 @@ int main(int argc, char **argv)
         run_replacement(&bench, ROW_REPLACE_100K, 100000, 1);
         run_replacement(&bench, ROW_REPLACE_1M, LARGEST, 2);
     }
-    if (json)
+    if (options.json)
         print_json(&bench);
     else
         print_text(&bench);

@@ -8,6 +8,7 @@
  * that does other things too, the smallest time is the one that says something about the code.
  */
 #include "pagetable/pagetable.h"
+#include "options.h"
 #include "pagetable_floor.h"
 #include "pagetable_host.h"
 
@@ -460,27 +461,16 @@ int main(int argc, char **argv)
                                                       &pt_format_arm_stage2_4k};
     static struct bench bench;
     json_t *results = json_array();
-    unsigned rounds = 60;
-    bool json = false;
+    const struct bench_options options = bench_options(argc, argv, 60);
 
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--json") == 0) {
-            json = true;
-        } else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc) {
-            rounds = (unsigned)strtoul(argv[++i], NULL, 0);
-        } else {
-            fprintf(stderr, "usage: %s [--json] [--rounds N]\n", argv[0]);
-            return 2;
-        }
-    }
     for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-        bench_run(&bench, formats[i], rounds != 0 ? rounds : 1);
-        if (json)
+        bench_run(&bench, formats[i], options.rounds);
+        if (options.json)
             json_array_append_new(results, to_json(&bench));
         else
             print_text(&bench);
     }
-    if (json) {
+    if (options.json) {
         json_dumpf(results, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
         printf("\n");
     }
