@@ -23,6 +23,10 @@ static const struct expectation expectations[] = {
      .logs_written_messages = true,
      .tells_access = true,
      .raises_notice = true,
+     .can_silence = true,
+     .admits_losses = false,
+     .loss_remark =
+         "QEMU's intel-iommu takes what one device does for one fault until that is read",
      .hands_over_seamlessly = true,
      .sources_remark = "QEMU does not hand on who does a DMA, so its intel-iommu checks no source",
      .cached_remark = "QEMU's intel-iommu logs nothing when its cache has the translation"},
@@ -64,6 +68,10 @@ static const struct expectation expectations[] = {
      .tells_message_sources = true,
      .tells_access = false,
      .raises_notice = true,
+     .can_silence = false,
+     .silence_remark = "a virtio-iommu has no word for that [Virtio 5.13.6]",
+     .admits_losses = false,
+     .loss_remark = "a virtio-iommu drops reports that it has no buffer for [Virtio 5.13.6.8]",
      .hands_over_seamlessly = false,
      .takeover_remark = "taking over is a reset, which makes a virtio-iommu forget its domains"},
     /* Nor is it told on RISC-V. */
@@ -82,6 +90,10 @@ static const struct expectation expectations[] = {
      .tells_access = false,
      .raises_notice = false,
      .notice_remark = "QEMU's virtio-iommu-pci has no MSI-X",
+     .can_silence = false,
+     .silence_remark = "a virtio-iommu has no word for that [Virtio 5.13.6]",
+     .admits_losses = false,
+     .loss_remark = "a virtio-iommu drops reports that it has no buffer for [Virtio 5.13.6.8]",
      .hands_over_seamlessly = false,
      .takeover_remark = "taking over is a reset, which makes a virtio-iommu forget its domains"},
     /* [Virtio 5.13.6.8] has flags for reads and writes; up to 10.0 the emulation sets them only for
@@ -99,6 +111,10 @@ static const struct expectation expectations[] = {
      .tells_access = false,
      .raises_notice = false,
      .notice_remark = "QEMU's virtio-iommu-pci has no MSI-X",
+     .can_silence = false,
+     .silence_remark = "a virtio-iommu has no word for that [Virtio 5.13.6]",
+     .admits_losses = false,
+     .loss_remark = "a virtio-iommu drops reports that it has no buffer for [Virtio 5.13.6.8]",
      .hands_over_seamlessly = false,
      .takeover_remark = "taking over is a reset, which makes a virtio-iommu forget its domains"},
     /* Messages go through an MSI page table of their sender's own. */
@@ -122,6 +138,8 @@ static const struct expectation expectations[] = {
      .entries_are_the_senders = true,
      .tells_access = true,
      .raises_notice = true,
+     .can_silence = true,
+     .admits_losses = true,
      .hands_over_seamlessly = true},
     /* First stage, like Arm's, has no "write alone" [RISC-V Privileged 12.3.1]; a message is a
      * write like any other where no MSI page table is used. */
@@ -143,6 +161,8 @@ static const struct expectation expectations[] = {
      .logs_written_messages = true,
      .tells_access = true,
      .raises_notice = true,
+     .can_silence = true,
+     .admits_losses = true,
      .hands_over_seamlessly = true},
     /* An entry that aborts records nothing [SMMU 5.2], and a stream without an entry no address
      * [SMMU 7.3.3]. A message is a write like any other [SMMU 3.18]. */
@@ -166,6 +186,8 @@ static const struct expectation expectations[] = {
      .logs_written_messages = true,
      .tells_access = true,
      .raises_notice = true,
+     .can_silence = true,
+     .admits_losses = true,
      .hands_over_seamlessly = true},
     /* Stage 1, which the driver takes where it can, cannot say "write alone" [Arm ARM D8.4]. */
     {.driver = "Arm SMMUv3",
@@ -183,6 +205,8 @@ static const struct expectation expectations[] = {
      .logs_written_messages = true,
      .tells_access = true,
      .raises_notice = true,
+     .can_silence = true,
+     .admits_losses = true,
      .hands_over_seamlessly = true},
 };
 
@@ -200,6 +224,8 @@ static const struct expectation everything = {.driver = "",
                                               .logs_written_messages = true,
                                               .tells_access = true,
                                               .raises_notice = true,
+                                              .can_silence = true,
+                                              .admits_losses = true,
                                               .hands_over_seamlessly = true};
 
 const struct expectation *expectation_of(const char *driver)

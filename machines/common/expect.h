@@ -22,6 +22,8 @@ struct expectation {
     const char *takeover_remark;
     const char *blocked_remark;
     const char *range_remark;
+    const char *silence_remark;
+    const char *loss_remark;
     bool logs_faults;
     /* It logs accesses of a device that belongs to no domain, with their address; if not:
      * blocked_remark. */
@@ -52,6 +54,10 @@ struct expectation {
     bool tells_access;
     /* It raises an interrupt of its own for faults; if not: notice_remark. */
     bool raises_notice;
+    /* It can be told not to record one device's faults; if not: silence_remark. */
+    bool can_silence;
+    /* Where it had no room for records it says so; if not: loss_remark. */
+    bool admits_losses;
     /* It can be taken over without a device losing its reserved memory for a moment; if not:
      * takeover_remark. */
     bool hands_over_seamlessly;

@@ -98,6 +98,8 @@ enum sluice_status lab_create(struct lab *lab)
         .linear_base = (uintptr_t)arch_phys_to_virt(0),
         .on_fault = on_fault,
         .max_faults = SLUICE_FAULTS_UNLIMITED, /* scenarios make devices fault on purpose */
+        .flood_faults = lab->flood_faults,
+        .silence_ns = lab->silence_ns,
         .on_fault_arg = lab,
         .on_quarantine = on_quarantine,
         .on_quarantine_arg = lab,
@@ -212,6 +214,18 @@ bool lab_stop(struct lab *lab)
     status = sluice_destroy(lab->sluice);
     lab_abandon(lab);
     return check(status == SLUICE_OK, "the instance is destroyed: %s", sluice_status_text(status));
+}
+
+bool lab_restart(struct lab *lab, uint32_t flood_faults, uint64_t silence_ns)
+{
+    enum sluice_status status;
+    lab->flood_faults = flood_faults;
+    lab->silence_ns = silence_ns;
+    if (!lab_stop(lab))
+        return false;
+    bool started = lab_start(lab, &status);
+    return check(started, "another instance starts: %s", sluice_status_text(status)) &&
+           check(lab_guard_devices(lab), "the devices are made known to it");
 }
 
 struct sluice_device *lab_device(struct lab *lab, const struct pci_device *pci)

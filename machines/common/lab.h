@@ -49,7 +49,9 @@ struct lab {
 
     struct sluice *sluice; /* NULL while nothing guards */
     const struct expectation *expect;
-    unsigned iova_bits; /* the narrowest unit's */
+    unsigned iova_bits;    /* the narrowest unit's */
+    uint32_t flood_faults; /* of instances to come: as in sluice_config */
+    uint64_t silence_ns;
     struct guarded guarded[LAB_DEVICES];
     unsigned guarded_count;
     struct sluice_interrupt *interrupts[LAB_EDUS]; /* of the edus, where they are remapped */
@@ -88,6 +90,7 @@ extern const struct scenario scenarios_selftest[];  /* the library's own look at
 extern const struct scenario scenarios_bounce[];    /* the DMA API without an IOMMU */
 extern const struct scenario scenarios_hostile[];   /* a device misbehaves beside another's work */
 extern const struct scenario scenarios_storm[];     /* a disk misbehaves, once or by the hundred */
+extern const struct scenario scenarios_silence[];   /* its unit does not listen to it */
 extern const struct scenario scenarios_platform[];  /* firmware's wishes, sleep, handover, stop */
 
 /** The same where there is no IOMMU; a scenario of its own. */
@@ -107,6 +110,11 @@ enum sluice_status lab_create(struct lab *lab);
 bool lab_guard_devices(struct lab *lab);
 /** Stops and destroys the instance. */
 bool lab_stop(struct lab *lab);
+/**
+ * An instance anew, for which so many faults within a second are a flood, and whose silences last
+ * so long; 0 for the usual.
+ */
+bool lab_restart(struct lab *lab, uint32_t flood_faults, uint64_t silence_ns);
 /** Drops the pointers to an instance that somebody else has taken the hardware from. */
 void lab_abandon(struct lab *lab);
 

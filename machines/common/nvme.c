@@ -207,27 +207,36 @@ void nvme_close(struct nvme *nvme)
     (void)machine_buffer_free(nvme->dma, &nvme->scratch);
 }
 
+static bool transfer(struct nvme *nvme, bool write, uint64_t lba, uint64_t first, uint64_t second,
+                     unsigned pages)
+{
+    struct command command = {
+        .opcode = write ? IO_WRITE : IO_READ,
+        .namespace_id = 1,
+        .prp1 = first,
+        .prp2 = second,
+        .dword10 = (uint32_t)lba,
+        .dword11 = (uint32_t)(lba >> 32),
+        .dword12 = pages * (MACHINE_PAGE_BYTES / nvme->block_bytes) - 1,
+    };
+    return execute(nvme, &nvme->io, &command);
+}
+
 bool nvme_transfer(struct nvme *nvme, bool write, uint64_t lba, const uint64_t *bus, unsigned pages)
 {
     uint64_t *list = (uint64_t *)(void *)nvme->scratch.virt;
-    uint32_t blocks = pages * (MACHINE_PAGE_BYTES / nvme->block_bytes);
     if (pages == 0 || pages > NVME_TRANSFER_PAGES)
         return false;
     for (unsigned i = 1; i < pages; i++)
         list[i - 1] = bus[i];
-    struct command command = {
-        .opcode = write ? IO_WRITE : IO_READ,
-        .namespace_id = 1,
-        .prp1 = bus[0],
-        /* [NVMe 4.3]: one page more is an entry, several are a list. */
-        .prp2 = pages == 1   ? 0
-                : pages == 2 ? bus[1]
-                             : nvme->scratch.bus,
-        .dword10 = (uint32_t)lba,
-        .dword11 = (uint32_t)(lba >> 32),
-        .dword12 = blocks - 1,
-    };
-    return execute(nvme, &nvme->io, &command);
+    /* [NVMe 4.3]: one page more is an entry, several are a list. */
+    uint64_t second = pages == 1 ? 0 : pages == 2 ? bus[1] : nvme->scratch.bus;
+    return transfer(nvme, write, lba, bus[0], second, pages);
+}
+
+bool nvme_fetch_by_list(struct nvme *nvme, uint64_t lba, uint64_t bus, uint64_t list)
+{
+    return transfer(nvme, false, lba, bus, list, 3); /* the fewest pages that have a list */
 }
 
 bool nvme_submit(struct nvme *nvme, unsigned slot, const struct nvme_request *request)

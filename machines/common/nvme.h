@@ -60,6 +60,12 @@ void nvme_close(struct nvme *nvme);
 bool nvme_transfer(struct nvme *nvme, bool write, uint64_t lba, const uint64_t *bus,
                    unsigned pages);
 
+/**
+ * Fetches three pages from block `lba` to `bus` and to where the list at bus address `list` says,
+ * which is the caller's, wherever that is.
+ */
+bool nvme_fetch_by_list(struct nvme *nvme, uint64_t lba, uint64_t bus, uint64_t list);
+
 /** Queues a command in a free slot (below NVME_IN_FLIGHT) and does not wait. */
 bool nvme_submit(struct nvme *nvme, unsigned slot, const struct nvme_request *request);
 

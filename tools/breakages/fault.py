@@ -43,7 +43,7 @@ ROWS = [
     Breakage("flood-never-ends", "7, hostile", "src/fault/flood.c",
              "            if (!source->silenced || end_of(source) > now)\n",
              "            if (end_of(source) != 0 || now != 0)\n",
-             ["silence"]),
+             ["silence"], ["silence"]),
     Breakage("silence-survives-recovery", "8, no hidden state", "src/fault/quarantine.c",
              "    status = flood_forgive_locked(device);\n", "    status = SLUICE_OK;\n",
              ["silence"]),

@@ -112,10 +112,13 @@ ROWS = [
     Breakage("silence-lost-by-a-move", "7, hostile", "src/unit/intel/context.c",
              "    return VTD_PREP(CONTEXT_LOW_FPD, source->silenced);\n",
              "    (void)source;\n    return 0;\n",
-             ["silence"]),
+             ["silence"], ["silence"]),
     Breakage("silence-not-told-to-the-unit", "7, hostile", "src/unit/intel/context.c",
              "    return entry_present(entry) ? forget_old(vtd, source, NULL)"
              " : forget_absent(vtd, source, NULL);\n",
              "    return forget_absent(vtd, source, NULL);\n",
              ["silence"]),
+    Breakage("silence-for-show", "7, hostile", "src/unit/intel/context.c",
+             "low | VTD_PREP(CONTEXT_LOW_FPD, silence)", "low",
+             ["silence"], ["silence"]),
 ]

@@ -101,7 +101,7 @@ ROWS = [
     Breakage("riscv-silence-lost-by-a-move", "7, hostile", "src/unit/riscv/directory.c",
              "riommu_has_tlb(riommu, source), source->silenced);",
              "riommu_has_tlb(riommu, source), false);",
-             ["silence@riscv"]),
+             ["silence@riscv"], ["silence"], shape="riscv64-sys"),
     Breakage("riscv-silent-and-open", "1, fail closed", "src/unit/riscv/link.c",
              "link != NULL ? context_open(riommu, link, device, ats) : context_of_nothing(riommu);",
              "link != NULL ? context_open(riommu, link, device, ats) : riommu_context_pass();",

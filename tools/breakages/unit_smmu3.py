@@ -95,7 +95,7 @@ ROWS = [
     Breakage("smmu3-silence-lost-by-a-move", "7, hostile", "src/unit/smmu3/stream.c",
              "smmu3_ste_for(smmu3, to, streams, smmu3_has_device_tlb(user), source->silenced);",
              "smmu3_ste_for(smmu3, to, streams, smmu3_has_device_tlb(user), false);",
-             ["silence@smmu3"]),
+             ["silence@smmu3"], ["silence"], shape="aarch64-smmu3"),
     Breakage("smmu3-stage-not-told", "7, hostile", "src/unit/smmu3/event.c",
              "? SLUICE_STAGE_SECOND : SLUICE_STAGE_FIRST;",
              "? SLUICE_STAGE_FIRST : SLUICE_STAGE_SECOND;",
