@@ -393,3 +393,12 @@ void unit_ring_reset(struct unit_ring *ring)
     ring->consumed = 0;
     ring->dead = false;
 }
+
+enum sluice_status unit_ring_finish(struct unit_ring_batch *batch)
+{
+    struct unit_ring *ring = batch->ring;
+    struct unit_ticket ticket;
+    enum sluice_status status = unit_ring_end(batch, &ticket);
+
+    return status != SLUICE_OK ? status : unit_ring_wait(ring, &ticket);
+}

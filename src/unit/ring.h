@@ -114,6 +114,8 @@ void unit_ring_add(struct unit_ring_batch *batch, struct unit_ring_entry entry);
 void unit_ring_add_remote(struct unit_ring_batch *batch, struct unit_ring_entry entry);
 /** Rings the doorbell. Returns OK; TIMEOUT; HARDWARE. */
 enum sluice_status unit_ring_end(struct unit_ring_batch *batch, struct unit_ticket *out_ticket);
+/** Ends a batch and waits for it. Returns as unit_ring_wait. */
+enum sluice_status unit_ring_finish(struct unit_ring_batch *batch);
 /** Returns OK; TIMEOUT (the ring is dead then); HARDWARE. */
 enum sluice_status unit_ring_wait(struct unit_ring *ring, const struct unit_ticket *ticket);
 

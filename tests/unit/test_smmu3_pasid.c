@@ -313,7 +313,7 @@ static void device_tlb(void **state)
     assert_int_equal(after.atc_pasid - before.atc_pasid, 1);
     assert_int_equal(pasid_attach(&world, NEAR, NULL), SLUICE_OK);
     assert_int_equal(world_stats(&world).atc_pasid - after.atc_pasid, 1);
-    assert_true(list_empty(&smmu3_of(world.unit)->users));
+    assert_true(list_empty(&smmu3_of(world.unit)->users.list));
     world_finish(&world);
 }
 
@@ -363,7 +363,7 @@ static void nested_device_tlb(void **state)
                      SLUICE_OK);
     world.sources[0].link = NULL;
     assert_int_equal(world.unit->ops->link_close(world.unit, &nested), SLUICE_OK);
-    assert_true(list_empty(&smmu3_of(world.unit)->users));
+    assert_true(list_empty(&smmu3_of(world.unit)->users.list));
     world_finish(&world);
 }
 

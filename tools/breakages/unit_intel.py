@@ -10,12 +10,12 @@ ROWS = [
              ["domain-failures"]),
     Breakage("old-entry-kept-on-move", "2, no open window", "src/unit/intel/context.c",
              "    vtd_clean(vtd, entry, sizeof(*entry));\n    status = forget_old(vtd, source, "
-             "old_ats);\n#else",
+             "old);\n#else",
              "    vtd_clean(vtd, entry, sizeof(*entry));\n    status = SLUICE_OK;\n"
-             "    (void)old_ats;\n#else",
+             "    (void)old;\n#else",
              ["domain"], ["move"], quick=True),
     Breakage("detached-and-still-cached", "2, no open window", "src/unit/intel/context.c",
-             "        return was_present ? forget_old(vtd, source, old_ats) : SLUICE_OK;",
+             "        return was_present ? forget_old(vtd, source, old) : SLUICE_OK;",
              "        return SLUICE_OK;",
              ["domain"], ["blocked"]),
     Breakage("on-before-the-root-is-set", "2, no open window", "src/unit/intel/start.c",

@@ -18,6 +18,7 @@
 #include "unit/index.h"
 #include "unit/ring.h"
 #include "unit/unit.h"
+#include "unit/user.h"
 
 #define AMDVI_DEVICES            0x10000u /**< entries of the table: one a requester ID */
 #define AMDVI_TABLE_BYTES        (AMDVI_DEVICES * (uint64_t)sizeof(struct amdvi_device_entry))
@@ -47,14 +48,6 @@ struct amdvi_capability {
     bool invalidate_all;
     bool wide_interrupts;        /**< interrupt entries of 128 bits are used, else of 32 */
     unsigned interrupts_max_lg2; /**< of entries in one table */
-};
-
-/** A source with a device TLB, guarded by ring.lock. */
-struct amdvi_ats {
-    struct list_node node;
-    const struct domain_link *link;
-    uint16_t rid;
-    uint8_t depth;
 };
 
 /** One buffer of events. */
@@ -129,8 +122,8 @@ struct amdvi {
     struct unit_ring ring;
     struct amdvi_log log;
     struct amdvi_requests requests;
-    uint64_t control; /**< CONTROL as last written */
-    struct list_node ats;
+    uint64_t control;        /**< CONTROL as last written */
+    struct unit_users users; /**< sources with device TLBs */
 
     struct sluice_pages table[AMDVI_SEGMENTS_MAX]; /**< device table, or its segments */
     unsigned table_order;                          /**< of each */
@@ -240,8 +233,8 @@ enum sluice_status amdvi_invalidate_everything(struct amdvi *amdvi);
 /** What a changed device table entry needs. */
 struct amdvi_entry_change {
     uint16_t rid;
-    uint16_t domain;             /**< whose translations go: that of the old entry */
-    const struct amdvi_ats *ats; /**< device TLB of the old entry, or NULL */
+    uint16_t domain;              /**< whose translations go: that of the old entry */
+    const struct unit_user *user; /**< whose device TLB knew the old entry, or NULL */
 };
 enum sluice_status amdvi_invalidate_entry(struct amdvi *amdvi,
                                           const struct amdvi_entry_change *change);
@@ -275,8 +268,6 @@ bool amdvi_entry_blocks(struct amdvi *amdvi, uint16_t rid);
 enum sluice_status amdvi_attach(struct unit *unit, struct source *source, uint32_t pasid,
                                 struct domain_link *to);
 enum sluice_status amdvi_source_silence(struct unit *unit, struct source *source, bool silence);
-/** Drops what an attach that failed left of the link's device TLBs: the link goes away. */
-void amdvi_ats_forget(struct amdvi *amdvi, const struct domain_link *link);
 
 /** Changes the interrupt fields of a requester's entry: one store, of amdvi_dte_*(). */
 void amdvi_entry_set_interrupts(struct amdvi *amdvi, uint16_t rid, uint64_t fields);

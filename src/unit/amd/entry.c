@@ -156,61 +156,16 @@ static struct amdvi_device_entry entry_for(const struct domain_link *link, bool 
     return entry;
 }
 
-/* ---- device TLBs ---- */
-
-static struct amdvi_ats *ats_find(struct amdvi *amdvi, const struct source *source)
-{
-    list_for_each(node, &amdvi->ats)
-    {
-        struct amdvi_ats *ats = container_of(node, struct amdvi_ats, node);
-
-        if (ats->rid == source->id && ats->link == source->link)
-            return ats;
-    }
-    return NULL;
-}
-
-static void ats_add(struct amdvi *amdvi, struct amdvi_ats *ats)
-{
-    sluice_irqstate_t irq = sluice_spin_lock(&amdvi->ring.lock);
-
-    list_append(&amdvi->ats, &ats->node);
-    sluice_spin_unlock(&amdvi->ring.lock, irq);
-}
-
-static void ats_remove(struct amdvi *amdvi, struct amdvi_ats *ats)
-{
-    sluice_irqstate_t irq;
-
-    if (ats == NULL)
-        return;
-    irq = sluice_spin_lock(&amdvi->ring.lock);
-    list_remove(&ats->node);
-    sluice_spin_unlock(&amdvi->ring.lock, irq);
-    host_free(amdvi->unit.sluice, ats, sizeof(*ats));
-}
-
-void amdvi_ats_forget(struct amdvi *amdvi, const struct domain_link *link)
-{
-    list_for_each_safe(node, &amdvi->ats)
-    {
-        struct amdvi_ats *ats = container_of(node, struct amdvi_ats, node);
-
-        if (ats->link == link)
-            ats_remove(amdvi, ats);
-    }
-}
-
 /* ---- changing an entry ---- */
 
 /* The unit forgets the entry that was there, and what it translated by it. */
 static enum sluice_status forget_old(struct amdvi *amdvi, const struct source *source,
-                                     const struct amdvi_ats *ats)
+                                     const struct unit_user *user)
 {
     const struct amdvi_entry_change change = {
         .rid = (uint16_t)source->id,
         .domain = source->link != NULL ? (uint16_t)source->link->tag : 0,
-        .ats = ats,
+        .user = user,
     };
 
     return amdvi_invalidate_entry(amdvi, &change);
@@ -223,11 +178,11 @@ static enum sluice_status forget_old(struct amdvi *amdvi, const struct source *s
 static enum sluice_status forget_everything(struct amdvi *amdvi, const struct source *source,
                                             const struct domain_link *to)
 {
-    const struct amdvi_ats ats = {.rid = (uint16_t)source->id, .depth = source->ats_queue_depth};
+    const struct unit_user user = {.source = source->id, .depth = source->ats_queue_depth};
     const struct amdvi_entry_change change = {
         .rid = (uint16_t)source->id,
         .domain = (uint16_t)to->tag,
-        .ats = &ats,
+        .user = &user,
     };
     enum sluice_status status = amdvi_invalidate_everything(amdvi);
 
@@ -246,18 +201,18 @@ static void entry_store(struct table_entry *entry, const struct amdvi_device_ent
 /* Old entry to new one, with the unit running. */
 static enum sluice_status entry_switch(struct amdvi *amdvi, struct source *source,
                                        const struct amdvi_device_entry *to,
-                                       const struct amdvi_ats *old_ats)
+                                       const struct unit_user *old)
 {
     struct table_entry *entry = entry_of(amdvi, (uint16_t)source->id);
 #if SLUICE_HAVE_STORE128
     sluice_store128((uint64_t *)(void *)entry, to->word[0], to->word[1]);
-    return forget_old(amdvi, source, old_ats);
+    return forget_old(amdvi, source, old);
 #else
     enum sluice_status status;
 
     /* A mixture of halves must not be in a cache: the blocked form takes their place first. */
     word_set(entry, 0, amdvi_entry_blocked().word[0]);
-    status = forget_old(amdvi, source, old_ats);
+    status = forget_old(amdvi, source, old);
     if (status != SLUICE_OK)
         return status;
     entry_store(entry, to);
@@ -266,7 +221,7 @@ static enum sluice_status entry_switch(struct amdvi *amdvi, struct source *sourc
 }
 
 static enum sluice_status move(struct amdvi *amdvi, struct source *source, struct domain_link *to,
-                               bool device_tlb, const struct amdvi_ats *old_ats)
+                               bool device_tlb, const struct unit_user *old)
 {
     struct table_entry *entry = entry_of(amdvi, (uint16_t)source->id);
     const struct amdvi_device_entry want =
@@ -285,32 +240,33 @@ static enum sluice_status move(struct amdvi *amdvi, struct source *source, struc
         if (status != SLUICE_OK)
             return status;
     }
-    return entry_switch(amdvi, source, &want, old_ats);
+    return entry_switch(amdvi, source, &want, old);
 }
 
 enum sluice_status amdvi_attach(struct unit *unit, struct source *source, uint32_t pasid,
                                 struct domain_link *to)
 {
     struct amdvi *amdvi = amdvi_of(unit);
-    bool device_tlb = to != NULL && to->pt != NULL && source->ats_enabled && unit->caps.ats;
-    struct amdvi_ats *old_ats = ats_find(amdvi, source);
-    enum sluice_status status;
+    const struct unit_user user = {
+        .link = to,
+        .source = source->id,
+        .pasid = SLUICE_NO_PASID,
+        .depth = source->ats_queue_depth,
+        .device_tlb = unit_keeps_translations(unit, source, to),
+    };
+    struct unit_user *old = unit_user_of(&amdvi->users, source);
+    enum sluice_status status = SLUICE_OK;
 
     if (pasid != SLUICE_NO_PASID || source->id >= AMDVI_DEVICES)
         return SLUICE_ERR_UNSUPPORTED; /* host tables have no PASIDs */
     if (source->id >= amdvi_devices(amdvi))
         return to == NULL ? SLUICE_OK : SLUICE_ERR_UNSUPPORTED;
-    if (device_tlb) {
-        struct amdvi_ats *ats = host_alloc(unit->sluice, sizeof(*ats));
-
-        if (ats == NULL)
-            return SLUICE_ERR_NO_MEMORY;
-        *ats = (struct amdvi_ats){
-            .link = to, .rid = (uint16_t)source->id, .depth = source->ats_queue_depth};
-        ats_add(amdvi, ats);
-    }
-    status = move(amdvi, source, to, device_tlb, old_ats);
-    ats_remove(amdvi, old_ats);
+    if (user.device_tlb)
+        status = unit_user_add(&amdvi->users, &user);
+    if (status != SLUICE_OK)
+        return status;
+    status = move(amdvi, source, to, user.device_tlb, old);
+    unit_user_remove(&amdvi->users, old);
     if (status != SLUICE_OK) {
         word_set(entry_of(amdvi, (uint16_t)source->id), 0, amdvi_entry_blocked().word[0]);
         unit_degrade(unit, "source " LOG_RID " could not be moved and is blocked",

@@ -3,22 +3,21 @@
  * What has to be invalidated when [AMD 2.4].
  */
 #include "unit/amd/amdvi.h"
-#include "unit/block.h"
 
 #define CHUNK 2048u /* commands between two waits, where everything goes one by one */
 
-static void add_device_tlb(struct unit_ring_batch *batch, const struct amdvi_ats *ats,
-                           unsigned size_lg2, uint64_t address)
+/* A unit_device_tlb_sink (arg: the batch). */
+static void add_device_tlb(void *arg, const struct unit_user *user, uint64_t address, unsigned lg2)
 {
     const struct amdvi_device_tlb request = {
-        .device = ats->rid,
-        .queue = ats->rid,
-        .outstanding = ats->depth != 0 ? ats->depth : 32, /* [PCIe 10.5.1.2] */
-        .size_lg2 = size_lg2,
+        .device = (uint16_t)user->source,
+        .queue = (uint16_t)user->source,
+        .outstanding = user->depth != 0 ? user->depth : 32, /* [PCIe 10.5.1.2] */
+        .size_lg2 = lg2,
         .address = address,
     };
 
-    amdvi_add_remote(batch, amdvi_command_device_tlb(&request));
+    amdvi_add_remote(arg, amdvi_command_device_tlb(&request));
 }
 
 /*
@@ -28,25 +27,8 @@ static void add_device_tlb(struct unit_ring_batch *batch, const struct amdvi_ats
 static void add_device_tlbs(struct unit_ring_batch *batch, struct amdvi *amdvi,
                             const struct unit_invalidation *invalidation)
 {
-    const struct pt_gather *gather = invalidation->gather;
-
     amdvi_add(batch, amdvi_command_barrier());
-    list_for_each(node, &amdvi->ats)
-    {
-        const struct amdvi_ats *ats = container_of(node, struct amdvi_ats, node);
-
-        if (ats->link != invalidation->link)
-            continue;
-        if (gather == NULL || gather->count == 0) {
-            add_device_tlb(batch, ats, AMDVI_EVERYTHING_LG2, 0);
-            continue;
-        }
-        for (unsigned i = 0; i < gather->count; i++) {
-            unsigned lg2 = unit_cover_lg2(gather->ranges[i].first, gather->ranges[i].last);
-
-            add_device_tlb(batch, ats, lg2, gather->ranges[i].first);
-        }
-    }
+    unit_users_device_tlbs_locked(&amdvi->users, invalidation, add_device_tlb, batch);
 }
 
 enum sluice_status amdvi_invalidate_submit(struct unit *unit,
@@ -79,16 +61,6 @@ enum sluice_status amdvi_invalidate_wait(struct unit *unit, const struct unit_ti
     return unit_ring_wait(&amdvi_of(unit)->ring, ticket);
 }
 
-/* Ends a batch and waits for it. */
-static enum sluice_status finish(struct unit_ring_batch *batch)
-{
-    struct unit_ring *ring = batch->ring;
-    struct unit_ticket ticket;
-    enum sluice_status status = unit_ring_end(batch, &ticket);
-
-    return status != SLUICE_OK ? status : unit_ring_wait(ring, &ticket);
-}
-
 /* Without INVALIDATE_IOMMU_ALL: each entry, then each domain [AMD 2.4.8]. */
 static enum sluice_status invalidate_one_by_one(struct amdvi *amdvi)
 {
@@ -102,7 +74,7 @@ static enum sluice_status invalidate_one_by_one(struct amdvi *amdvi)
             amdvi_add(&batch, i < AMDVI_DEVICES ? amdvi_command_device((uint16_t)i)
                                                 : amdvi_command_pages((uint16_t)i, 0,
                                                                       AMDVI_EVERYTHING_LG2, true));
-        status = finish(&batch);
+        status = unit_ring_finish(&batch);
     }
     return status;
 }
@@ -115,7 +87,7 @@ enum sluice_status amdvi_invalidate_everything(struct amdvi *amdvi)
         return invalidate_one_by_one(amdvi);
     unit_ring_begin(&amdvi->ring, &batch);
     amdvi_add(&batch, amdvi_command_all());
-    return finish(&batch);
+    return unit_ring_finish(&batch);
 }
 
 enum sluice_status amdvi_invalidate_entry(struct amdvi *amdvi,
@@ -126,11 +98,11 @@ enum sluice_status amdvi_invalidate_entry(struct amdvi *amdvi,
     unit_ring_begin(&amdvi->ring, &batch);
     amdvi_add(&batch, amdvi_command_device(change->rid));
     amdvi_add(&batch, amdvi_command_pages(change->domain, 0, AMDVI_EVERYTHING_LG2, true));
-    if (change->ats != NULL) {
+    if (change->user != NULL) {
         amdvi_add(&batch, amdvi_command_barrier());
-        add_device_tlb(&batch, change->ats, AMDVI_EVERYTHING_LG2, 0);
+        add_device_tlb(&batch, change->user, 0, AMDVI_EVERYTHING_LG2);
     }
-    return finish(&batch);
+    return unit_ring_finish(&batch);
 }
 
 enum sluice_status amdvi_invalidate_interrupts(struct amdvi *amdvi,
@@ -151,7 +123,7 @@ enum sluice_status amdvi_invalidate_interrupts(struct amdvi *amdvi,
             amdvi_add(&batch, amdvi_command_device(rid));
         amdvi_add(&batch, amdvi_command_interrupts(rid));
     }
-    status = finish(&batch);
+    status = unit_ring_finish(&batch);
     if (status != SLUICE_OK)
         unit_degrade(&amdvi->unit, "an invalidation of interrupt entries was not confirmed");
     return status;

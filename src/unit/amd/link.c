@@ -104,7 +104,7 @@ enum sluice_status amdvi_link_close(struct unit *unit, struct domain_link *link)
 
     if (status == SLUICE_OK)
         status = amdvi_invalidate_wait(unit, &ticket);
-    amdvi_ats_forget(amdvi, link);
+    unit_users_forget(&amdvi->users, link);
     if (status != SLUICE_OK) {
         log_error(unit->sluice, "%s: domain ID %u is not used again: its translations may live on",
                   unit->name, (unsigned)link->tag);

@@ -72,11 +72,7 @@ static void amdvi_release(struct unit *unit)
     struct amdvi *amdvi = amdvi_of(unit);
     struct sluice *sluice = unit->sluice;
 
-    list_for_each_safe(node, &amdvi->ats)
-    {
-        list_remove(node);
-        host_free(sluice, container_of(node, struct amdvi_ats, node), sizeof(struct amdvi_ats));
-    }
+    unit_users_release(&amdvi->users);
     if (amdvi->has_event)
         amdvi_event_off(amdvi, true);
     amdvi_interrupt_tables_release(amdvi);
@@ -108,7 +104,7 @@ static enum sluice_status amdvi_probe(struct sluice *sluice, const struct platfo
     amdvi->unit.ops = &amdvi_unit_ops;
     amdvi->unit.desc = desc;
     amdvi->domain_next = 1;
-    list_init(&amdvi->ats);
+    unit_users_init(&amdvi->users, &amdvi->unit, &amdvi->ring.lock);
     list_init(&amdvi->interrupt_tables);
     list_init(&amdvi->unit.node);
     name_unit(sluice, amdvi);

@@ -96,58 +96,15 @@ static bool entry_present(struct vtd_entry *entry)
     return (atomic_load_explicit(&entry->low, memory_order_relaxed) & VTD_MASK(CONTEXT_LOW_P)) != 0;
 }
 
-static struct vtd_ats *ats_find(struct vtd *vtd, const struct source *source)
-{
-    list_for_each(node, &vtd->ats)
-    {
-        struct vtd_ats *ats = container_of(node, struct vtd_ats, node);
-
-        if (ats->sid == source->id && ats->link == source->link)
-            return ats;
-    }
-    return NULL;
-}
-
-static void ats_add(struct vtd *vtd, struct vtd_ats *ats)
-{
-    sluice_irqstate_t irq = sluice_spin_lock(&vtd->queue.lock);
-
-    list_append(&vtd->ats, &ats->node);
-    sluice_spin_unlock(&vtd->queue.lock, irq);
-}
-
-static void ats_remove(struct vtd *vtd, struct vtd_ats *ats)
-{
-    sluice_irqstate_t irq;
-
-    if (ats == NULL)
-        return;
-    irq = sluice_spin_lock(&vtd->queue.lock);
-    list_remove(&ats->node);
-    sluice_spin_unlock(&vtd->queue.lock, irq);
-    host_free(vtd->unit.sluice, ats, sizeof(*ats));
-}
-
-void vtd_ats_forget(struct vtd *vtd, const struct domain_link *link)
-{
-    list_for_each_safe(node, &vtd->ats)
-    {
-        struct vtd_ats *ats = container_of(node, struct vtd_ats, node);
-
-        if (ats->link == link)
-            ats_remove(vtd, ats);
-    }
-}
-
 /* The unit forgets the entry that was there [VT-d 6.5.3.3]. */
 static enum sluice_status forget_old(struct vtd *vtd, const struct source *source,
-                                     const struct vtd_ats *ats)
+                                     const struct unit_user *user)
 {
     const struct vtd_context_change change = {
         .sid = (uint16_t)source->id,
         .context_did = (uint16_t)source->link->tag,
         .iotlb_did = (uint16_t)source->link->tag,
-        .ats = ats,
+        .user = user,
     };
     enum sluice_status status = vtd_command_flush_writes(vtd);
 
@@ -177,11 +134,11 @@ static enum sluice_status forget_absent(struct vtd *vtd, const struct source *so
 static enum sluice_status forget_everything(struct vtd *vtd, const struct source *source,
                                             const struct domain_link *to)
 {
-    const struct vtd_ats ats = {.sid = (uint16_t)source->id, .depth = source->ats_queue_depth};
+    const struct unit_user user = {.source = source->id, .depth = source->ats_queue_depth};
     const struct vtd_context_change change = {
         .sid = (uint16_t)source->id,
         .iotlb_did = (uint16_t)to->tag,
-        .ats = &ats,
+        .user = &user,
     };
     enum sluice_status status = vtd_invalidate_all(vtd);
 
@@ -192,7 +149,7 @@ static enum sluice_status forget_everything(struct vtd *vtd, const struct source
 
 /* Old entry to new one, with the unit running. */
 static enum sluice_status entry_switch(struct vtd *vtd, struct source *source,
-                                       struct domain_link *to, const struct vtd_ats *old_ats,
+                                       struct domain_link *to, const struct unit_user *old,
                                        uint64_t low, uint64_t high)
 {
     struct vtd_entry *entry = context_entry(vtd, (uint16_t)source->id);
@@ -201,7 +158,7 @@ static enum sluice_status entry_switch(struct vtd *vtd, struct source *source,
 
     if (to == NULL) {
         entry_clear(vtd, entry, source);
-        return was_present ? forget_old(vtd, source, old_ats) : SLUICE_OK;
+        return was_present ? forget_old(vtd, source, old) : SLUICE_OK;
     }
     if (!was_present) {
         if (atomic_load_explicit(&vtd->unit.degraded, memory_order_relaxed) != 0) {
@@ -215,10 +172,10 @@ static enum sluice_status entry_switch(struct vtd *vtd, struct source *source,
 #if SLUICE_HAVE_STORE128
     sluice_store128((uint64_t *)(void *)entry, low, high);
     vtd_clean(vtd, entry, sizeof(*entry));
-    status = forget_old(vtd, source, old_ats);
+    status = forget_old(vtd, source, old);
 #else
     entry_clear(vtd, entry, source);
-    status = forget_old(vtd, source, old_ats);
+    status = forget_old(vtd, source, old);
     if (status == SLUICE_OK) {
         entry_fill(vtd, entry, low, high);
         status = forget_absent(vtd, source, to);
@@ -232,10 +189,15 @@ enum sluice_status vtd_attach(struct unit *unit, struct source *source, uint32_t
 {
     struct vtd *vtd = vtd_of(unit);
     uint16_t rid = (uint16_t)source->id;
-    bool ats = to != NULL && to->pt != NULL && source->ats_enabled && unit->caps.ats;
-    struct vtd_ats *old_ats = ats_find(vtd, source);
-    struct vtd_ats *new_ats = NULL;
-    uint64_t low = entry_low(source, to, ats);
+    const struct unit_user user = {
+        .link = to,
+        .source = source->id,
+        .pasid = SLUICE_NO_PASID,
+        .depth = source->ats_queue_depth,
+        .device_tlb = unit_keeps_translations(unit, source, to),
+    };
+    struct unit_user *old = unit_user_of(&vtd->users, source);
+    uint64_t low = entry_low(source, to, user.device_tlb);
     uint64_t high = entry_high(vtd, to);
     enum sluice_status status;
 
@@ -243,26 +205,20 @@ enum sluice_status vtd_attach(struct unit *unit, struct source *source, uint32_t
         return SLUICE_ERR_UNSUPPORTED; /* legacy mode has no PASIDs */
     if (to == NULL && context_entry(vtd, rid) == NULL)
         return SLUICE_OK; /* no table: blocked already */
-    if (ats) {
-        new_ats = host_alloc(unit->sluice, sizeof(*new_ats));
-        if (new_ats == NULL)
-            return SLUICE_ERR_NO_MEMORY;
-        *new_ats = (struct vtd_ats){.link = to, .sid = rid, .depth = source->ats_queue_depth};
-    }
+    if (user.device_tlb && unit_user_add(&vtd->users, &user) != SLUICE_OK)
+        return SLUICE_ERR_NO_MEMORY;
     status = context_table_make(vtd, rid);
     if (status != SLUICE_OK) {
-        host_free(unit->sluice, new_ats, sizeof(*new_ats));
+        unit_user_remove(&vtd->users, unit_user_find(&vtd->users, rid, SLUICE_NO_PASID, to));
         return status;
     }
-    if (new_ats != NULL)
-        ats_add(vtd, new_ats);
     if (unit->started) {
-        status = entry_switch(vtd, source, to, old_ats, low, high);
+        status = entry_switch(vtd, source, to, old, low, high);
     } else {
         entry_clear(vtd, context_entry(vtd, rid), source);
         entry_fill(vtd, context_entry(vtd, rid), low, high);
     }
-    ats_remove(vtd, old_ats);
+    unit_user_remove(&vtd->users, old);
     if (status != SLUICE_OK) {
         entry_clear(vtd, context_entry(vtd, rid), source);
         unit_degrade(unit, "source " LOG_RID " could not be moved and is blocked",

@@ -2,7 +2,6 @@
 /*
  * What has to be invalidated when, by queue or by registers [VT-d 6.5, 6.6].
  */
-#include "unit/block.h"
 #include "unit/intel/vtd.h"
 
 static struct vtd_plan_limits limits_of(struct vtd *vtd, const struct domain_link *link)
@@ -15,41 +14,20 @@ static struct vtd_plan_limits limits_of(struct vtd *vtd, const struct domain_lin
     };
 }
 
-static void add_device_tlb(struct vtd_batch *batch, const struct vtd_ats *ats, unsigned size_lg2,
-                           uint64_t address)
+/* A unit_device_tlb_sink (arg: the batch). */
+static void add_device_tlb(void *arg, const struct unit_user *user, uint64_t address, unsigned lg2)
 {
+    struct vtd_batch *batch = arg;
     bool throttle = VTD_GET(ECAP_DIT, batch->vtd->capability.ecap) != 0;
     const struct vtd_device_tlb_request request = {
-        .sid = ats->sid,
-        .pfsid = throttle ? ats->sid : 0,
-        .depth = ats->depth,
-        .size_lg2 = size_lg2,
+        .sid = (uint16_t)user->source,
+        .pfsid = throttle ? (uint16_t)user->source : 0,
+        .depth = user->depth,
+        .size_lg2 = lg2,
         .address = address,
     };
 
     vtd_batch_add(batch, vtd_desc_device_tlb(&request));
-}
-
-/* After the IOTLB: the unit keeps that order [VT-d 6.5.2.12]. */
-static void add_device_tlbs(struct vtd_batch *batch, const struct unit_invalidation *invalidation)
-{
-    const struct pt_gather *gather = invalidation->gather;
-
-    list_for_each(node, &batch->vtd->ats)
-    {
-        const struct vtd_ats *ats = container_of(node, struct vtd_ats, node);
-
-        if (ats->link != invalidation->link)
-            continue;
-        if (gather == NULL || gather->count == 0) {
-            add_device_tlb(batch, ats, VTD_DEVICE_TLB_ALL_LG2, 0);
-            continue;
-        }
-        for (unsigned i = 0; i < gather->count; i++)
-            add_device_tlb(batch, ats,
-                           unit_cover_lg2(gather->ranges[i].first, gather->ranges[i].last),
-                           gather->ranges[i].first);
-    }
 }
 
 static enum sluice_status submit_by_registers(struct vtd *vtd, const struct vtd_plan *plan)
@@ -88,7 +66,8 @@ enum sluice_status vtd_invalidate_submit(struct unit *unit,
         vtd_batch_add(&batch, vtd_desc_iotlb(&plan.requests[i]));
     /* Acquire: pairs with source_switch_locked, which counts before it lets the unit walk. */
     if (atomic_load_explicit(&invalidation->link->ats_sources, memory_order_acquire) > 0)
-        add_device_tlbs(&batch, invalidation);
+        /* After the IOTLB: the unit keeps that order [VT-d 6.5.2.12]. */
+        unit_users_device_tlbs_locked(&vtd->users, invalidation, add_device_tlb, &batch);
     return vtd_batch_end(&batch, out_ticket);
 }
 
@@ -152,8 +131,8 @@ enum sluice_status vtd_invalidate_entry(struct vtd *vtd, const struct vtd_contex
     vtd_batch_begin(vtd, &batch);
     vtd_batch_add(&batch, vtd_desc_context(VTD_NARROW, change->context_did, change->sid, 0));
     vtd_batch_add(&batch, vtd_desc_iotlb(&request));
-    if (change->ats != NULL)
-        add_device_tlb(&batch, change->ats, VTD_DEVICE_TLB_ALL_LG2, 0);
+    if (change->user != NULL)
+        add_device_tlb(&batch, change->user, 0, UNIT_EVERYTHING_LG2);
     status = vtd_batch_end(&batch, &ticket);
     return status != SLUICE_OK ? status : vtd_queue_wait(vtd, &ticket);
 }

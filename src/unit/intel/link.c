@@ -119,7 +119,7 @@ enum sluice_status vtd_link_close(struct unit *unit, struct domain_link *link)
 
     if (status == SLUICE_OK)
         status = vtd_invalidate_wait(unit, &ticket);
-    vtd_ats_forget(vtd, link);
+    unit_users_forget(&vtd->users, link);
     if (status != SLUICE_OK) {
         log_error(unit->sluice, "%s: domain ID %u is not used again: its translations may live on",
                   unit->name, (unsigned)link->tag);

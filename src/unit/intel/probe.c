@@ -121,11 +121,7 @@ static void vtd_release(struct unit *unit)
     struct vtd *vtd = vtd_of(unit);
     struct sluice *sluice = unit->sluice;
 
-    list_for_each_safe(node, &vtd->ats)
-    {
-        list_remove(node);
-        host_free(sluice, container_of(node, struct vtd_ats, node), sizeof(struct vtd_ats));
-    }
+    unit_users_release(&vtd->users);
     if (vtd->has_event)
         vtd_fault_event_off(vtd, true);
     give_back(vtd, &vtd->queue.ring);
@@ -159,7 +155,7 @@ static enum sluice_status vtd_probe(struct sluice *sluice, const struct platform
     vtd->domain_next = 1;
     vtd->queue.next = 1;
     vtd->queue.oldest = 1;
-    list_init(&vtd->ats);
+    unit_users_init(&vtd->users, &vtd->unit, &vtd->queue.lock);
     list_init(&vtd->unit.node);
     name_unit(sluice, vtd);
     if (!sluice->ops->mmio_map(sluice->config.ctx, desc->base, desc->register_bytes,

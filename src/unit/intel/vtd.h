@@ -16,6 +16,7 @@
 #include "unit/intel/descriptor.h"
 #include "unit/intel/registers.h"
 #include "unit/unit.h"
+#include "unit/user.h"
 
 #define VTD_CONTEXT_TABLES   256u /**< one a bus [VT-d 3.4.2] */
 #define VTD_QUEUE_ENTRIES    256u /**< one page of 128-bit descriptors: IQA.QS = 0 */
@@ -79,14 +80,6 @@ struct vtd_queue {
     struct vtd_record records[VTD_RECORDS];
 };
 
-/** A source with a device TLB, guarded by queue.lock. */
-struct vtd_ats {
-    struct list_node node;
-    const struct domain_link *link;
-    uint16_t sid;
-    uint8_t depth;
-};
-
 /** Interrupt remapping; all zero when it was not asked for. Guarded by sluice->lock. */
 struct vtd_interrupts {
     struct sluice_pages table;
@@ -115,7 +108,7 @@ struct vtd {
     struct vtd_queue queue;
     bool use_queue;
     struct vtd_before before; /**< of the last start */
-    struct list_node ats;
+    struct unit_users users;  /**< sources with device TLBs */
 
     struct sluice_pages root; /**< root table */
     struct sluice_pages contexts[VTD_CONTEXT_TABLES];
@@ -267,9 +260,9 @@ enum sluice_status vtd_invalidate_all_by_registers(struct vtd *vtd);
 /** What a changed context entry needs. */
 struct vtd_context_change {
     uint16_t sid;
-    uint16_t context_did;      /**< that the entry was cached with */
-    uint16_t iotlb_did;        /**< whose translations go */
-    const struct vtd_ats *ats; /**< device TLB of the old entry, or NULL */
+    uint16_t context_did;         /**< that the entry was cached with */
+    uint16_t iotlb_did;           /**< whose translations go */
+    const struct unit_user *user; /**< whose device TLB knew the old entry, or NULL */
 };
 enum sluice_status vtd_invalidate_entry(struct vtd *vtd, const struct vtd_context_change *change);
 
@@ -277,9 +270,6 @@ enum sluice_status vtd_invalidate_entry(struct vtd *vtd, const struct vtd_contex
 enum sluice_status vtd_attach(struct unit *unit, struct source *source, uint32_t pasid,
                               struct domain_link *to);
 enum sluice_status vtd_source_silence(struct unit *unit, struct source *source, bool silence);
-
-/** Drops what an attach that failed left of the link's device TLBs: the link goes away. */
-void vtd_ats_forget(struct vtd *vtd, const struct domain_link *link);
 
 /* link.c */
 enum sluice_status vtd_geometry(struct unit *unit, struct pt_config *config);

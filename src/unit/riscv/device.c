@@ -1,75 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the driver remembers beside the directory: who uses a link, for invalidations that have to
- * name them, and what devices have of their own.
+ * What the driver remembers of devices beside the directory.
  */
 #include "unit/riscv/riommu.h"
 
-/* ---- users ---- */
-
-struct riommu_user *riommu_user_find(struct riommu *riommu, uint32_t device, uint32_t pasid,
-                                     const struct domain_link *link)
-{
-    list_for_each(node, &riommu->users)
-    {
-        struct riommu_user *user = container_of(node, struct riommu_user, node);
-
-        if (user->device == device && user->pasid == pasid && user->link == link)
-            return user;
-    }
-    return NULL;
-}
-
-bool riommu_user_add(struct riommu *riommu, const struct riommu_user *what,
-                     struct riommu_user **out)
-{
-    struct riommu_user *user = host_alloc(riommu->unit.sluice, sizeof(*user));
-    sluice_irqstate_t irq;
-
-    *out = user;
-    if (user == NULL)
-        return false;
-    *user = *what;
-    irq = sluice_spin_lock(&riommu->ring.lock);
-    list_append(&riommu->users, &user->node);
-    sluice_spin_unlock(&riommu->ring.lock, irq);
-    return true;
-}
-
-void riommu_user_remove(struct riommu *riommu, struct riommu_user *user)
-{
-    sluice_irqstate_t irq;
-
-    if (user == NULL)
-        return;
-    irq = sluice_spin_lock(&riommu->ring.lock);
-    list_remove(&user->node);
-    sluice_spin_unlock(&riommu->ring.lock, irq);
-    host_free(riommu->unit.sluice, user, sizeof(*user));
-}
-
-void riommu_users_forget(struct riommu *riommu, const struct domain_link *link)
-{
-    list_for_each_safe(node, &riommu->users)
-    {
-        struct riommu_user *user = container_of(node, struct riommu_user, node);
-
-        if (user->link == link)
-            riommu_user_remove(riommu, user);
-    }
-}
-
 static bool has_user(struct riommu *riommu, uint32_t device)
 {
-    list_for_each(node, &riommu->users)
+    list_for_each(node, &riommu->users.list)
     {
-        if (container_of(node, struct riommu_user, node)->device == device)
+        if (container_of(node, struct unit_user, node)->source == device)
             return true;
     }
     return false;
 }
-
-/* ---- devices ---- */
 
 struct riommu_device *riommu_device_find(struct riommu *riommu, uint32_t id)
 {
@@ -118,11 +61,7 @@ void riommu_devices_release(struct riommu *riommu)
 {
     struct sluice *sluice = riommu->unit.sluice;
 
-    list_for_each_safe(node, &riommu->users)
-    {
-        list_remove(node);
-        host_free(sluice, container_of(node, struct riommu_user, node), sizeof(struct riommu_user));
-    }
+    unit_users_release(&riommu->users);
     list_for_each_safe(node, &riommu->devices)
     {
         struct riommu_device *device = container_of(node, struct riommu_device, node);

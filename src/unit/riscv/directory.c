@@ -277,8 +277,7 @@ static enum sluice_status context_point(struct riommu *riommu, const struct sour
 enum sluice_status riommu_context_renew(struct riommu *riommu, const struct source *source,
                                         struct riommu_device *device)
 {
-    const struct riommu_user *user =
-        riommu_user_find(riommu, source->id, SLUICE_NO_PASID, source->link);
+    const struct unit_user *user = unit_user_of(&riommu->users, source);
     riommu_word *at = context_at(riommu, source->id, false);
     struct riommu_context now;
     enum sluice_status status;
@@ -288,30 +287,28 @@ enum sluice_status riommu_context_renew(struct riommu *riommu, const struct sour
     context_get(riommu, at, &now);
     if (!is_open(riommu, &now))
         return SLUICE_OK;
-    status = context_point(riommu, source, at, source->link, device, user != NULL && user->tlb);
+    status =
+        context_point(riommu, source, at, source->link, device, unit_user_has_device_tlb(user));
     if (status != SLUICE_OK)
         give_up(riommu, source, at, device);
     return status;
 }
 
-/* Who invalidations of its new link have to name; *out NULL: nobody. */
-static enum sluice_status user_make(struct riommu *riommu, const struct source *source,
-                                    const struct domain_link *to,
-                                    const struct riommu_device *device, struct riommu_user **out)
+/* Remembers whom invalidations of the new link have to name, if anybody. */
+static enum sluice_status user_add(struct riommu *riommu, const struct source *source,
+                                   const struct domain_link *to, const struct riommu_device *device)
 {
-    struct riommu_user user = {
+    const struct unit_user user = {
         .link = to,
-        .device = source->id,
+        .source = source->id,
         .pasid = SLUICE_NO_PASID,
-        .tlb = to != NULL && to->pt != NULL && riommu_has_tlb(riommu, source),
+        .tag = to != NULL && riommu->remaps ? device->tag : 0,
+        .device_tlb = unit_keeps_translations(&riommu->unit, source, to),
     };
 
-    *out = NULL;
-    if (to != NULL && riommu->remaps)
-        user.tag = (struct riommu_tag){.second = true, .id = device->tag};
-    if (!user.tlb && user.tag.id == 0)
+    if (!user.device_tlb && user.tag == 0)
         return SLUICE_OK;
-    return riommu_user_add(riommu, &user, out) ? SLUICE_OK : SLUICE_ERR_NO_MEMORY;
+    return unit_user_add(&riommu->users, &user);
 }
 
 /* Where there is a process directory, where requests without a PASID go stands there; the context
@@ -334,17 +331,16 @@ static enum sluice_status point(struct riommu *riommu, const struct source *sour
 static enum sluice_status attach_at(struct riommu *riommu, struct source *source, riommu_word *at,
                                     struct domain_link *to, struct riommu_device *device)
 {
-    struct riommu_user *old = riommu_user_find(riommu, source->id, SLUICE_NO_PASID, source->link);
-    struct riommu_user *new = NULL;
+    struct unit_user *old = unit_user_of(&riommu->users, source);
     enum sluice_status status;
 
     if (has_processes(device) && !riommu_beside_processes(to))
         return SLUICE_ERR_UNSUPPORTED;
-    status = user_make(riommu, source, to, device, &new);
+    status = user_add(riommu, source, to, device);
     if (status != SLUICE_OK)
         return status;
-    status = point(riommu, source, at, to, device, old != NULL && old->tlb);
-    riommu_user_remove(riommu, old);
+    status = point(riommu, source, at, to, device, unit_user_has_device_tlb(old));
+    unit_user_remove(&riommu->users, old);
     if (status != SLUICE_OK)
         give_up(riommu, source, at, device);
     return status;

@@ -2,11 +2,16 @@
 /*
  * What has to be invalidated when [RISC-V IOMMU 6.3].
  */
-#include "unit/block.h"
 #include "unit/riscv/riommu.h"
 
 /** Users of a link that are named one by one; with more, everything of every guest goes. */
 #define USERS_NAMED 8u
+
+/* A unit_device_tlb_sink (arg: the batch). */
+static void add_device_tlb(void *arg, const struct unit_user *user, uint64_t address, unsigned lg2)
+{
+    unit_ring_add(arg, riommu_ats_invalidate(user->source, user->pasid, address, lg2));
+}
 
 /*
  * Device TLBs after the unit's own: in another order, a device could be given the old translation
@@ -15,27 +20,8 @@
 static void add_device_tlbs(struct unit_ring_batch *batch, struct riommu *riommu,
                             const struct unit_invalidation *invalidation)
 {
-    const struct pt_gather *gather = invalidation->gather;
-
     unit_ring_add(batch, riommu_fence());
-    list_for_each(node, &riommu->users)
-    {
-        const struct riommu_user *ats = container_of(node, struct riommu_user, node);
-
-        if (ats->link != invalidation->link || !ats->tlb)
-            continue;
-        if (gather == NULL || gather->count == 0) {
-            unit_ring_add(batch,
-                          riommu_ats_invalidate(ats->device, ats->pasid, 0, RIOMMU_EVERYTHING_LG2));
-            continue;
-        }
-        for (unsigned i = 0; i < gather->count; i++) {
-            const struct pt_range *range = &gather->ranges[i];
-
-            unit_ring_add(batch, riommu_ats_invalidate(ats->device, ats->pasid, range->first,
-                                                       unit_cover_lg2(range->first, range->last)));
-        }
-    }
+    unit_users_device_tlbs_locked(&riommu->users, invalidation, add_device_tlb, batch);
 }
 
 static void add_plan(struct unit_ring_batch *batch, struct riommu_tag tag,
@@ -53,20 +39,20 @@ static void add_users(struct unit_ring_batch *batch, struct riommu *riommu,
 {
     unsigned users = 0;
 
-    list_for_each(node, &riommu->users)
+    list_for_each(node, &riommu->users.list)
     {
-        users += container_of(node, struct riommu_user, node)->link == link;
+        users += container_of(node, struct unit_user, node)->link == link;
     }
     if (users > USERS_NAMED) {
         unit_ring_add(batch, riommu_invalidate_all(true));
         return;
     }
-    list_for_each(node, &riommu->users)
+    list_for_each(node, &riommu->users.list)
     {
-        const struct riommu_user *user = container_of(node, struct riommu_user, node);
+        const struct unit_user *user = container_of(node, struct unit_user, node);
 
         if (user->link == link)
-            add_plan(batch, user->tag, plan);
+            add_plan(batch, (struct riommu_tag){.second = true, .id = user->tag}, plan);
     }
 }
 
@@ -102,16 +88,6 @@ enum sluice_status riommu_invalidate_wait(struct unit *unit, const struct unit_t
     return unit_ring_wait(&riommu_of(unit)->ring, ticket);
 }
 
-/* Ends a batch and waits for it. */
-static enum sluice_status finish(struct unit_ring_batch *batch)
-{
-    struct unit_ring *ring = batch->ring;
-    struct unit_ticket ticket;
-    enum sluice_status status = unit_ring_end(batch, &ticket);
-
-    return status != SLUICE_OK ? status : unit_ring_wait(ring, &ticket);
-}
-
 static bool has_first_stage(const struct riommu *riommu)
 {
     return (riommu->capability.cap & (RIOMMU_MASK(CAP_SV32) | RIOMMU_MASK(CAP_SV39) |
@@ -134,7 +110,7 @@ enum sluice_status riommu_invalidate_everything(struct riommu *riommu)
         unit_ring_add(&batch, riommu_invalidate_all(false));
     if (has_second_stage(riommu))
         unit_ring_add(&batch, riommu_invalidate_all(true));
-    return finish(&batch);
+    return unit_ring_finish(&batch);
 }
 
 /* What was cached through a context that is no more [RISC-V IOMMU 6.3.1]. */
@@ -173,7 +149,7 @@ enum sluice_status riommu_invalidate_device(struct riommu *riommu, uint32_t devi
         unit_ring_add(&batch,
                       riommu_ats_invalidate(device, SLUICE_NO_PASID, 0, RIOMMU_EVERYTHING_LG2));
     }
-    return finish(&batch);
+    return unit_ring_finish(&batch);
 }
 
 enum sluice_status riommu_invalidate_process(struct riommu *riommu, uint32_t device, uint32_t pasid,
@@ -192,7 +168,7 @@ enum sluice_status riommu_invalidate_process(struct riommu *riommu, uint32_t dev
         unit_ring_add(&batch, riommu_ats_invalidate(device, pasid != 0 ? pasid : SLUICE_NO_PASID, 0,
                                                     RIOMMU_EVERYTHING_LG2));
     }
-    return finish(&batch);
+    return unit_ring_finish(&batch);
 }
 
 enum sluice_status riommu_invalidate_messages(struct riommu *riommu,
@@ -218,5 +194,5 @@ enum sluice_status riommu_invalidate_messages(struct riommu *riommu,
             unit_ring_add(&batch, riommu_invalidate_block(tag, &page));
         }
     }
-    return finish(&batch);
+    return unit_ring_finish(&batch);
 }

@@ -234,7 +234,7 @@ enum sluice_status riommu_link_close(struct unit *unit, struct domain_link *link
 
     if (status == SLUICE_OK)
         status = riommu_invalidate_wait(unit, &ticket);
-    riommu_users_forget(riommu, link);
+    unit_users_forget(&riommu->users, link);
     if (link->pt == NULL || riommu->remaps)
         return status;
     if (status != SLUICE_OK) {

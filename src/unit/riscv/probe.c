@@ -138,7 +138,7 @@ static enum sluice_status riommu_probe(struct sluice *sluice, const struct platf
     riommu->unit.ops = &riommu_unit_ops;
     riommu->unit.desc = desc;
     riommu->tag_next = 1;
-    list_init(&riommu->users);
+    unit_users_init(&riommu->users, &riommu->unit, &riommu->ring.lock);
     list_init(&riommu->devices);
     list_init(&riommu->messages);
     list_init(&riommu->unit.node);

@@ -251,18 +251,23 @@ static enum sluice_status process_point(struct riommu *riommu, const struct sour
                                         uint32_t pasid, riommu_word *path[RIOMMU_LEVELS],
                                         const struct domain_link *to, struct riommu_device *device)
 {
-    const struct riommu_user want = {.link = to, .device = source->id, .pasid = pasid, .tlb = true};
-    struct riommu_user *old = riommu_user_find(riommu, source->id, pasid, link_of(source, pasid));
-    struct riommu_user *new = NULL;
+    const struct unit_user user = {
+        .link = to,
+        .source = source->id,
+        .pasid = pasid,
+        .device_tlb = unit_keeps_translations(&riommu->unit, source, to),
+    };
+    struct unit_user *old =
+        unit_user_find(&riommu->users, source->id, pasid, link_of(source, pasid));
     bool was = RIOMMU_GET(PC_V, riommu_word_get(path[0])) != 0;
     enum sluice_status status;
 
-    if (to != NULL && riommu_has_tlb(riommu, source) && !riommu_user_add(riommu, &want, &new))
+    if (user.device_tlb && unit_user_add(&riommu->users, &user) != SLUICE_OK)
         return SLUICE_ERR_NO_MEMORY;
     status = context_switch(riommu, source->id, pasid, path[0], to, old != NULL);
     if (status == SLUICE_OK && to != NULL)
         status = riommu_context_renew(riommu, source, device); /* leads here from the first on */
-    riommu_user_remove(riommu, old);
+    unit_user_remove(&riommu->users, old);
     device->processes.count -= was;
     if (status == SLUICE_OK) {
         device->processes.count += to != NULL;

@@ -19,6 +19,7 @@
 #include "unit/riscv/fault.h"
 #include "unit/riscv/registers.h"
 #include "unit/unit.h"
+#include "unit/user.h"
 
 #define RIOMMU_RING_LG2        8u  /**< entries of the command queue: UNIT_RING_ENTRIES */
 #define RIOMMU_FAULT_LG2       7u  /**< entries of the fault queue: one page */
@@ -50,19 +51,6 @@ struct riommu_queue {
 
 /** A word of a table, which the unit reads while it changes. */
 typedef _Atomic uint64_t riommu_word;
-
-/**
- * Somebody whom the invalidations of a link have to name: for its device TLB, or since it has a tag
- * of its own. Guarded by ring.lock.
- */
-struct riommu_user {
-    struct list_node node;
-    const struct domain_link *link;
-    uint32_t device;
-    uint32_t pasid;        /**< or SLUICE_NO_PASID */
-    struct riommu_tag tag; /**< where interrupts are remapped */
-    bool tlb;              /**< it has a device TLB */
-};
 
 /** A table of MSI entries; see message.c. */
 struct riommu_messages {
@@ -100,7 +88,7 @@ struct riommu {
     struct unit_ring ring;
     uint32_t cqcsr;    /**< enables, as last written */
     uint64_t error_at; /**< position of the last error of the queue; UINT64_MAX: none */
-    struct list_node users;
+    struct unit_users users;
 
     struct sluice_spinlock log_lock;
     struct riommu_queue faults;
@@ -246,15 +234,6 @@ riommu_word *riommu_table_below(struct riommu *riommu, riommu_word *slot, bool m
 void riommu_table_free(struct riommu *riommu, uint64_t entry);
 
 /* device.c */
-struct riommu_user *riommu_user_find(struct riommu *riommu, uint32_t device, uint32_t pasid,
-                                     const struct domain_link *link);
-/** False without memory. */
-bool riommu_user_add(struct riommu *riommu, const struct riommu_user *what,
-                     struct riommu_user **out);
-/** @param user  may be NULL */
-void riommu_user_remove(struct riommu *riommu, struct riommu_user *user);
-/** Drops what an attach that failed left of a link's users: the link goes away. */
-void riommu_users_forget(struct riommu *riommu, const struct domain_link *link);
 struct riommu_device *riommu_device_find(struct riommu *riommu, uint32_t id);
 /** Finds it or makes it. Returns OK; NO_MEMORY; NO_SPACE (no tag is free). */
 enum sluice_status riommu_device_get(struct riommu *riommu, uint32_t id,

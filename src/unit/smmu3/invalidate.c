@@ -2,12 +2,19 @@
 /*
  * What has to be invalidated when [SMMU 4.3, 4.4, 4.5].
  */
-#include "unit/block.h"
 #include "unit/smmu3/smmu3.h"
 
 static unsigned page_lg2_of(const struct domain_link *link)
 {
     return (unsigned)__builtin_ctzll(link->pt->config.page_sizes);
+}
+
+/* A unit_device_tlb_sink (arg: the batch). */
+static void add_device_tlb(void *arg, const struct unit_user *user, uint64_t address, unsigned lg2)
+{
+    unsigned pages_lg2 = lg2 < UNIT_EVERYTHING_LG2 ? lg2 - SLUICE_PAGE_LG2 : SMMU3_ATC_EVERYTHING;
+
+    smmu3_add(arg, smmu3_atc_inv(user->source, user->pasid, address, pages_lg2));
 }
 
 /*
@@ -17,27 +24,8 @@ static unsigned page_lg2_of(const struct domain_link *link)
 static void add_device_tlbs(struct unit_ring_batch *batch, struct smmu3 *smmu3,
                             const struct unit_invalidation *invalidation)
 {
-    const struct pt_gather *gather = invalidation->gather;
-
     smmu3_add(batch, smmu3_sync());
-    list_for_each(node, &smmu3->users)
-    {
-        const struct smmu3_user *user = container_of(node, struct smmu3_user, node);
-
-        if (user->link != invalidation->link || !user->device_tlb)
-            continue;
-        if (gather == NULL || gather->count == 0) {
-            smmu3_add(batch, smmu3_atc_inv(user->sid, user->pasid, 0, SMMU3_ATC_EVERYTHING));
-            continue;
-        }
-        for (unsigned i = 0; i < gather->count; i++) {
-            unsigned lg2 = unit_cover_lg2(gather->ranges[i].first, gather->ranges[i].last);
-            uint64_t mask = lg2 < 64 ? ((uint64_t)1 << lg2) - 1 : UINT64_MAX;
-
-            smmu3_add(batch, smmu3_atc_inv(user->sid, user->pasid, gather->ranges[i].first & ~mask,
-                                           lg2 - SLUICE_PAGE_LG2));
-        }
-    }
+    unit_users_device_tlbs_locked(&smmu3->users, invalidation, add_device_tlb, batch);
 }
 
 /*
@@ -52,18 +40,18 @@ static void add_nested(struct unit_ring_batch *batch, struct smmu3 *smmu3,
 
     smmu3_add(batch, smmu3_sync());
     smmu3_add(batch, smmu3_tlbi_stage1_of((uint16_t)link->tag));
-    list_for_each(node, &smmu3->users)
+    list_for_each(node, &smmu3->users.list)
     {
-        const struct smmu3_user *user = container_of(node, struct smmu3_user, node);
+        const struct unit_user *user = container_of(node, struct unit_user, node);
 
         if (user->link->parent != link || !user->device_tlb)
             continue;
         if (first)
             smmu3_add(batch, smmu3_sync());
         first = false;
-        smmu3_add(batch, smmu3_atc_inv(user->sid, SLUICE_NO_PASID, 0, SMMU3_ATC_EVERYTHING));
+        smmu3_add(batch, smmu3_atc_inv(user->source, SLUICE_NO_PASID, 0, SMMU3_ATC_EVERYTHING));
         if (user->link->nested->smmu3.contexts_lg2 != 0)
-            smmu3_add(batch, smmu3_atc_inv_all(user->sid));
+            smmu3_add(batch, smmu3_atc_inv_all(user->source));
     }
 }
 
@@ -117,16 +105,6 @@ enum sluice_status smmu3_invalidate_wait(struct unit *unit, const struct unit_ti
     return unit_ring_wait(&smmu3_of(unit)->ring, ticket);
 }
 
-/* Ends a batch and waits for it. */
-static enum sluice_status finish(struct unit_ring_batch *batch)
-{
-    struct unit_ring *ring = batch->ring;
-    struct unit_ticket ticket;
-    enum sluice_status status = unit_ring_end(batch, &ticket);
-
-    return status != SLUICE_OK ? status : unit_ring_wait(ring, &ticket);
-}
-
 enum sluice_status smmu3_invalidate_everything(struct smmu3 *smmu3)
 {
     struct unit_ring_batch batch;
@@ -136,18 +114,18 @@ enum sluice_status smmu3_invalidate_everything(struct smmu3 *smmu3)
     if (SMMU3_GET(IDR0_HYP, smmu3->capability.idr0) != 0)
         smmu3_add(&batch, smmu3_command(SMMU3_TLBI_EL2_ALL, 0, 0));
     smmu3_add(&batch, smmu3_command(SMMU3_TLBI_NSNH_ALL, 0, 0));
-    return finish(&batch);
+    return unit_ring_finish(&batch);
 }
 
 /* Whether the device may keep translations of PASIDs; one that knows none may not be asked to drop
  * them. Context: ring.lock. */
 static bool has_pasids(struct smmu3 *smmu3, uint32_t sid)
 {
-    list_for_each(node, &smmu3->users)
+    list_for_each(node, &smmu3->users.list)
     {
-        const struct smmu3_user *user = container_of(node, struct smmu3_user, node);
+        const struct unit_user *user = container_of(node, struct unit_user, node);
 
-        if (user->sid == sid &&
+        if (user->source == sid &&
             (user->pasid != SLUICE_NO_PASID ||
              (user->link->parent != NULL && user->link->nested->smmu3.contexts_lg2 != 0)))
             return true;
@@ -167,7 +145,7 @@ enum sluice_status smmu3_invalidate_stream(struct smmu3 *smmu3, uint32_t sid, bo
         if (has_pasids(smmu3, sid))
             smmu3_add(&batch, smmu3_atc_inv_all(sid));
     }
-    return finish(&batch);
+    return unit_ring_finish(&batch);
 }
 
 enum sluice_status smmu3_invalidate_context(struct smmu3 *smmu3, uint32_t sid, uint32_t pasid,
@@ -181,7 +159,7 @@ enum sluice_status smmu3_invalidate_context(struct smmu3 *smmu3, uint32_t sid, u
         smmu3_add(&batch, smmu3_sync());
         smmu3_add(&batch, smmu3_atc_inv(sid, pasid, 0, SMMU3_ATC_EVERYTHING));
     }
-    return finish(&batch);
+    return unit_ring_finish(&batch);
 }
 
 enum sluice_status smmu3_invalidate_context_path(struct smmu3 *smmu3, uint32_t sid, uint32_t pasid)
@@ -190,7 +168,7 @@ enum sluice_status smmu3_invalidate_context_path(struct smmu3 *smmu3, uint32_t s
 
     unit_ring_begin(&smmu3->ring, &batch);
     smmu3_add(&batch, smmu3_cfgi_cd(sid, pasid, false));
-    return finish(&batch);
+    return unit_ring_finish(&batch);
 }
 
 enum sluice_status smmu3_invalidate_first_level(struct smmu3 *smmu3, uint32_t sid)
@@ -199,5 +177,5 @@ enum sluice_status smmu3_invalidate_first_level(struct smmu3 *smmu3, uint32_t si
 
     unit_ring_begin(&smmu3->ring, &batch);
     smmu3_add(&batch, smmu3_cfgi_ste(sid, false));
-    return finish(&batch);
+    return unit_ring_finish(&batch);
 }

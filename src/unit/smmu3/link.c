@@ -332,7 +332,7 @@ enum sluice_status smmu3_link_close(struct unit *unit, struct domain_link *link)
 
     if (status == SLUICE_OK)
         status = smmu3_invalidate_wait(unit, &ticket);
-    smmu3_users_forget(smmu3, link);
+    unit_users_forget(&smmu3->users, link);
     if (link->pt == NULL || link->parent != NULL)
         return status;
     if (status != SLUICE_OK) {

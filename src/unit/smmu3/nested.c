@@ -54,18 +54,18 @@ static void add_device_tlbs(struct smmu3 *smmu3, struct unit_ring_batch *batch,
 {
     bool first = true;
 
-    list_for_each(node, &smmu3->users)
+    list_for_each(node, &smmu3->users.list)
     {
-        const struct smmu3_user *user = container_of(node, struct smmu3_user, node);
+        const struct unit_user *user = container_of(node, struct unit_user, node);
 
         if (user->link != link || !user->device_tlb)
             continue;
         if (first)
             smmu3_add(batch, smmu3_sync());
         first = false;
-        smmu3_add(batch, smmu3_atc_inv(user->sid, SLUICE_NO_PASID, 0, SMMU3_ATC_EVERYTHING));
+        smmu3_add(batch, smmu3_atc_inv(user->source, SLUICE_NO_PASID, 0, SMMU3_ATC_EVERYTHING));
         if (link->nested->smmu3.contexts_lg2 != 0)
-            smmu3_add(batch, smmu3_atc_inv_all(user->sid));
+            smmu3_add(batch, smmu3_atc_inv_all(user->source));
     }
 }
 
@@ -75,13 +75,13 @@ static void add_contexts(struct smmu3 *smmu3, struct unit_ring_batch *batch,
 {
     bool all = pasid == SLUICE_NO_PASID || pasid >> link->nested->smmu3.contexts_lg2 != 0;
 
-    list_for_each(node, &smmu3->users)
+    list_for_each(node, &smmu3->users.list)
     {
-        const struct smmu3_user *user = container_of(node, struct smmu3_user, node);
+        const struct unit_user *user = container_of(node, struct unit_user, node);
 
         if (user->link == link)
-            smmu3_add(batch,
-                      all ? smmu3_cfgi_cd_all(user->sid) : smmu3_cfgi_cd(user->sid, pasid, false));
+            smmu3_add(batch, all ? smmu3_cfgi_cd_all(user->source)
+                                 : smmu3_cfgi_cd(user->source, pasid, false));
     }
 }
 

@@ -82,10 +82,7 @@ static void smmu3_release(struct unit *unit)
     struct smmu3 *smmu3 = smmu3_of(unit);
     struct sluice *sluice = unit->sluice;
 
-    list_for_each_safe(node, &smmu3->users)
-    {
-        smmu3_user_remove(smmu3, container_of(node, struct smmu3_user, node));
-    }
+    unit_users_release(&smmu3->users);
     if (smmu3->has_event)
         smmu3_event_off(smmu3, true);
     smmu3_give_back(smmu3, &smmu3->ring.pages, 0);
@@ -118,7 +115,7 @@ static enum sluice_status smmu3_probe(struct sluice *sluice, const struct platfo
     smmu3->unit.ops = &smmu3_unit_ops;
     smmu3->unit.desc = desc;
     smmu3->tag_next = 1;
-    list_init(&smmu3->users);
+    unit_users_init(&smmu3->users, &smmu3->unit, &smmu3->ring.lock);
     list_init(&smmu3->substreams);
     list_init(&smmu3->unit.node);
     name_unit(sluice, smmu3);

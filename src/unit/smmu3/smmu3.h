@@ -19,6 +19,7 @@
 #include "unit/smmu3/registers.h"
 #include "unit/smmu3/structure.h"
 #include "unit/unit.h"
+#include "unit/user.h"
 
 #define SMMU3_RING_LG2      8u /**< entries of the command queue: UNIT_RING_ENTRIES */
 #define SMMU3_EVENT_LG2_MAX 7u /**< entries of the event queue: one page */
@@ -57,15 +58,6 @@ struct smmu3_queue {
     uint64_t seen;
 };
 
-/** A stream, or one PASID of it, that invalidations of its link name; guarded by ring.lock. */
-struct smmu3_user {
-    struct list_node node;
-    const struct domain_link *link;
-    uint32_t sid;
-    uint32_t pasid;  /**< SLUICE_NO_PASID: requests without one */
-    bool device_tlb; /**< else it is here because its link is nested */
-};
-
 /** The context descriptors of a stream with PASIDs; guarded by sluice->lock. */
 struct smmu3_substreams {
     struct list_node node;
@@ -91,7 +83,7 @@ struct smmu3 {
 
     struct unit_ring ring;
     uint32_t gerrorn; /**< as last written */
-    struct list_node users;
+    struct unit_users users;
 
     struct sluice_spinlock log_lock;
     struct smmu3_queue events;
@@ -223,23 +215,9 @@ enum sluice_status smmu3_stream_make(struct smmu3 *smmu3, uint32_t sid);
 bool smmu3_stream_blocked(struct smmu3 *smmu3, uint32_t sid);
 
 /* user.c */
-/** NULL: there is none. */
-struct smmu3_user *smmu3_user_find(struct smmu3 *smmu3, uint32_t sid, uint32_t pasid,
-                                   const struct domain_link *link);
-/** Whether invalidations of the link must name the source. */
-bool smmu3_user_wanted(const struct smmu3 *smmu3, const struct source *source,
-                       const struct domain_link *link);
-/** Adds one if it is wanted. Returns: OK; NO_MEMORY. */
+/** Adds who the link's invalidations must name, if they must. Returns: OK; NO_MEMORY. */
 enum sluice_status smmu3_user_add(struct smmu3 *smmu3, const struct source *source, uint32_t pasid,
                                   const struct domain_link *link);
-/** NULL: nothing. */
-void smmu3_user_remove(struct smmu3 *smmu3, struct smmu3_user *user);
-/** Drops what an attach that failed left: the link goes away. */
-void smmu3_users_forget(struct smmu3 *smmu3, const struct domain_link *link);
-static inline bool smmu3_has_device_tlb(const struct smmu3_user *user)
-{
-    return user != NULL && user->device_tlb;
-}
 
 /* substream.c */
 struct smmu3_substreams *smmu3_substreams_of(struct smmu3 *smmu3, uint32_t sid);

@@ -185,11 +185,10 @@ static enum sluice_status entry_switch(struct smmu3 *smmu3, const struct source 
 enum sluice_status smmu3_stream_refresh(struct smmu3 *smmu3, const struct source *source)
 {
     struct stream_entry *entry = entry_of(smmu3, source->id);
-    const struct smmu3_user *user =
-        smmu3_user_find(smmu3, source->id, SLUICE_NO_PASID, source->link);
+    const struct unit_user *user = unit_user_of(&smmu3->users, source);
     const struct smmu3_ste want =
         smmu3_ste_for(smmu3, source->link, smmu3_substreams_of(smmu3, source->id),
-                      smmu3_has_device_tlb(user), source->silenced);
+                      unit_user_has_device_tlb(user), source->silenced);
     enum sluice_status status = SLUICE_OK;
 
     if (source->link == NULL)
@@ -210,9 +209,9 @@ static enum sluice_status move(struct smmu3 *smmu3, struct source *source, struc
 {
     struct smmu3_substreams *streams = smmu3_substreams_of(smmu3, source->id);
     struct stream_entry *entry = entry_of(smmu3, source->id);
-    const struct smmu3_user *user = smmu3_user_find(smmu3, source->id, SLUICE_NO_PASID, to);
+    const struct unit_user *user = unit_user_find(&smmu3->users, source->id, SLUICE_NO_PASID, to);
     const struct smmu3_ste want =
-        smmu3_ste_for(smmu3, to, streams, smmu3_has_device_tlb(user), source->silenced);
+        smmu3_ste_for(smmu3, to, streams, unit_user_has_device_tlb(user), source->silenced);
     bool blocked = smmu3_stream_blocked(smmu3, source->id);
     enum sluice_status status;
 
@@ -243,13 +242,13 @@ static enum sluice_status move(struct smmu3 *smmu3, struct source *source, struc
 static enum sluice_status attach_ready(struct smmu3 *smmu3, struct source *source,
                                        struct domain_link *to)
 {
-    struct smmu3_user *old = smmu3_user_find(smmu3, source->id, SLUICE_NO_PASID, source->link);
+    struct unit_user *old = unit_user_of(&smmu3->users, source);
     enum sluice_status status = smmu3_user_add(smmu3, source, SLUICE_NO_PASID, to);
 
     if (status != SLUICE_OK)
         return status;
-    status = move(smmu3, source, to, smmu3_has_device_tlb(old));
-    smmu3_user_remove(smmu3, old);
+    status = move(smmu3, source, to, unit_user_has_device_tlb(old));
+    unit_user_remove(&smmu3->users, old);
     if (status != SLUICE_OK) {
         entry_block(smmu3, entry_of(smmu3, source->id));
         unit_degrade(&smmu3->unit, "stream %#x could not be moved and is blocked",
@@ -296,15 +295,14 @@ enum sluice_status smmu3_source_silence(struct unit *unit, struct source *source
     struct smmu3 *smmu3 = smmu3_of(unit);
     struct smmu3_substreams *streams = smmu3_substreams_of(smmu3, source->id);
     struct stream_entry *entry = entry_of(smmu3, source->id);
-    const struct smmu3_user *user =
-        smmu3_user_find(smmu3, source->id, SLUICE_NO_PASID, source->link);
+    const struct unit_user *user = unit_user_of(&smmu3->users, source);
     struct smmu3_ste want;
 
     if (streams != NULL && silence)
         return SLUICE_ERR_UNSUPPORTED;
     if (entry == NULL || source->link == NULL)
         return SLUICE_OK;
-    want = smmu3_ste_for(smmu3, source->link, streams, smmu3_has_device_tlb(user), silence);
+    want = smmu3_ste_for(smmu3, source->link, streams, unit_user_has_device_tlb(user), silence);
     for (unsigned i = STRUCTURE_WORDS; i-- > 0;) {
         if (word_get(entry, i) != want.word[i])
             word_set(entry, i, want.word[i]);

@@ -286,19 +286,19 @@ static enum sluice_status streams_put(struct smmu3 *smmu3, const struct source *
 }
 
 static enum sluice_status detach(struct smmu3 *smmu3, struct source *source, uint32_t pasid,
-                                 struct smmu3_user *user)
+                                 struct unit_user *user)
 {
     struct smmu3_substreams *streams = smmu3_substreams_of(smmu3, source->id);
     enum sluice_status status;
 
     if (streams == NULL || entry_of(streams, pasid) == NULL || !is_valid(entry_of(streams, pasid)))
         return SLUICE_OK;
-    status = entry_switch(smmu3, streams, pasid, NULL, smmu3_has_device_tlb(user));
+    status = entry_switch(smmu3, streams, pasid, NULL, unit_user_has_device_tlb(user));
     return status == SLUICE_OK ? streams_put(smmu3, source, streams) : status;
 }
 
 static enum sluice_status attach(struct smmu3 *smmu3, struct source *source, uint32_t pasid,
-                                 struct domain_link *to, struct smmu3_user *old)
+                                 struct domain_link *to, struct unit_user *old)
 {
     const struct smmu3_cd context = smmu3_cd_for(smmu3, to);
     struct smmu3_substreams *streams;
@@ -312,18 +312,18 @@ static enum sluice_status attach(struct smmu3 *smmu3, struct source *source, uin
         status = smmu3_stream_refresh(smmu3, source);
     }
     if (status == SLUICE_OK)
-        status = entry_switch(smmu3, streams, pasid, &context, smmu3_has_device_tlb(old));
+        status = entry_switch(smmu3, streams, pasid, &context, unit_user_has_device_tlb(old));
     return status;
 }
 
 /* The record of the PASID, under whatever link; there is at most one. */
-static struct smmu3_user *user_of(struct smmu3 *smmu3, uint32_t sid, uint32_t pasid)
+static struct unit_user *user_of(struct smmu3 *smmu3, uint32_t sid, uint32_t pasid)
 {
-    list_for_each(node, &smmu3->users)
+    list_for_each(node, &smmu3->users.list)
     {
-        struct smmu3_user *user = container_of(node, struct smmu3_user, node);
+        struct unit_user *user = container_of(node, struct unit_user, node);
 
-        if (user->sid == sid && user->pasid == pasid)
+        if (user->source == sid && user->pasid == pasid)
             return user;
     }
     return NULL;
@@ -335,7 +335,7 @@ static enum sluice_status undo(struct smmu3 *smmu3, struct source *source, uint3
 {
     struct smmu3_substreams *streams = smmu3_substreams_of(smmu3, source->id);
 
-    smmu3_user_remove(smmu3, smmu3_user_find(smmu3, source->id, pasid, to));
+    unit_user_remove(&smmu3->users, unit_user_find(&smmu3->users, source->id, pasid, to));
     if (streams == NULL || streams_put(smmu3, source, streams) == SLUICE_OK)
         return SLUICE_ERR_NO_MEMORY;
     return SLUICE_ERR_HARDWARE;
@@ -344,7 +344,7 @@ static enum sluice_status undo(struct smmu3 *smmu3, struct source *source, uint3
 enum sluice_status smmu3_attach_pasid(struct smmu3 *smmu3, struct source *source, uint32_t pasid,
                                       struct domain_link *to)
 {
-    struct smmu3_user *old = user_of(smmu3, source->id, pasid);
+    struct unit_user *old = user_of(smmu3, source->id, pasid);
     enum sluice_status status = SLUICE_OK;
 
     if (pasid == 0 || pasid >> smmu3->capability.ssid_bits != 0 ||
@@ -363,7 +363,7 @@ enum sluice_status smmu3_attach_pasid(struct smmu3 *smmu3, struct source *source
     } else {
         status = detach(smmu3, source, pasid, old);
     }
-    smmu3_user_remove(smmu3, old);
+    unit_user_remove(&smmu3->users, old);
     if (status != SLUICE_OK)
         unit_degrade(&smmu3->unit, "PASID %u of stream %#x could not be moved and is refused",
                      (unsigned)pasid, (unsigned)source->id);
