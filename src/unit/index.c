@@ -79,3 +79,29 @@ void unit_index_give(struct unit_index *index, uint32_t first, uint32_t count)
         index->words[at / WORD_BITS] &= ~(1u << (at % WORD_BITS));
     index->used -= count;
 }
+
+bool unit_index_init_tags(struct sluice *sluice, struct unit_index *index, uint32_t total)
+{
+    uint32_t nobody;
+
+    return unit_index_init(sluice, index, total) &&
+           unit_index_take_tag(index, &nobody) == SLUICE_OK;
+}
+
+enum sluice_status unit_index_take_tag(struct unit_index *index, uint32_t *out_tag)
+{
+    return unit_index_take(index, 1, 1, out_tag);
+}
+
+enum sluice_status unit_index_give_tag(struct unit_index *index, const struct unit *unit,
+                                       uint32_t tag, enum sluice_status confirmed)
+{
+    if (confirmed == SLUICE_OK) {
+        unit_index_give(index, tag, 1);
+        return SLUICE_OK;
+    }
+    index->withheld++;
+    log_error(unit->sluice, "%s: ID %u is not used again: its translations may live on", unit->name,
+              (unsigned)tag);
+    return confirmed;
+}

@@ -27,7 +27,6 @@
 #define AMDVI_LOG_ENTRIES        256u
 #define AMDVI_RING_LENGTH        8u /**< log2 of 256 entries, of command buffer and event log */
 #define AMDVI_DOMAINS            0x10000u
-#define AMDVI_DOMAIN_WORD_BITS   32u
 #define AMDVI_TABLE_LEVELS_MAX   5u /**< of v1 tables as we make them */
 #define AMDVI_TABLE_LEVELS_LEAST 3u
 
@@ -128,8 +127,7 @@ struct amdvi {
     struct sluice_pages table[AMDVI_SEGMENTS_MAX]; /**< device table, or its segments */
     unsigned table_order;                          /**< of each */
     unsigned segments_lg2;
-    uint32_t *domains; /**< bit set: the ID is in use or must not be used */
-    uint32_t domain_next;
+    struct unit_index tags; /**< domain IDs */
 
     struct list_node interrupt_tables; /**< struct amdvi_interrupt_table; under sluice->lock */
     uint32_t interrupt_entries;        /**< in all of them */

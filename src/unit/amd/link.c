@@ -62,37 +62,13 @@ static bool can_walk(const struct amdvi *amdvi, const struct pagetable *pt)
            config->phys_bits <= caps->phys_bits && (config->page_sizes & ~caps->page_sizes) == 0;
 }
 
-static bool domain_used(const struct amdvi *amdvi, uint32_t domain)
-{
-    return (amdvi->domains[domain / AMDVI_DOMAIN_WORD_BITS] >> domain % AMDVI_DOMAIN_WORD_BITS &
-            1u) != 0;
-}
-
-/* Next fit, so that an ID rests as long as possible before it is used again. */
-static bool domain_take(struct amdvi *amdvi, uint32_t *out_domain)
-{
-    uint32_t count = amdvi->capability.domain_count;
-
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t domain = (amdvi->domain_next + i) % count;
-
-        if (domain == 0 || domain_used(amdvi, domain))
-            continue;
-        amdvi->domains[domain / AMDVI_DOMAIN_WORD_BITS] |= 1u << domain % AMDVI_DOMAIN_WORD_BITS;
-        amdvi->domain_next = (domain + 1) % count;
-        *out_domain = domain;
-        return true;
-    }
-    return false;
-}
-
 enum sluice_status amdvi_link_open(struct unit *unit, struct domain_link *link)
 {
     struct amdvi *amdvi = amdvi_of(unit);
 
     if (link->pt != NULL && !can_walk(amdvi, link->pt))
         return SLUICE_ERR_UNSUPPORTED;
-    return domain_take(amdvi, &link->tag) ? SLUICE_OK : SLUICE_ERR_NO_SPACE;
+    return unit_index_take_tag(&amdvi->tags, &link->tag);
 }
 
 enum sluice_status amdvi_link_close(struct unit *unit, struct domain_link *link)
@@ -105,12 +81,5 @@ enum sluice_status amdvi_link_close(struct unit *unit, struct domain_link *link)
     if (status == SLUICE_OK)
         status = amdvi_invalidate_wait(unit, &ticket);
     unit_users_forget(&amdvi->users, link);
-    if (status != SLUICE_OK) {
-        log_error(unit->sluice, "%s: domain ID %u is not used again: its translations may live on",
-                  unit->name, (unsigned)link->tag);
-        return status;
-    }
-    amdvi->domains[link->tag / AMDVI_DOMAIN_WORD_BITS] &=
-        ~(1u << link->tag % AMDVI_DOMAIN_WORD_BITS);
-    return SLUICE_OK;
+    return unit_index_give_tag(&amdvi->tags, unit, link->tag, status);
 }

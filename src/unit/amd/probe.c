@@ -34,17 +34,12 @@ static void name_unit(struct sluice *sluice, struct amdvi *amdvi)
     (void)format_text(amdvi->unit.name, sizeof(amdvi->unit.name), "amdvi%u", number);
 }
 
-static size_t domain_bytes(const struct amdvi *amdvi)
-{
-    return amdvi->capability.domain_count / AMDVI_DOMAIN_WORD_BITS * sizeof(uint32_t);
-}
-
 static bool allocate(struct amdvi *amdvi)
 {
     struct sluice *sluice = amdvi->unit.sluice;
 
-    amdvi->domains = host_alloc(sluice, domain_bytes(amdvi));
-    if (amdvi->domains == NULL || !unit_ring_init(&amdvi->ring, &amdvi->unit, &amdvi_ring_ops) ||
+    if (!unit_index_init_tags(sluice, &amdvi->tags, amdvi->capability.domain_count) ||
+        !unit_ring_init(&amdvi->ring, &amdvi->unit, &amdvi_ring_ops) ||
         !amdvi_log_allocate(amdvi) || !amdvi_table_allocate(amdvi))
         return false;
     if (amdvi_requests_there(amdvi) && !host_pages_alloc(sluice, 0, -1, &amdvi->requests.pages))
@@ -82,8 +77,7 @@ static void amdvi_release(struct unit *unit)
     amdvi_pages_give_back(amdvi, &amdvi->log.parts[1].pages, 0);
     amdvi_pages_give_back(amdvi, &amdvi->requests.pages, 0);
     amdvi_table_give_back(amdvi);
-    if (amdvi->domains != NULL)
-        host_free(sluice, amdvi->domains, domain_bytes(amdvi));
+    unit_index_free(sluice, &amdvi->tags);
     if (amdvi->registers != NULL)
         sluice->ops->mmio_unmap(sluice->config.ctx, amdvi->registers, unit->desc->register_bytes);
     host_free(sluice, amdvi, sizeof(*amdvi));
@@ -103,7 +97,6 @@ static enum sluice_status amdvi_probe(struct sluice *sluice, const struct platfo
     amdvi->unit.sluice = sluice;
     amdvi->unit.ops = &amdvi_unit_ops;
     amdvi->unit.desc = desc;
-    amdvi->domain_next = 1;
     unit_users_init(&amdvi->users, &amdvi->unit, &amdvi->ring.lock);
     list_init(&amdvi->interrupt_tables);
     list_init(&amdvi->unit.node);

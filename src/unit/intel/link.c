@@ -78,36 +78,13 @@ static bool can_walk(const struct unit *unit, const struct vtd *vtd, const struc
            (unit->caps.snoop_control || !config->snoop);
 }
 
-static bool domain_used(const struct vtd *vtd, uint32_t did)
-{
-    return (vtd->domains[did / VTD_DOMAIN_WORD_BITS] >> did % VTD_DOMAIN_WORD_BITS & 1u) != 0;
-}
-
-/* Next fit, so that an ID rests as long as possible before it is used again. */
-static bool domain_take(struct vtd *vtd, uint32_t *out_did)
-{
-    uint32_t count = vtd->capability.domain_count;
-
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t did = (vtd->domain_next + i) % count;
-
-        if (did == 0 || domain_used(vtd, did))
-            continue;
-        vtd->domains[did / VTD_DOMAIN_WORD_BITS] |= 1u << did % VTD_DOMAIN_WORD_BITS;
-        vtd->domain_next = (did + 1) % count;
-        *out_did = did;
-        return true;
-    }
-    return false;
-}
-
 enum sluice_status vtd_link_open(struct unit *unit, struct domain_link *link)
 {
     struct vtd *vtd = vtd_of(unit);
 
     if (link->pt == NULL ? !unit->caps.pass_through : !can_walk(unit, vtd, link->pt))
         return SLUICE_ERR_UNSUPPORTED;
-    return domain_take(vtd, &link->tag) ? SLUICE_OK : SLUICE_ERR_NO_SPACE;
+    return unit_index_take_tag(&vtd->tags, &link->tag);
 }
 
 enum sluice_status vtd_link_close(struct unit *unit, struct domain_link *link)
@@ -120,11 +97,5 @@ enum sluice_status vtd_link_close(struct unit *unit, struct domain_link *link)
     if (status == SLUICE_OK)
         status = vtd_invalidate_wait(unit, &ticket);
     unit_users_forget(&vtd->users, link);
-    if (status != SLUICE_OK) {
-        log_error(unit->sluice, "%s: domain ID %u is not used again: its translations may live on",
-                  unit->name, (unsigned)link->tag);
-        return status;
-    }
-    vtd->domains[link->tag / VTD_DOMAIN_WORD_BITS] &= ~(1u << link->tag % VTD_DOMAIN_WORD_BITS);
-    return SLUICE_OK;
+    return unit_index_give_tag(&vtd->tags, unit, link->tag, status);
 }

@@ -80,18 +80,12 @@ static enum sluice_status read_capability(struct vtd *vtd)
     return choose_invalidation(vtd);
 }
 
-static size_t domain_bytes(const struct vtd *vtd)
-{
-    /* A whole word also for 16 IDs. */
-    return (vtd->capability.domain_count / VTD_DOMAIN_WORD_BITS + 1) * sizeof(uint32_t);
-}
-
 static bool allocate(struct vtd *vtd)
 {
     struct sluice *sluice = vtd->unit.sluice;
 
-    vtd->domains = host_alloc(sluice, domain_bytes(vtd));
-    if (vtd->domains == NULL || !host_pages_alloc(sluice, 0, -1, &vtd->root))
+    if (!unit_index_init_tags(sluice, &vtd->tags, vtd->capability.domain_count) ||
+        !host_pages_alloc(sluice, 0, -1, &vtd->root))
         return false;
     vtd_clean(vtd, vtd->root.virt, SLUICE_PAGE_BYTES);
     if (!vtd_interrupts_prepare(vtd))
@@ -130,8 +124,7 @@ static void vtd_release(struct unit *unit)
     vtd_interrupts_release(vtd);
     for (unsigned i = 0; i < VTD_CONTEXT_TABLES; i++)
         give_back(vtd, &vtd->contexts[i]);
-    if (vtd->domains != NULL)
-        host_free(sluice, vtd->domains, domain_bytes(vtd));
+    unit_index_free(sluice, &vtd->tags);
     if (vtd->registers != NULL)
         sluice->ops->mmio_unmap(sluice->config.ctx, vtd->registers, vtd->register_bytes);
     host_free(sluice, vtd, sizeof(*vtd));
@@ -152,7 +145,6 @@ static enum sluice_status vtd_probe(struct sluice *sluice, const struct platform
     vtd->unit.ops = &vtd_unit_ops;
     vtd->unit.desc = desc;
     vtd->register_bytes = desc->register_bytes;
-    vtd->domain_next = 1;
     vtd->queue.next = 1;
     vtd->queue.oldest = 1;
     unit_users_init(&vtd->users, &vtd->unit, &vtd->queue.lock);

@@ -18,12 +18,11 @@
 #include "unit/unit.h"
 #include "unit/user.h"
 
-#define VTD_CONTEXT_TABLES   256u /**< one a bus [VT-d 3.4.2] */
-#define VTD_QUEUE_ENTRIES    256u /**< one page of 128-bit descriptors: IQA.QS = 0 */
-#define VTD_RECORDS          64u  /**< batches in flight; a power of two */
-#define VTD_BATCH_MAX        64u  /**< descriptors in a batch, its wait not counted */
-#define VTD_FAULT_RECORD     16u  /**< bytes */
-#define VTD_DOMAIN_WORD_BITS 32u
+#define VTD_CONTEXT_TABLES 256u /**< one a bus [VT-d 3.4.2] */
+#define VTD_QUEUE_ENTRIES  256u /**< one page of 128-bit descriptors: IQA.QS = 0 */
+#define VTD_RECORDS        64u  /**< batches in flight; a power of two */
+#define VTD_BATCH_MAX      64u  /**< descriptors in a batch, its wait not counted */
+#define VTD_FAULT_RECORD   16u  /**< bytes */
 
 /** CAP and ECAP in the words the driver decides with. */
 struct vtd_capability {
@@ -112,8 +111,7 @@ struct vtd {
 
     struct sluice_pages root; /**< root table */
     struct sluice_pages contexts[VTD_CONTEXT_TABLES];
-    uint32_t *domains; /**< bit set: the ID is in use or must not be used */
-    uint32_t domain_next;
+    struct unit_index tags; /**< domain IDs */
 
     struct vtd_interrupts interrupts;
 

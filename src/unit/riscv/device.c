@@ -37,7 +37,7 @@ enum sluice_status riommu_device_get(struct riommu *riommu, uint32_t id, struct 
     if (device == NULL)
         return SLUICE_ERR_NO_MEMORY;
     device->id = id;
-    if (riommu->remaps && !riommu_tag_take(riommu, &device->tag)) {
+    if (riommu->remaps && unit_index_take_tag(&riommu->tags, &device->tag) != SLUICE_OK) {
         host_free(riommu->unit.sluice, device, sizeof(*device));
         return SLUICE_ERR_NO_SPACE;
     }
@@ -52,7 +52,7 @@ void riommu_device_settle(struct riommu *riommu, struct riommu_device *device)
         device->processes.levels != 0 || has_user(riommu, device->id))
         return;
     if (riommu->remaps)
-        riommu_tag_release(riommu, device->tag);
+        unit_index_give(&riommu->tags, device->tag, 1);
     list_remove(&device->node);
     host_free(riommu->unit.sluice, device, sizeof(*device));
 }

@@ -183,34 +183,6 @@ struct riommu_context riommu_context_for(const struct riommu *riommu,
     return context;
 }
 
-/* ---- tags ---- */
-
-static bool tag_used(const struct riommu *riommu, uint32_t tag)
-{
-    return (riommu->tags[tag / RIOMMU_TAG_WORD_BITS] >> tag % RIOMMU_TAG_WORD_BITS & 1u) != 0;
-}
-
-/* Next fit, so that an ID rests as long as possible before it is used again. */
-bool riommu_tag_take(struct riommu *riommu, uint32_t *out_tag)
-{
-    for (uint32_t i = 0; i < RIOMMU_TAG_COUNT; i++) {
-        uint32_t tag = (riommu->tag_next + i) % RIOMMU_TAG_COUNT;
-
-        if (tag == 0 || tag_used(riommu, tag))
-            continue;
-        riommu->tags[tag / RIOMMU_TAG_WORD_BITS] |= 1u << tag % RIOMMU_TAG_WORD_BITS;
-        riommu->tag_next = (tag + 1) % RIOMMU_TAG_COUNT;
-        *out_tag = tag;
-        return true;
-    }
-    return false;
-}
-
-void riommu_tag_release(struct riommu *riommu, uint32_t tag)
-{
-    riommu->tags[tag / RIOMMU_TAG_WORD_BITS] &= ~(1u << tag % RIOMMU_TAG_WORD_BITS);
-}
-
 enum sluice_status riommu_link_open(struct unit *unit, struct domain_link *link)
 {
     struct riommu *riommu = riommu_of(unit);
@@ -222,7 +194,7 @@ enum sluice_status riommu_link_open(struct unit *unit, struct domain_link *link)
         return SLUICE_ERR_UNSUPPORTED;
     if (riommu->remaps)
         return SLUICE_OK; /* devices have tags */
-    return riommu_tag_take(riommu, &link->tag) ? SLUICE_OK : SLUICE_ERR_NO_SPACE;
+    return unit_index_take_tag(&riommu->tags, &link->tag);
 }
 
 enum sluice_status riommu_link_close(struct unit *unit, struct domain_link *link)
@@ -237,11 +209,5 @@ enum sluice_status riommu_link_close(struct unit *unit, struct domain_link *link
     unit_users_forget(&riommu->users, link);
     if (link->pt == NULL || riommu->remaps)
         return status;
-    if (status != SLUICE_OK) {
-        log_error(unit->sluice, "%s: ID %u is not used again: its translations may live on",
-                  unit->name, (unsigned)link->tag);
-        return status;
-    }
-    riommu_tag_release(riommu, link->tag);
-    return SLUICE_OK;
+    return unit_index_give_tag(&riommu->tags, unit, link->tag, status);
 }

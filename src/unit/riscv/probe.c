@@ -37,11 +37,6 @@ static void name_unit(struct sluice *sluice, struct riommu *riommu)
                       number);
 }
 
-static size_t tag_bytes(void)
-{
-    return RIOMMU_TAG_COUNT / RIOMMU_TAG_WORD_BITS * sizeof(uint32_t);
-}
-
 static bool queue_allocate(struct riommu *riommu, struct riommu_queue *queue)
 {
     if (host_pages_alloc(riommu->unit.sluice, 0, -1, &queue->pages))
@@ -66,8 +61,8 @@ static bool allocate(struct riommu *riommu)
     const struct unit_ring_ops *ops =
         riommu->unit.caps.coherent ? &riommu_ring_ops_written : &riommu_ring_ops_polled;
 
-    riommu->tags = host_alloc(riommu->unit.sluice, tag_bytes());
-    return riommu->tags != NULL && unit_ring_init(&riommu->ring, &riommu->unit, ops) &&
+    return unit_index_init_tags(riommu->unit.sluice, &riommu->tags, RIOMMU_TAG_COUNT) &&
+           unit_ring_init(&riommu->ring, &riommu->unit, ops) &&
            queue_allocate(riommu, &riommu->faults) &&
            (!RIOMMU_HAS(riommu, ATS) || queue_allocate(riommu, &riommu->requests)) &&
            within_reach(riommu, &riommu->ring.pages) &&
@@ -104,8 +99,7 @@ static void riommu_release(struct unit *unit)
     riommu_give_back(riommu, &riommu->ring.status, 0);
     riommu_give_back(riommu, &riommu->faults.pages, 0);
     riommu_give_back(riommu, &riommu->requests.pages, 0);
-    if (riommu->tags != NULL)
-        host_free(sluice, riommu->tags, tag_bytes());
+    unit_index_free(sluice, &riommu->tags);
     if (riommu->registers != NULL)
         sluice->ops->mmio_unmap(sluice->config.ctx, riommu->registers, RIOMMU_REGISTER_BYTES);
     if (unit->desc->on_pci && riommu->base != 0)
@@ -137,7 +131,6 @@ static enum sluice_status riommu_probe(struct sluice *sluice, const struct platf
     riommu->unit.sluice = sluice;
     riommu->unit.ops = &riommu_unit_ops;
     riommu->unit.desc = desc;
-    riommu->tag_next = 1;
     unit_users_init(&riommu->users, &riommu->unit, &riommu->ring.lock);
     list_init(&riommu->devices);
     list_init(&riommu->messages);

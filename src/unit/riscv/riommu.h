@@ -27,8 +27,7 @@
 #define RIOMMU_DEVICE_BITS_MAX 24u /**< of device IDs [RISC-V IOMMU 1] */
 #define RIOMMU_LEVELS          3u  /**< of the device directory, of which the unit may use fewer */
 /** PSCIDs have 20 bits and GSCIDs 16: one set of IDs serves as either. */
-#define RIOMMU_TAG_COUNT     0x10000u
-#define RIOMMU_TAG_WORD_BITS 32u
+#define RIOMMU_TAG_COUNT 0x10000u
 /** Entries of an MSI page table: what a page holds, and all that some units take (QEMU's). */
 #define RIOMMU_MESSAGES 256u
 
@@ -96,9 +95,8 @@ struct riommu {
 
     struct sluice_pages top[RIOMMU_LEVELS]; /**< of the directory, by level: see directory.c */
     unsigned levels;                        /**< that the unit uses; 0 before the first start */
-    unsigned before; /**< DDTP.MODE as found: what is restored when the unit is stopped */
-    uint32_t *tags;  /**< bit set: in use or must not be used */
-    uint32_t tag_next;
+    unsigned before;        /**< DDTP.MODE as found: what is restored when the unit is stopped */
+    struct unit_index tags; /**< PSCIDs and GSCIDs */
 
     struct list_node devices;  /**< struct riommu_device */
     bool remaps;               /**< interrupts go through MSI page tables */
@@ -306,8 +304,6 @@ enum sluice_status riommu_link_close(struct unit *unit, struct domain_link *link
 struct riommu_context riommu_context_for(const struct riommu *riommu,
                                          const struct domain_link *link,
                                          const struct riommu_device *device, bool ats, bool quiet);
-bool riommu_tag_take(struct riommu *riommu, uint32_t *out_tag);
-void riommu_tag_release(struct riommu *riommu, uint32_t tag);
 
 /* log.c */
 /** Turns the queues on, empty. Returns as in control.c. */

@@ -252,36 +252,6 @@ struct smmu3_ste smmu3_ste_for(struct smmu3 *smmu3, const struct domain_link *li
     return ste;
 }
 
-/* ---- tags ---- */
-
-static bool tag_used(const struct smmu3 *smmu3, uint32_t tag)
-{
-    return (smmu3->tags[tag / SMMU3_TAG_WORD_BITS] >> tag % SMMU3_TAG_WORD_BITS & 1u) != 0;
-}
-
-/* Next fit, so that an ID rests as long as possible before it is used again. */
-static bool tag_take(struct smmu3 *smmu3, uint32_t *out_tag)
-{
-    uint32_t count = smmu3->capability.tag_count;
-
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t tag = (smmu3->tag_next + i) % count;
-
-        if (tag == 0 || tag_used(smmu3, tag))
-            continue;
-        smmu3->tags[tag / SMMU3_TAG_WORD_BITS] |= 1u << tag % SMMU3_TAG_WORD_BITS;
-        smmu3->tag_next = (tag + 1) % count;
-        *out_tag = tag;
-        return true;
-    }
-    return false;
-}
-
-static void tag_release(struct smmu3 *smmu3, uint32_t tag)
-{
-    smmu3->tags[tag / SMMU3_TAG_WORD_BITS] &= ~(1u << tag % SMMU3_TAG_WORD_BITS);
-}
-
 /* The context descriptors of an ASID. No stream's entry points at them yet, or any more. */
 static enum sluice_status context_make(struct smmu3 *smmu3, const struct domain_link *link)
 {
@@ -313,13 +283,12 @@ enum sluice_status smmu3_link_open(struct unit *unit, struct domain_link *link)
         link->tag = link->parent->tag;
         return smmu3_nested_check(smmu3, link);
     }
-    if (!tag_take(smmu3, &link->tag))
-        return SLUICE_ERR_NO_SPACE;
-    if (smmu3_tag_of(link).stage2)
-        return SLUICE_OK;
+    status = unit_index_take_tag(&smmu3->tags, &link->tag);
+    if (status != SLUICE_OK || smmu3_tag_of(link).stage2)
+        return status;
     status = context_make(smmu3, link);
     if (status != SLUICE_OK)
-        tag_release(smmu3, link->tag);
+        unit_index_give(&smmu3->tags, link->tag, 1);
     return status;
 }
 
@@ -335,11 +304,5 @@ enum sluice_status smmu3_link_close(struct unit *unit, struct domain_link *link)
     unit_users_forget(&smmu3->users, link);
     if (link->pt == NULL || link->parent != NULL)
         return status;
-    if (status != SLUICE_OK) {
-        log_error(unit->sluice, "%s: ID %u is not used again: its translations may live on",
-                  unit->name, (unsigned)link->tag);
-        return status;
-    }
-    tag_release(smmu3, link->tag);
-    return SLUICE_OK;
+    return unit_index_give_tag(&smmu3->tags, unit, link->tag, status);
 }

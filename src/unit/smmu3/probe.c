@@ -32,11 +32,6 @@ static void name_unit(struct sluice *sluice, struct smmu3 *smmu3)
                       number);
 }
 
-static size_t tag_bytes(const struct smmu3 *smmu3)
-{
-    return smmu3->capability.tag_count / SMMU3_TAG_WORD_BITS * sizeof(uint32_t);
-}
-
 static bool queue_allocate(struct smmu3 *smmu3, struct smmu3_queue *queue, unsigned lg2)
 {
     queue->lg2 = lg2;
@@ -53,8 +48,7 @@ static bool allocate(struct smmu3 *smmu3)
     /* Messages that pass by caches would be seen late. */
     bool messages = SMMU3_GET(IDR0_MSI, capability->idr0) != 0 && smmu3->unit.caps.coherent;
 
-    smmu3->tags = host_alloc(sluice, tag_bytes(smmu3));
-    if (smmu3->tags == NULL ||
+    if (!unit_index_init_tags(sluice, &smmu3->tags, capability->tag_count) ||
         !unit_ring_init(&smmu3->ring, &smmu3->unit,
                         messages ? &smmu3_ring_ops_messages : &smmu3_ring_ops_polled) ||
         !queue_allocate(smmu3, &smmu3->events, capability->event_lg2) || !smmu3_table_make(smmu3))
@@ -93,8 +87,7 @@ static void smmu3_release(struct unit *unit)
         smmu3_give_back(smmu3, &smmu3->contexts[i], 0);
     smmu3_substreams_free_all(smmu3);
     smmu3_table_free(smmu3);
-    if (smmu3->tags != NULL)
-        host_free(sluice, smmu3->tags, tag_bytes(smmu3));
+    unit_index_free(sluice, &smmu3->tags);
     if (smmu3->registers != NULL)
         sluice->ops->mmio_unmap(sluice->config.ctx, smmu3->registers, unit->desc->register_bytes);
     host_free(sluice, smmu3, sizeof(*smmu3));
@@ -114,7 +107,6 @@ static enum sluice_status smmu3_probe(struct sluice *sluice, const struct platfo
     smmu3->unit.sluice = sluice;
     smmu3->unit.ops = &smmu3_unit_ops;
     smmu3->unit.desc = desc;
-    smmu3->tag_next = 1;
     unit_users_init(&smmu3->users, &smmu3->unit, &smmu3->ring.lock);
     list_init(&smmu3->substreams);
     list_init(&smmu3->unit.node);

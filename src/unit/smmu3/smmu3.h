@@ -13,6 +13,7 @@
 #ifndef SLUICE_UNIT_SMMU3_SMMU3_H
 #define SLUICE_UNIT_SMMU3_SMMU3_H
 
+#include "unit/index.h"
 #include "unit/ring.h"
 #include "unit/smmu3/command.h"
 #include "unit/smmu3/event.h"
@@ -29,8 +30,7 @@
 #define SMMU3_L2_STREAMS    (1u << SMMU3_SPLIT)
 #define SMMU3_L1_LG2_MAX    14u /**< second-level tables there can be: 4 million stream IDs */
 #define SMMU3_LINEAR_MAX    14u /**< stream ID bits of a table of one level: 1 MiB */
-#define SMMU3_TAG_WORD_BITS 32u
-#define SMMU3_CDS_PER_TAG   2u /* one for streams that are heard, one for those that are silent */
+#define SMMU3_CDS_PER_TAG   2u  /* one for streams that are heard, one for those that are silent */
 #define SMMU3_TAGS_PER_PAGE (STRUCTURE_CDS_PER_PAGE / SMMU3_CDS_PER_TAG)
 #define SMMU3_CD_BLOCKS     (0x10000u / SMMU3_TAGS_PER_PAGE)
 
@@ -96,8 +96,7 @@ struct smmu3 {
     unsigned table_order;
     struct sluice_pages *streams; /**< second-level tables, by index; virt NULL: none yet */
     struct sluice_pages contexts[SMMU3_CD_BLOCKS]; /**< context descriptors, by ASID */
-    uint32_t *tags;                                /**< bit set: in use or must not be used */
-    uint32_t tag_next;
+    struct unit_index tags;                        /**< ASIDs and VMIDs */
     struct list_node substreams;
 
     bool has_event;

@@ -86,7 +86,7 @@ enum sluice_status viommu_link_open(struct unit *unit, struct domain_link *link)
     domain = host_alloc(unit->sluice, sizeof(*domain));
     if (domain == NULL)
         return SLUICE_ERR_NO_MEMORY;
-    status = unit_index_take(&viommu->ids, 1, 1, &index);
+    status = unit_index_take_tag(&viommu->ids, &index);
     if (status != SLUICE_OK) {
         host_free(unit->sluice, domain, sizeof(*domain));
         return status;

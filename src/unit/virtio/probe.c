@@ -66,13 +66,11 @@ static bool host_can(struct viommu *viommu)
 
 static enum sluice_status allocate(struct viommu *viommu)
 {
-    uint32_t first;
-
     if (!viommu_queue_allocate(viommu) || !viommu_events_allocate(viommu) ||
-        !unit_index_init(viommu->unit.sluice, &viommu->ids, viommu->unit.caps.domains + 1))
+        !unit_index_init_tags(viommu->unit.sluice, &viommu->ids, viommu->unit.caps.domains + 1))
         return SLUICE_ERR_NO_MEMORY;
     viommu->block_id = viommu->capability.domain_first;
-    return unit_index_take(&viommu->ids, 1, 1, &first);
+    return SLUICE_OK;
 }
 
 static enum sluice_status viommu_probe(struct sluice *sluice, const struct platform_unit *desc,
