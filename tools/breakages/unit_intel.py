@@ -45,8 +45,8 @@ ROWS = [
              # Detaching drops them too: each alone would do.
              more=[("src/unit/intel/invalidate.c",
                     "    vtd_batch_add(&batch, vtd_desc_iotlb(&request));\n"
-                    "    if (change->ats != NULL)",
-                    "    if (change->ats != NULL)")]),
+                    "    if (change->user != NULL)",
+                    "    if (change->user != NULL)")]),
     Breakage("lost-invalidation-forgotten", "3, separation", "src/unit/intel/context.c",
              "        if (atomic_load_explicit(&vtd->unit.degraded, memory_order_relaxed) != 0) {",
              "        if (false) {",
