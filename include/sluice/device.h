@@ -73,9 +73,9 @@ SLUICE_API struct sluice_domain *sluice_device_domain(struct sluice_device *devi
 
 /** What a region of a device's address space is reserved for. */
 enum sluice_reserved_kind {
-    SLUICE_RESERVED_FIRMWARE = 0, /**< firmware uses it (RMRR, IVMD, RMR): mapped one to one */
+    SLUICE_RESERVED_FIRMWARE = 0, /**< firmware uses it (RMRR, IVMD, RMR): mapped for it */
     SLUICE_RESERVED_INTERRUPT,    /**< writes there are interrupts, never memory */
-    SLUICE_RESERVED_SPECIAL,      /**< means something else to the unit: never translated */
+    SLUICE_RESERVED_SPECIAL,      /**< means something else, or is to be kept free: never mapped */
 };
 
 struct sluice_reserved_region {

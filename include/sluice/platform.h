@@ -105,14 +105,28 @@ struct sluice_device_sources {
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_describe_device_sources(struct sluice *sluice, const struct sluice_device_sources *sources);
 
-/** Memory that firmware has a device use already: kept mapped one to one for it, all the time. */
+/**
+ * Memory that firmware has a device use already, kept mapped for it all the time; or addresses that
+ * nothing may be mapped at for it.
+ */
 struct sluice_reserved_memory {
     unsigned unit;
     uint32_t first_id; /**< source IDs that use it */
     uint32_t id_count; /**< 1 to 65536 */
-    sluice_phys_t first;
-    sluice_phys_t last; /**< inclusive */
-    uint32_t prot;      /**< set of enum sluice_prot */
+    sluice_iova_t first;
+    sluice_iova_t last; /**< inclusive */
+    /**
+     * Set of READ and WRITE. 0: nothing is there, and the addresses are kept out of every domain of
+     * the device but identity, where they are memory's.
+     */
+    uint32_t prot;
+    /**
+     * The memory is not at the addresses that the device uses, but begins at `phys`; both begin at
+     * a page of 4 KiB, or at the same byte of one. An identity domain cannot have it, and refuses
+     * the device.
+     */
+    bool moved;
+    sluice_phys_t phys;
 };
 
 /** Says it. Returns: OK; STATE; NOT_FOUND; INVALID; NO_MEMORY. */

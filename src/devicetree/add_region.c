@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Reserved memory that devices use already, a frame buffer for example: what "iommu-addresses" maps
- * one to one [DT-binding reserved-memory.yaml, iommu-addresses].
+ * Reserved memory that devices use already, a frame buffer for example: "iommu-addresses" says at
+ * which addresses. Of a node without memory they are addresses that nothing may be mapped at
+ * [DT-binding reserved-memory.yaml, iommu-addresses].
  */
 #include "add.h"
 
@@ -9,6 +10,7 @@
 struct use {
     const struct dt_adding *adding;
     const struct sluice_devicetree_node *region;
+    const struct sluice_devicetree_reservation *addresses;
     unsigned ids; /**< runs of IDs that were described */
 };
 
@@ -19,9 +21,11 @@ static enum sluice_status describe(struct use *use, unsigned unit, uint32_t firs
         .unit = unit,
         .first_id = first_id,
         .id_count = id_count,
-        .first = use->region->first,
-        .last = use->region->last,
-        .prot = SLUICE_PROT_READ | SLUICE_PROT_WRITE,
+        .first = use->addresses->first,
+        .last = use->addresses->last,
+        .prot = use->region->has_memory ? SLUICE_PROT_READ | SLUICE_PROT_WRITE : 0,
+        .moved = use->region->has_memory && use->region->first != use->addresses->first,
+        .phys = use->region->first,
     };
 
     return dt_described(use->adding, use->region->path, DT_IOMMU_ADDRESSES,
@@ -84,22 +88,27 @@ static enum sluice_status for_device(struct use *use)
     return status;
 }
 
+/** Whether memory can be at these addresses. */
+static bool fits(const struct sluice_devicetree_node *node,
+                 const struct sluice_devicetree_reservation *reservation)
+{
+    return reservation->last - reservation->first == node->last - node->first &&
+           (reservation->first ^ node->first) % SLUICE_PAGE_BYTES == 0;
+}
+
 static enum sluice_status add_reservation(const struct dt_adding *adding,
                                           const struct sluice_devicetree_node *node,
                                           const struct sluice_devicetree_reservation *reservation)
 {
-    struct use use = {adding, node, 0};
+    struct use use = {adding, node, reservation, 0};
     enum sluice_status status;
 
     if (!dt_level(&adding->tree->device)->enabled)
         return SLUICE_OK; /* who is not there needs nothing */
-    if (!node->has_memory) {
+    if (node->has_memory && !fits(node, reservation)) {
         dt_left_out(adding, node->path, DT_IOMMU_ADDRESSES,
-                    "keeps addresses free, which has to be done by who hands them out");
-        return SLUICE_OK;
-    }
-    if (reservation->first != node->first || reservation->last != node->last) {
-        dt_left_out(adding, node->path, DT_IOMMU_ADDRESSES, "maps memory to other addresses");
+                    "its addresses are not for as many bytes as its memory has, or lie otherwise "
+                    "in a page");
         return SLUICE_OK;
     }
     status = for_device(&use);

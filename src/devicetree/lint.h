@@ -97,7 +97,7 @@
     RULE(REGION_HUGE, "region-huge", WARNING,                                                      \
          "The device reaches this much memory without protection; check that it is meant.")        \
     RULE(REGION_SHIFTED, "region-shifted", WARNING,                                                \
-         "It is left out: memory in use is kept at its own addresses only.")                       \
+         "Linux keeps these addresses free and leaves the memory out; Sluice maps it there.")      \
     RULE(REGION_ADDRESSES, "region-without-memory", INFO,                                          \
          "Addresses are kept free; nothing is mapped there.")                                      \
     RULE(REGION_UNNAMED, "region-not-named", WARNING,                                              \

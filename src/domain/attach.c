@@ -199,6 +199,22 @@ static void warn_manager(struct sluice_domain *domain, const struct sluice_devic
         manager->distrust(manager);
 }
 
+/** Whether firmware's memory is at other addresses, which in this domain are memory's own. */
+static bool loses_moved_memory(struct sluice_domain *domain, const struct sluice_device *device)
+{
+    const struct region_user user = device_user(device);
+    const struct platform_reserved *region;
+
+    if (domain->kind != SLUICE_DOMAIN_IDENTITY || device->relaxed ||
+        !firmware_memory_of(domain->sluice, &user, true, &region))
+        return false;
+    log_error(domain->sluice,
+              "%s '%s': its reserved memory at %#llx is used at %#llx: not in identity domain '%s'",
+              device->label, device->name, (unsigned long long)(region->first + region->offset),
+              (unsigned long long)region->first, domain->name);
+    return true;
+}
+
 /** Whether anybody has something against it. */
 static enum sluice_status judge(struct sluice_domain *domain, struct sluice_device *device)
 {
@@ -206,7 +222,7 @@ static enum sluice_status judge(struct sluice_domain *domain, struct sluice_devi
 
     if (device->dma_open)
         return SLUICE_ERR_BUSY;
-    if (shared_elsewhere(device, domain))
+    if (shared_elsewhere(device, domain) || loses_moved_memory(domain, device))
         return SLUICE_ERR_DENIED;
     return policy != NULL ? policy->admit(domain, device) : SLUICE_OK;
 }
@@ -223,7 +239,7 @@ static enum sluice_status prepare_tables(struct sluice_domain *domain,
         if (status != SLUICE_OK)
             return status;
     }
-    status = device->relaxed ? SLUICE_OK : firmware_regions_map_locked(domain, &user);
+    status = firmware_regions_apply_locked(domain, &user, device->relaxed);
     return status == SLUICE_OK ? doorbells_map_locked(domain, device->unit) : status;
 }
 

@@ -282,8 +282,10 @@ enum sluice_status sluice_device_reserved(struct sluice_device *device, unsigned
     status = own_region(device, &index, out);
     if (status == SLUICE_ERR_NOT_FOUND &&
         firmware_region_at(device->sluice, &user, index, &region)) {
-        *out = (struct sluice_reserved_region){
-            .kind = SLUICE_RESERVED_FIRMWARE, .first = region->first, .last = region->last};
+        *out = (struct sluice_reserved_region){.kind = region->prot != 0 ? SLUICE_RESERVED_FIRMWARE
+                                                                         : SLUICE_RESERVED_SPECIAL,
+                                               .first = region->first,
+                                               .last = region->last};
         status = SLUICE_OK;
     }
     sluice_spin_unlock(&device->sluice->lock, irq);

@@ -217,6 +217,13 @@ SLUICE_MUST_CHECK enum sluice_status domain_clear(struct sluice_domain *domain, 
                                                   uint64_t bytes, struct pt_gather *gather,
                                                   uint64_t *out_unmapped_bytes);
 
+/** Whether the domain's tables are empty: then nothing is in the way of a reserved range. */
+static inline bool domain_maps_nothing(struct sluice_domain *domain)
+{
+    return atomic_load_explicit(&domain->pt.table_pages, memory_order_relaxed) ==
+           (uint64_t)1 << domain->pt.root_order;
+}
+
 /** Adds a reserved range; NO_SPACE when there are too many. Under sluice->lock. */
 SLUICE_MUST_CHECK enum sluice_status domain_reserve_locked(struct sluice_domain *domain,
                                                            enum sluice_reserved_kind kind,
@@ -361,11 +368,20 @@ SLUICE_MUST_CHECK enum sluice_status firmware_idle_domain_locked(struct sluice *
                                                                  struct source *source,
                                                                  const struct region_user *user);
 
-/** Maps a device's firmware regions one to one into a domain that it is about to join. */
-SLUICE_MUST_CHECK enum sluice_status firmware_regions_map_locked(struct sluice_domain *domain,
-                                                                 const struct region_user *user);
+/**
+ * Maps a device's firmware regions into a domain that it is about to join, and takes the addresses
+ * out of it that it keeps free.
+ * @param relaxed  not the memory: nobody uses it any more
+ */
+SLUICE_MUST_CHECK enum sluice_status firmware_regions_apply_locked(struct sluice_domain *domain,
+                                                                   const struct region_user *user,
+                                                                   bool relaxed);
 
-/** Maps one region one to one, if it is not, and keeps callers out of it. Under sluice->lock. */
+/** The first region that is memory, or moved memory; false when there is none. */
+bool firmware_memory_of(struct sluice *sluice, const struct region_user *user, bool moved,
+                        const struct platform_reserved **out);
+
+/** Maps one region, if it is not, and keeps callers out of it. Under sluice->lock. */
 SLUICE_MUST_CHECK enum sluice_status region_add_locked(struct sluice_domain *domain,
                                                        const struct platform_reserved *region,
                                                        enum sluice_reserved_kind kind);

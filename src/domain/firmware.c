@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Memory that firmware says a device uses on its own (RMRR, IVMD, RMR).
+ * Memory that firmware says a device uses on its own (RMRR, IVMD, RMR, "iommu-addresses").
  *
  * Before a unit is started, each such device gets an idle domain with just that memory, so that
  * neither the device loses it nor anybody else gets it. When the device joins a domain later, the
- * regions are mapped there first.
+ * regions are mapped there first. Addresses that are only kept free are never mapped, and taken out
+ * of each domain that the device joins.
  */
 #include "domain/domain.h"
 
@@ -67,12 +68,15 @@ bool firmware_region_at(struct sluice *sluice, const struct region_user *user, u
     return false;
 }
 
-/** Whether a page is mapped to itself already, by a region that overlaps this one. */
-static bool mapped_to_itself(struct sluice_domain *domain, sluice_phys_t page)
+/** Most pages that are looked at for whether addresses are free: 1 GiB of the smallest. */
+#define KEPT_FREE_MAX_PAGES ((uint64_t)1 << 18)
+
+/** Whether a page is mapped to its memory already, by a region that overlaps this one. */
+static bool mapped_right(struct sluice_domain *domain, sluice_iova_t page, uint64_t offset)
 {
     struct sluice_mapping mapping;
 
-    return domain_lookup(domain, page, &mapping) == SLUICE_OK && mapping.phys == page;
+    return domain_lookup(domain, page, &mapping) == SLUICE_OK && mapping.phys == page + offset;
 }
 
 static void unmap_region(struct sluice_domain *domain, sluice_phys_t begin, sluice_phys_t end)
@@ -88,7 +92,7 @@ static void unmap_region(struct sluice_domain *domain, sluice_phys_t begin, slui
                   domain->name, (unsigned long long)begin, (unsigned long long)end - 1);
 }
 
-/** Maps a region one to one, run by run around what an overlapping region has mapped. */
+/** Maps a region, run by run around what an overlapping region has mapped. */
 static enum sluice_status map_region(struct sluice_domain *domain,
                                      const struct platform_reserved *region)
 {
@@ -99,13 +103,16 @@ static enum sluice_status map_region(struct sluice_domain *domain,
 
     if (domain->pt.config.iova_bits < 64 && (last >> domain->pt.config.iova_bits) != 0)
         return SLUICE_ERR_RANGE;
-    status = domain_map_unchecked(domain, begin, begin, last - begin + 1, region->prot);
+    if (region->offset % step != 0)
+        return SLUICE_ERR_UNSUPPORTED; /* not by whole pages of this domain */
+    status =
+        domain_map_unchecked(domain, begin, begin + region->offset, last - begin + 1, region->prot);
     if (status != SLUICE_ERR_EXISTS)
         return status;
     for (sluice_phys_t page = begin; page - begin <= last - begin; page += step) {
-        if (mapped_to_itself(domain, page))
+        if (mapped_right(domain, page, region->offset))
             continue;
-        status = domain_map_unchecked(domain, page, page, step, region->prot);
+        status = domain_map_unchecked(domain, page, page + region->offset, step, region->prot);
         if (status != SLUICE_OK) {
             log_error(domain->sluice,
                       "domain '%s': reserved memory %#llx-%#llx collides with a mapping at %#llx",
@@ -119,16 +126,15 @@ static enum sluice_status map_region(struct sluice_domain *domain,
     return SLUICE_OK;
 }
 
-/** Whether this region was mapped into the domain for a device that joined before. */
-static bool already_reserved(struct sluice_domain *domain, const struct platform_reserved *region,
-                             enum sluice_reserved_kind kind)
+/** Whether a range was reserved in the domain for a device that joined before. */
+static bool already_reserved(struct sluice_domain *domain, enum sluice_reserved_kind kind,
+                             sluice_iova_t first, sluice_iova_t last)
 {
     unsigned count = atomic_load_explicit(&domain->reserved_count, memory_order_relaxed);
 
     for (unsigned i = 0; i < count; i++) {
-        if (domain->reserved[i].kind == kind &&
-            domain->reserved[i].first <= region_begin(domain, region) &&
-            domain->reserved[i].last >= region_last(domain, region))
+        if (domain->reserved[i].kind == kind && domain->reserved[i].first <= first &&
+            domain->reserved[i].last >= last)
             return true;
     }
     return false;
@@ -141,7 +147,7 @@ enum sluice_status region_add_locked(struct sluice_domain *domain,
     struct domain_manager *manager = atomic_load_explicit(&domain->manager, memory_order_relaxed);
     enum sluice_status status;
 
-    if (already_reserved(domain, region, kind))
+    if (already_reserved(domain, kind, region_begin(domain, region), region_last(domain, region)))
         return SLUICE_OK;
     /* Before it is mapped, so that no address in it is handed out meanwhile. */
     if (manager != NULL) {
@@ -160,18 +166,65 @@ enum sluice_status region_add_locked(struct sluice_domain *domain,
     return status;
 }
 
-enum sluice_status firmware_regions_map_locked(struct sluice_domain *domain,
-                                               const struct region_user *user)
+/** Takes addresses out of a domain, unless somebody uses them there already. */
+static enum sluice_status keep_free(struct sluice_domain *domain,
+                                    const struct platform_reserved *region)
+{
+    const unsigned bits = domain->pt.config.iova_bits;
+    const uint64_t step = domain_page_bytes(domain);
+    sluice_iova_t begin = region_begin(domain, region);
+    sluice_iova_t last = region_last(domain, region);
+    struct sluice_mapping mapping;
+
+    if (domain->kind == SLUICE_DOMAIN_IDENTITY || (bits < 64 && begin >> bits != 0))
+        return SLUICE_OK;
+    if (bits < 64 && last >> bits != 0)
+        last = ((sluice_iova_t)1 << bits) - 1;
+    if (already_reserved(domain, SLUICE_RESERVED_SPECIAL, begin, last))
+        return SLUICE_OK;
+    for (sluice_iova_t page = begin; !domain_maps_nothing(domain); page += step) {
+        if ((page - begin) / step >= KEPT_FREE_MAX_PAGES) {
+            log_error(domain->sluice,
+                      "domain '%s': %#llx-%#llx is too much to look through: attach the device "
+                      "before anything is mapped there",
+                      domain->name, (unsigned long long)begin, (unsigned long long)last);
+            return SLUICE_ERR_NO_SPACE;
+        }
+        if (domain_lookup(domain, page, &mapping) == SLUICE_OK) {
+            log_error(domain->sluice, "domain '%s': %#llx is mapped, and to be kept free",
+                      domain->name, (unsigned long long)page);
+            return SLUICE_ERR_EXISTS;
+        }
+        if (page > last - step)
+            break;
+    }
+    return domain_reserve_locked(domain, SLUICE_RESERVED_SPECIAL, begin, last);
+}
+
+enum sluice_status firmware_regions_apply_locked(struct sluice_domain *domain,
+                                                 const struct region_user *user, bool relaxed)
 {
     const struct platform_reserved *region;
+    enum sluice_status status = SLUICE_OK;
 
-    for (unsigned i = 0; firmware_region_at(domain->sluice, user, i, &region); i++) {
-        enum sluice_status status = region_add_locked(domain, region, SLUICE_RESERVED_FIRMWARE);
-
-        if (status != SLUICE_OK)
-            return status;
+    for (unsigned i = 0;
+         status == SLUICE_OK && firmware_region_at(domain->sluice, user, i, &region); i++) {
+        if (region->prot == 0)
+            status = keep_free(domain, region);
+        else if (!relaxed)
+            status = region_add_locked(domain, region, SLUICE_RESERVED_FIRMWARE);
     }
-    return SLUICE_OK;
+    return status;
+}
+
+bool firmware_memory_of(struct sluice *sluice, const struct region_user *user, bool moved,
+                        const struct platform_reserved **out)
+{
+    for (unsigned i = 0; firmware_region_at(sluice, user, i, out); i++) {
+        if ((*out)->prot != 0 && (!moved || (*out)->offset != 0))
+            return true;
+    }
+    return false;
 }
 
 /** A domain of the library's own, linked to the source's unit. */
@@ -210,14 +263,14 @@ enum sluice_status firmware_idle_domain_locked(struct sluice *sluice, struct sou
     bool fresh = source->idle == NULL;
     enum sluice_status status;
 
-    if (!firmware_region_at(sluice, user, 0, &region))
+    if (!firmware_memory_of(sluice, user, false, &region))
         return SLUICE_OK;
     if (fresh) {
         status = create_idle(sluice, source);
         if (status != SLUICE_OK)
             return status;
     }
-    status = firmware_regions_map_locked(source->idle->domain, user);
+    status = firmware_regions_apply_locked(source->idle->domain, user, false);
     if (status == SLUICE_OK && source->link == NULL)
         status = source_switch_locked(source, source->idle);
     if (status != SLUICE_OK && fresh && source->link == NULL)
@@ -385,6 +438,8 @@ enum sluice_status firmware_regions_prepare_locked(struct sluice *sluice)
         struct prepare prepare = {.sluice = sluice,
                                   .region = container_of(node, struct platform_reserved, node)};
 
+        if (prepare.region->prot == 0)
+            continue; /* there is nothing to keep mapped */
         list_for_each(scope_node, &prepare.region->scopes)
         {
             enum sluice_status status =

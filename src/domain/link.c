@@ -16,13 +16,6 @@ static struct domain_link *find_link(struct sluice_domain *domain, const struct 
     return NULL;
 }
 
-/** Whether the domain's tables are empty: then nothing is in the way of a reserved range. */
-static bool nothing_mapped(struct sluice_domain *domain)
-{
-    return atomic_load_explicit(&domain->pt.table_pages, memory_order_relaxed) ==
-           (uint64_t)1 << domain->pt.root_order;
-}
-
 static bool is_reserved(struct sluice_domain *domain, enum sluice_reserved_kind kind,
                         sluice_iova_t first, sluice_iova_t last)
 {
@@ -47,7 +40,7 @@ static enum sluice_status reserve_range(struct sluice_domain *domain,
     if (last == 0 || (bits < 64 && first >> bits != 0) || is_reserved(domain, kind, first, last))
         return SLUICE_OK;
     /* Mapped before this unit joined: the device would never reach what was mapped there. */
-    for (sluice_iova_t iova = first; iova <= last && !nothing_mapped(domain);
+    for (sluice_iova_t iova = first; iova <= last && !domain_maps_nothing(domain);
          iova += SLUICE_PAGE_BYTES) {
         if (domain_lookup(domain, iova, &mapping) == SLUICE_OK)
             return SLUICE_ERR_EXISTS;

@@ -106,9 +106,10 @@ struct platform_unit {
 struct platform_reserved {
     struct list_node node;
     uint16_t segment;
-    sluice_phys_t first;
-    sluice_phys_t last; /**< inclusive */
-    uint32_t prot;      /**< set of enum sluice_prot */
+    sluice_iova_t first;
+    sluice_iova_t last; /**< inclusive */
+    uint64_t offset;    /**< from an address to its memory, modulo 2^64: 0 is one to one */
+    uint32_t prot;      /**< set of enum sluice_prot; 0: nothing, the addresses are kept free */
     struct list_node scopes;
     uint32_t table_offset;
 };

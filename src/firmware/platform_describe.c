@@ -250,6 +250,7 @@ static enum sluice_status add_reserved_locked(struct sluice *sluice,
         return status;
     reserved->first = from->first;
     reserved->last = from->last;
+    reserved->offset = from->moved ? from->phys - from->first : 0;
     reserved->prot = from->prot;
     status = platform_make_scope(sluice, &reserved->scopes, PLATFORM_SCOPE_IDS, 0, &scope);
     if (status != SLUICE_OK) {
@@ -263,6 +264,13 @@ static enum sluice_status add_reserved_locked(struct sluice *sluice,
     return SLUICE_OK;
 }
 
+/** Whether memory can be where it is said to be moved to. */
+static bool can_be_moved(const struct sluice_reserved_memory *memory)
+{
+    return memory->prot != 0 && (memory->phys ^ memory->first) % SLUICE_PAGE_BYTES == 0 &&
+           memory->phys <= UINT64_MAX - (memory->last - memory->first);
+}
+
 enum sluice_status sluice_describe_reserved(struct sluice *sluice,
                                             const struct sluice_reserved_memory *memory)
 {
@@ -271,7 +279,7 @@ enum sluice_status sluice_describe_reserved(struct sluice *sluice,
 
     if (sluice == NULL || memory == NULL || memory->last < memory->first || memory->id_count == 0 ||
         memory->id_count > 65536 || memory->first_id > UINT32_MAX - (memory->id_count - 1) ||
-        (memory->prot & (SLUICE_PROT_READ | SLUICE_PROT_WRITE)) == 0 ||
+        (memory->moved && !can_be_moved(memory)) ||
         (memory->prot & ~(uint32_t)(SLUICE_PROT_READ | SLUICE_PROT_WRITE)) != 0)
         return SLUICE_ERR_INVALID;
     irq = sluice_spin_lock(&sluice->lock);

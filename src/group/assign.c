@@ -77,7 +77,7 @@ static enum sluice_status judge_reserved(struct sluice_device *device)
     const struct region_user user = device_user(device);
     const struct platform_reserved *region;
 
-    if (!firmware_region_at(device->sluice, &user, 0, &region))
+    if (!firmware_memory_of(device->sluice, &user, false, &region))
         return SLUICE_OK;
     log_error(device->sluice,
               "%s '%s': firmware uses memory %#llx-%#llx through it (table offset %#x): not given "

@@ -348,16 +348,66 @@ static void parts_are_left_out(void **state)
     left_out(&world, PCIE, "bus-range", "no range");
     tree_set(&tree, NARROW, "iommu-map", 4, 0, PH_SMMU, 0x1000, 1);
     left_out(&world, NARROW, "iommu-map", "not PCI");
-    tree_set(&tree, FRAMES, "iommu-addresses", 3, PH_NIC, 0x40000000, 0x4000);
-    left_out(&world, FRAMES, "iommu-addresses", "to other addresses");
-    tree_drop(&tree, FRAMES, "reg");
-    left_out(&world, FRAMES, "iommu-addresses", "keeps addresses free");
+    tree_set(&tree, FRAMES, "iommu-addresses", 3, PH_NIC, 0x40000000, 0x8000);
+    left_out(&world, FRAMES, "iommu-addresses", "not for as many bytes");
+    tree_set(&tree, FRAMES, "iommu-addresses", 3, PH_NIC, 0x40000800, 0x4000);
+    left_out(&world, FRAMES, "iommu-addresses", "otherwise in a page");
     tree_set(&tree, FRAMES, "iommu-addresses", 5, PH_GIC, 0, 0x180000, 0, 0x4000);
     left_out(&world, FRAMES, "iommu-addresses", "behind no IOMMU");
     tree_add(&tree, PCIE, "wifi@2,0");
     tree_set(&tree, PCIE "/wifi@2,0", "reg", 5, 0x1000, 0, 0, 0, 0);
     tree_set(&tree, PCIE "/wifi@2,0", "iommus", 2, PH_SMMU, 1);
     left_out(&world, PCIE "/wifi@2,0", "iommus", "of a PCI function");
+    finish(&world);
+}
+
+/** A device that may not use an address, in whatever domain. */
+static void keeps_out(struct world *world, sluice_iova_t iova)
+{
+    const struct sluice_device_config nic = {.bus = SLUICE_BUS_PLATFORM, .path = NIC};
+    const struct sluice_domain_config config = {.kind = SLUICE_DOMAIN_UNMANAGED};
+    struct sluice_device *device;
+    struct sluice_domain *domain;
+
+    assert_int_equal(sluice_device_add(world->sluice, &nic, &device), SLUICE_OK);
+    assert_int_equal(sluice_domain_create(world->sluice, &config, &domain), SLUICE_OK);
+    assert_int_equal(sluice_domain_attach(domain, device), SLUICE_OK);
+    assert_int_equal(
+        sluice_domain_map(domain, iova, world->page.phys, SLUICE_PAGE_BYTES, SLUICE_PROT_READ),
+        SLUICE_ERR_DENIED);
+    assert_int_equal(
+        sluice_domain_map(domain, IOVA, world->page.phys, SLUICE_PAGE_BYTES, SLUICE_PROT_READ),
+        SLUICE_OK);
+    assert_int_equal(sluice_domain_detach(device), SLUICE_OK);
+}
+
+/** Memory that the device uses at other addresses, and addresses without memory. */
+static void reserved_elsewhere(void **state)
+{
+    struct world world;
+    uint8_t byte = 0;
+
+    (void)state;
+    begin(&world);
+    smmu_alone();
+    tree_set(&tree, FRAMES, "iommu-addresses", 3, PH_NIC, 0x70000000, 0x4000);
+    assert_int_equal(add(&world), SLUICE_OK);
+    assert_int_equal(world.summary.regions, 1);
+    assert_int_equal(sluice_start(world.sluice), SLUICE_OK);
+    assert_true(dma_device_read(world.streams[NIC_0], 0x70003fff, &byte, 1, NULL));
+    assert_false(dma_device_read(world.streams[NIC_0], 0x70004000, &byte, 1, NULL));
+    assert_false(dma_device_read(world.streams[NIC_0], 0x180000, &byte, 1, NULL));
+    finish(&world);
+
+    begin(&world);
+    smmu_alone();
+    tree_drop(&tree, FRAMES, "reg");
+    tree_set(&tree, FRAMES, "iommu-addresses", 3, PH_NIC, 0x70000000, 0x4000);
+    assert_int_equal(add(&world), SLUICE_OK);
+    assert_int_equal(world.summary.regions, 1);
+    assert_int_equal(sluice_start(world.sluice), SLUICE_OK);
+    assert_false(dma_device_read(world.streams[NIC_0], 0x70000000, &byte, 1, NULL));
+    keeps_out(&world, 0x70000000);
     finish(&world);
 }
 
@@ -452,9 +502,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(devices_get_their_streams), cmocka_unit_test(reserved_memory_stays_mapped),
         cmocka_unit_test(limits_are_kept),           cmocka_unit_test(masks_of_requester_ids),
-        cmocka_unit_test(parts_are_left_out),        cmocka_unit_test(reserved_for_functions),
-        cmocka_unit_test(kinds_can_be_chosen),       cmocka_unit_test(instances_refuse),
-        cmocka_unit_test(memory_runs_out),
+        cmocka_unit_test(parts_are_left_out),        cmocka_unit_test(reserved_elsewhere),
+        cmocka_unit_test(reserved_for_functions),    cmocka_unit_test(kinds_can_be_chosen),
+        cmocka_unit_test(instances_refuse),          cmocka_unit_test(memory_runs_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

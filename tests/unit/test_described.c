@@ -16,10 +16,11 @@
 
 #include <sluice/sluice.h>
 
-#define RID  SLUICE_RID(0, 3, 0)
-#define SID  0x2018u /* what it gets */
-#define IOVA ((sluice_iova_t)0x40000000)
-#define NAME "/soc/dma-controller@fe000000"
+#define RID   SLUICE_RID(0, 3, 0)
+#define SID   0x2018u /* what it gets */
+#define IOVA  ((sluice_iova_t)0x40000000)
+#define MOVED ((sluice_iova_t)0x70000000)
+#define NAME  "/soc/dma-controller@fe000000"
 
 struct world {
     struct model_host *host;
@@ -271,6 +272,154 @@ static void reserved_by_stream(void **state)
     world_end(&world);
 }
 
+/** A device of two streams, and memory that firmware says it uses elsewhere than where it is. */
+static struct sluice_device *device_with_moved(struct world *world, sluice_phys_t phys)
+{
+    const struct sluice_reserved_memory memory = {.first_id = 0x300,
+                                                  .id_count = 1,
+                                                  .first = MOVED,
+                                                  .last = MOVED + SLUICE_PAGE_BYTES - 1,
+                                                  .prot = SLUICE_PROT_READ,
+                                                  .moved = true,
+                                                  .phys = phys};
+    const struct sluice_device_sources sources = {.path = NAME, .first_id = 0x300, .id_count = 1};
+    const struct sluice_device_config config = {.bus = SLUICE_BUS_PLATFORM, .path = NAME};
+    struct sluice_device *device;
+
+    assert_int_equal(sluice_describe_reserved(world->sluice, &memory), SLUICE_OK);
+    assert_int_equal(sluice_describe_device_sources(world->sluice, &sources), SLUICE_OK);
+    assert_int_equal(sluice_start(world->sluice), SLUICE_OK);
+    assert_int_equal(sluice_device_add(world->sluice, &config, &device), SLUICE_OK);
+    return device;
+}
+
+/** Memory in use at other addresses: there from the start and in each domain, and only there. */
+static void moved_memory(void **state)
+{
+    const struct sluice_domain_config open = {.kind = SLUICE_DOMAIN_IDENTITY};
+    struct sluice_reserved_region region;
+    struct sluice_device *device;
+    struct sluice_domain *domain;
+    struct world world;
+
+    (void)state;
+    world_begin(&world);
+    device = device_with_moved(&world, world.page.phys);
+    assert_true(reads(&world, 1, MOVED));
+    assert_false(reads(&world, 1, MOVED + SLUICE_PAGE_BYTES));
+    assert_false(reads(&world, 1, world.page.phys));
+    assert_int_equal(sluice_device_reserved(device, 0, &region), SLUICE_OK);
+    assert_int_equal(region.kind, SLUICE_RESERVED_FIRMWARE);
+    assert_int_equal(region.first, MOVED);
+    domain = domain_with_page(&world);
+    assert_int_equal(sluice_domain_attach(domain, device), SLUICE_OK);
+    assert_true(reads(&world, 1, IOVA));
+    assert_true(reads(&world, 1, MOVED));
+    assert_int_equal(
+        sluice_domain_map(domain, MOVED, world.page.phys, SLUICE_PAGE_BYTES, SLUICE_PROT_READ),
+        SLUICE_ERR_DENIED);
+    assert_int_equal(sluice_domain_create(world.sluice, &open, &domain), SLUICE_OK);
+    assert_int_equal(sluice_domain_attach(domain, device), SLUICE_ERR_DENIED);
+    assert_true(reads(&world, 1, MOVED));
+    assert_false(reads(&world, 1, world.page.phys));
+    assert_int_equal(sluice_device_remove(device), SLUICE_OK);
+    world_end(&world);
+}
+
+/** Describes addresses that stream 0x300 keeps free, and adds the device that has it. */
+static struct sluice_device *device_keeping_free(struct world *world, sluice_iova_t first,
+                                                 sluice_iova_t last)
+{
+    const struct sluice_reserved_memory memory = {
+        .first_id = 0x300, .id_count = 1, .first = first, .last = last};
+    const struct sluice_device_sources sources = {.path = NAME, .first_id = 0x300, .id_count = 1};
+    const struct sluice_device_config config = {.bus = SLUICE_BUS_PLATFORM, .path = NAME};
+    struct sluice_device *device;
+
+    assert_int_equal(sluice_describe_reserved(world->sluice, &memory), SLUICE_OK);
+    assert_int_equal(sluice_describe_device_sources(world->sluice, &sources), SLUICE_OK);
+    assert_int_equal(sluice_start(world->sluice), SLUICE_OK);
+    assert_int_equal(sluice_device_add(world->sluice, &config, &device), SLUICE_OK);
+    return device;
+}
+
+/** Addresses kept free are nobody's: not a caller's, not the DMA API's, not the device's. */
+static void addresses_kept_free(void **state)
+{
+    const struct sluice_domain_config dma_domain = {.kind = SLUICE_DOMAIN_DMA};
+    const struct sluice_assignment user = {.mode = SLUICE_ISOLATION_STRICT, .user = true};
+    struct sluice_reserved_region region;
+    struct sluice_dma_config dma_config = {.address_bits = 32};
+    struct sluice_device *device;
+    struct sluice_domain *domain;
+    struct sluice_dma *dma;
+    struct world world;
+    sluice_iova_t iova;
+
+    (void)state;
+    world_begin(&world);
+    /* All that 32 bits can say, but for 64 KiB. */
+    device = device_keeping_free(&world, 0x10000, UINT32_MAX);
+    assert_false(reads(&world, 1, 0x10000));
+    assert_int_equal(sluice_device_reserved(device, 0, &region), SLUICE_OK);
+    assert_int_equal(region.kind, SLUICE_RESERVED_SPECIAL);
+    assert_int_equal(region.first, 0x10000);
+    assert_int_equal(region.last, UINT32_MAX);
+    assert_int_equal(sluice_domain_create(world.sluice, &dma_domain, &domain), SLUICE_OK);
+    assert_int_equal(sluice_domain_attach(domain, device), SLUICE_OK);
+    assert_int_equal(
+        sluice_domain_map(domain, 0x20000, world.page.phys, SLUICE_PAGE_BYTES, SLUICE_PROT_READ),
+        SLUICE_ERR_DENIED);
+    dma_config.device = device;
+    assert_int_equal(sluice_dma_open(world.sluice, &dma_config, &dma), SLUICE_OK);
+    assert_int_equal(
+        sluice_dma_map(dma, world.page.phys, SLUICE_PAGE_BYTES, SLUICE_DMA_TO_DEVICE, NULL, &iova),
+        SLUICE_OK);
+    assert_true(iova < 0x10000);
+    assert_true(reads(&world, 1, iova));
+    assert_int_equal(sluice_dma_unmap(dma, iova, SLUICE_PAGE_BYTES, SLUICE_DMA_TO_DEVICE, NULL),
+                     SLUICE_OK);
+    assert_int_equal(sluice_dma_close(dma), SLUICE_OK);
+    assert_int_equal(sluice_domain_detach(device), SLUICE_OK);
+    /* It is no memory of firmware's: a user may have the device, but not the addresses. */
+    assert_int_equal(sluice_device_assign(device, &user, &domain), SLUICE_OK);
+    assert_int_equal(
+        sluice_domain_map(domain, 0x20000, world.page.phys, SLUICE_PAGE_BYTES, SLUICE_PROT_READ),
+        SLUICE_ERR_DENIED);
+    assert_int_equal(sluice_device_release(device), SLUICE_OK);
+    world_end(&world);
+}
+
+/** What others of the domain have mapped there keeps the device out; so does too much to look at.
+ */
+static void kept_free_too_late(void **state)
+{
+    const struct sluice_domain_config kind = {.kind = SLUICE_DOMAIN_UNMANAGED};
+    struct sluice_device *device;
+    struct sluice_domain *domain;
+    struct world world;
+
+    (void)state;
+    world_begin(&world);
+    device = device_keeping_free(&world, IOVA, IOVA + 2 * SLUICE_PAGE_BYTES - 1);
+    domain = domain_with_page(&world);
+    assert_int_equal(sluice_domain_attach(domain, device), SLUICE_ERR_EXISTS);
+    assert_false(reads(&world, 1, IOVA));
+    world_end(&world);
+
+    world_begin(&world);
+    device = device_keeping_free(&world, 0x100000000, 0x8000000000 - 1);
+    domain = domain_with_page(&world);
+    assert_int_equal(sluice_domain_attach(domain, device), SLUICE_ERR_NO_SPACE);
+    assert_int_equal(sluice_domain_create(world.sluice, &kind, &domain), SLUICE_OK);
+    assert_int_equal(sluice_domain_attach(domain, device), SLUICE_OK);
+    assert_int_equal(sluice_domain_map(domain, 0x4000000000, world.page.phys, SLUICE_PAGE_BYTES,
+                                       SLUICE_PROT_READ),
+                     SLUICE_ERR_DENIED);
+    assert_int_equal(sluice_device_remove(device), SLUICE_OK);
+    world_end(&world);
+}
+
 /** Firmware says 28 bits, and that caches are not snooped; the driver asks for 64 and nothing. */
 static enum sluice_status open_limited(struct world *world, struct sluice_dma **out)
 {
@@ -392,6 +541,16 @@ static void refusals(void **state)
     bad_memory.first = 0x1000;
     assert_int_equal(sluice_describe_reserved(world.sluice, &bad_memory), SLUICE_ERR_INVALID);
     bad_memory = memory;
+    bad_memory.moved = true;
+    bad_memory.phys = 0x10800; /* in the middle of a page */
+    assert_int_equal(sluice_describe_reserved(world.sluice, &bad_memory), SLUICE_ERR_INVALID);
+    bad_memory.last = SLUICE_PAGE_BYTES;
+    bad_memory.phys = UINT64_MAX & ~(SLUICE_PAGE_BYTES - 1); /* past the last address */
+    assert_int_equal(sluice_describe_reserved(world.sluice, &bad_memory), SLUICE_ERR_INVALID);
+    bad_memory.phys = 0x10000;
+    bad_memory.prot = 0; /* moved, and nothing */
+    assert_int_equal(sluice_describe_reserved(world.sluice, &bad_memory), SLUICE_ERR_INVALID);
+    bad_memory = memory;
     bad_memory.unit = 1;
     assert_int_equal(sluice_describe_reserved(world.sluice, &bad_memory), SLUICE_ERR_NOT_FOUND);
 
@@ -463,6 +622,9 @@ int main(void)
         cmocka_unit_test(one_id_is_one_group),
         cmocka_unit_test(device_by_name),
         cmocka_unit_test(reserved_by_stream),
+        cmocka_unit_test(moved_memory),
+        cmocka_unit_test(addresses_kept_free),
+        cmocka_unit_test(kept_free_too_late),
         cmocka_unit_test(limits_on_the_way),
         cmocka_unit_test(refusals),
         cmocka_unit_test(two_units),
