@@ -311,7 +311,20 @@ void smmu3_drop_contexts(struct smmu3_model *unit, uint32_t sid, const uint32_t 
     unit->pointer_count = kept;
 }
 
-/* A stream that was refused for its first-level descriptor stays so until that is dropped too. */
+/*
+ * A stream that was refused for its first-level descriptor stays so until that is dropped too, by
+ * a command for any of the streams that it leads to [SMMU 5.1].
+ */
+static bool is_dropped(struct smmu3_model *unit, const struct smmu3_entry *entry, uint32_t sid,
+                       bool leaf)
+{
+    unsigned split = (unsigned)FIELD64(smmu3_get(unit, R_STRTAB_CFG), 10, 6);
+
+    if (entry->event == E_BAD_STREAM)
+        return !leaf && entry->sid >> split == sid >> split;
+    return entry->sid == sid;
+}
+
 void smmu3_drop_streams(struct smmu3_model *unit, uint32_t sid, bool all, bool leaf)
 {
     unsigned kept = 0;
@@ -319,8 +332,7 @@ void smmu3_drop_streams(struct smmu3_model *unit, uint32_t sid, bool all, bool l
     if (unit->inject.lost_invalidations)
         return;
     for (unsigned i = 0; i < unit->entry_count; i++) {
-        if (!all &&
-            (unit->entries[i].sid != sid || (leaf && unit->entries[i].event == E_BAD_STREAM)))
+        if (!all && !is_dropped(unit, &unit->entries[i], sid, leaf))
             unit->entries[kept++] = unit->entries[i];
     }
     unit->entry_count = kept;

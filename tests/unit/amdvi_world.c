@@ -21,12 +21,18 @@ static bool translating(void *model)
     return amdvi_model_translating(model);
 }
 
+static void power_off(void *model)
+{
+    amdvi_model_reset(model, true);
+}
+
 static const struct world_kind kind = {
     .unit_ops = &amdvi_unit_ops,
     .model_ops = &amdvi_model_ops,
     .destroy = destroy,
     .check_settled = check_settled,
     .translating = translating,
+    .power_off = power_off,
 };
 
 void world_init(struct world *world, const struct world_config *config)

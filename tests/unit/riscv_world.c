@@ -13,10 +13,22 @@ static void destroy(void *model)
     riscv_model_destroy(model);
 }
 
+static bool translating(void *model)
+{
+    return riscv_model_mode(model) >= RIOMMU_DDTP_1LVL;
+}
+
+static void power_off(void *model)
+{
+    riscv_model_reset(model);
+}
+
 static const struct world_kind kind = {
     .unit_ops = &riommu_unit_ops,
     .model_ops = &riscv_model_ops,
     .destroy = destroy,
+    .translating = translating,
+    .power_off = power_off,
     .page_order = WORLD_PAGE_ORDER,
 };
 

@@ -11,10 +11,22 @@ static void destroy(void *model)
     smmu3_model_destroy(model);
 }
 
+static bool translating(void *model)
+{
+    return smmu3_model_translating(model);
+}
+
+static void power_off(void *model)
+{
+    smmu3_model_reset(model);
+}
+
 static const struct world_kind kind = {
     .unit_ops = &smmu3_unit_ops,
     .model_ops = &smmu3_model_ops,
     .destroy = destroy,
+    .translating = translating,
+    .power_off = power_off,
     .page_order = WORLD_PAGE_ORDER,
 };
 

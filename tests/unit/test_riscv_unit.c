@@ -19,39 +19,9 @@ static void walk_through(const struct world_config *config)
     struct world world;
 
     world_begin(&world, config);
-    assert_int_equal(world_reaches(&world, 1), -1);
-    /* A second device in the same domain, then from one domain to the other and back. */
-    assert_int_equal(world_attach(&world, 1, &world.domains[0]), SLUICE_OK);
-    assert_int_equal(world_reaches(&world, 1), 0);
-    assert_int_equal(world_attach(&world, 1, &world.domains[1]), SLUICE_OK);
-    assert_int_equal(world_reaches(&world, 1), 1);
-    assert_int_equal(world_reaches(&world, 0), 0);
-    assert_int_equal(world_attach(&world, 1, &world.domains[0]), SLUICE_OK);
-    assert_int_equal(world_reaches(&world, 1), 0);
-    /* What is unmapped is gone from every cache, of that domain only. */
-    assert_int_equal(world_attach(&world, 1, &world.domains[1]), SLUICE_OK);
-    assert_int_equal(world_unmap(&world, &world.domains[0]), SLUICE_OK);
-    assert_int_equal(world_reaches(&world, 0), -1);
-    assert_int_equal(world_reaches(&world, 1), 1);
-    assert_int_equal(world_map(&world, &world.domains[0]), SLUICE_OK);
-    assert_int_equal(world_reaches(&world, 0), 0);
-    assert_int_equal(world_attach(&world, 0, NULL), SLUICE_OK);
-    assert_int_equal(world_reaches(&world, 0), -1);
-    assert_int_equal(world_attach(&world, 0, &world.domains[0]), SLUICE_OK);
-    /* Off, with the attachments kept, and on again. */
+    world_walk_through(&world);
     assert_int_equal(world.unit->ops->stop(world.unit), SLUICE_OK);
     assert_int_equal(riscv_model_mode(world.model), config->model.reset_mode);
-    assert_int_equal(world.unit->ops->start(world.unit), SLUICE_OK);
-    assert_int_equal(world_reaches(&world, 0), 0);
-    assert_int_equal(world_reaches(&world, 1), 1);
-    /* Asleep, powered off, awake. */
-    assert_int_equal(world.unit->ops->suspend(world.unit), SLUICE_OK);
-    riscv_model_reset(world.model);
-    assert_int_equal(world.unit->ops->resume(world.unit), SLUICE_OK);
-    assert_int_equal(world_reaches(&world, 0), 0);
-    assert_int_equal(world_unmap(&world, &world.domains[1]), SLUICE_OK);
-    assert_int_equal(world_reaches(&world, 1), -1);
-    assert_false(world_degraded(&world));
     world_finish(&world);
 }
 

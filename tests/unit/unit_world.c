@@ -192,13 +192,79 @@ enum sluice_status world_unmap(struct world *world, struct world_domain *domain)
     return status;
 }
 
-int world_reaches(struct world *world, unsigned device)
+static int reaches_at(struct world *world, unsigned device, uint64_t iova)
 {
     uint8_t byte = 0;
 
-    if (!dma_device_read(world->devices[device], WORLD_IOVA, &byte, 1, NULL))
+    if (!dma_device_read(world->devices[device], iova, &byte, 1, NULL))
         return -1;
     return byte == fills[0] ? 0 : byte == fills[1] ? 1 : 2;
+}
+
+int world_reaches(struct world *world, unsigned device)
+{
+    return reaches_at(world, device, WORLD_IOVA);
+}
+
+/* From its first page to its last, in case something is told of one of them only. */
+static void check_reaches(struct world *world, unsigned device, int want)
+{
+    assert_int_equal(reaches_at(world, device, WORLD_IOVA), want);
+    assert_int_equal(reaches_at(world, device, WORLD_IOVA + world->page_bytes - 1), want);
+}
+
+static void move_about(struct world *world)
+{
+    check_reaches(world, 0, 0);  /* served from the first moment */
+    check_reaches(world, 1, -1); /* all others are blocked */
+    /* A second device in the same domain, then from one domain to the other and back. */
+    assert_int_equal(world_attach(world, 1, &world->domains[0]), SLUICE_OK);
+    check_reaches(world, 1, 0);
+    assert_int_equal(world_attach(world, 1, &world->domains[1]), SLUICE_OK);
+    check_reaches(world, 1, 1);
+    check_reaches(world, 0, 0);
+    assert_int_equal(world_attach(world, 1, &world->domains[0]), SLUICE_OK);
+    check_reaches(world, 1, 0);
+    /* What is unmapped is gone from every cache, of both devices. */
+    assert_int_equal(world_unmap(world, &world->domains[0]), SLUICE_OK);
+    check_reaches(world, 0, -1);
+    check_reaches(world, 1, -1);
+    assert_int_equal(world_map(world, &world->domains[0]), SLUICE_OK);
+    check_reaches(world, 1, 0);
+    /* And of that domain only. */
+    assert_int_equal(world_attach(world, 1, &world->domains[1]), SLUICE_OK);
+    check_reaches(world, 1, 1);
+    assert_int_equal(world_unmap(world, &world->domains[0]), SLUICE_OK);
+    check_reaches(world, 0, -1);
+    check_reaches(world, 1, 1);
+    assert_int_equal(world_map(world, &world->domains[0]), SLUICE_OK);
+    check_reaches(world, 0, 0);
+    assert_int_equal(world_attach(world, 0, NULL), SLUICE_OK);
+    check_reaches(world, 0, -1);
+    assert_int_equal(world_attach(world, 0, &world->domains[0]), SLUICE_OK);
+}
+
+void world_walk_through(struct world *world)
+{
+    const struct unit_ops *ops = world->unit->ops;
+
+    assert_true(world->kind->translating(world->model));
+    move_about(world);
+    /* Off, with the attachments kept, and on again. */
+    assert_int_equal(ops->stop(world->unit), SLUICE_OK);
+    assert_false(world->kind->translating(world->model));
+    assert_int_equal(ops->start(world->unit), SLUICE_OK);
+    check_reaches(world, 0, 0);
+    check_reaches(world, 1, 1);
+    /* Asleep, powered off, awake. */
+    assert_int_equal(ops->suspend(world->unit), SLUICE_OK);
+    world->kind->power_off(world->model);
+    assert_int_equal(ops->resume(world->unit), SLUICE_OK);
+    check_reaches(world, 0, 0);
+    check_reaches(world, 1, 1);
+    assert_int_equal(world_unmap(world, &world->domains[1]), SLUICE_OK);
+    check_reaches(world, 1, -1);
+    assert_false(world_degraded(world));
 }
 
 unsigned world_drain(struct world *world)

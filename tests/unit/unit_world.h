@@ -21,8 +21,9 @@ struct world_kind {
     void (*destroy)(void *model);
     /** Fails the test while the model waits for something; NULL: it never does. */
     void (*check_settled)(void *model);
-    /** Whether the unit translates, for watch.h; NULL where it is not used. */
     bool (*translating)(void *model);
+    /** As hardware comes out of a sleep without power. */
+    void (*power_off)(void *model);
     unsigned page_order; /**< of the domains' pages: a multiple of every smallest page */
 };
 
@@ -75,6 +76,8 @@ enum sluice_status world_unmap(struct world *world, struct world_domain *domain)
 enum sluice_status world_map(struct world *world, struct world_domain *domain);
 /** Which domain's page the device reads at WORLD_IOVA: 0, 1, or -1 when it is refused. */
 int world_reaches(struct world *world, unsigned device);
+/** What every shape of unit must do, from world_begin to world_finish. */
+void world_walk_through(struct world *world);
 unsigned world_drain(struct world *world);
 bool world_degraded(const struct world *world);
 

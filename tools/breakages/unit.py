@@ -36,4 +36,8 @@ ROWS = [
              "    index->withheld++;\n",
              "    index->withheld++;\n    unit_index_give(index, tag, 1);\n",
              ["vtd-limits"]),
+    Breakage("device-tlb-told-of-one-page", "1, fail closed", "src/unit/user.c",
+             "            unsigned lg2 = unit_cover_lg2(range->first, range->last);\n",
+             "            unsigned lg2 = SLUICE_PAGE_LG2;\n",
+             ["smmu3-unit", "riscv-unit"]),
 ]
