@@ -78,7 +78,7 @@ static const struct {
     {ROW_LAZY, ROW_FLOOR_PARTS, 2.0, "whole lazy cycle, of its parts' floors"},
     {ROW_STRICT, ROW_FLOOR_STRICT, 2.0, "whole strict cycle, of its parts' floors"},
     {ROW_LAZY_BATCH, ROW_LAZY, 2.0, "batch larger than the caches, of a lazy cycle"},
-    {ROW_SG_MAP, ROW_BULK_MAP, 2.0, "a page of a list, of a page in bulk"},
+    {ROW_SG_MAP, ROW_BULK_MAP, 1.5, "a page of a list, of a page in bulk"},
     {ROW_BOUNCE, ROW_FLOOR_COPY, 1.25, "bounce, of one memcpy"},
 };
 #define BARS (sizeof(bars) / sizeof(bars[0]))
@@ -88,6 +88,7 @@ struct bench {
     struct floor_stack stack;
     struct sluice_dma_segment segments[SG];
     struct sluice_dma_chunk chunks[BATCH];
+    unsigned place;    /**< where the engine alone maps next */
     double best[ROWS]; /**< ns */
 };
 
@@ -238,18 +239,22 @@ static void run_sg(struct bench *bench)
     record(bench, ROW_SG_UNMAP, now() - unmapping, (double)SG * LISTS);
 }
 
-/** The engine alone, on the same range, again and again. */
+/**
+ * The engine alone, in as many places as the lazy cycle goes through before one comes back: their
+ * entries take half a MiB, and where in the caches those are is half of what mapping them costs.
+ */
 static void run_bulk(struct bench *bench)
 {
     struct pagetable *pt = &bench->world.lazy.domain->pt;
-    const sluice_iova_t at = (sluice_iova_t)1 << 40;
     uint64_t mapping = 0, unmapping = 0;
     struct pt_gather gather;
 
     pt_gather_init(&gather);
     for (unsigned i = 0; i < LISTS; i++) {
+        const sluice_iova_t at = ((sluice_iova_t)1 << 40) + bench->place * SG * K4;
         uint64_t start = now(), middle;
 
+        bench->place = (bench->place + 1) % FLUSH_RING;
         check(pt->format->map(pt, at, bench_buffer(), SG * K4, SLUICE_PROT_READ | SLUICE_PROT_WRITE,
                               &gather));
         middle = now();
