@@ -52,8 +52,13 @@
 
 typedef _Atomic(uint64_t) pt_entry;
 
-#define ENGINE_INLINE    static inline __attribute__((always_inline))
-#define ENGINE_COLD      static __attribute__((noinline, cold))
+#define ENGINE_INLINE static inline __attribute__((always_inline))
+#define ENGINE_COLD   static __attribute__((noinline, cold))
+/**
+ * What is called for every page or run: begins a cache line, so that what it costs does not depend
+ * on what the linker puts in front of it, nor differ from format to format.
+ */
+#define ENGINE_HOT       static __attribute__((noinline, aligned(64)))
 #define engine_likely(x) __builtin_expect(!!(x), 1)
 
 #define PTF_ENTRIES        (1u << PTF_INDEX_BITS)
@@ -108,6 +113,12 @@ ENGINE_INLINE uint64_t engine_load(const pt_entry *slot)
     return atomic_load_explicit(slot, memory_order_acquire);
 }
 
+/** A leaf slot's entry, for its one owner; see the head. */
+ENGINE_INLINE uint64_t engine_peek(const pt_entry *slot)
+{
+    return atomic_load_explicit(slot, memory_order_relaxed);
+}
+
 ENGINE_INLINE void engine_store(pt_entry *slot, uint64_t entry)
 {
     atomic_store_explicit(slot, entry, memory_order_relaxed);
@@ -130,14 +141,6 @@ ENGINE_INLINE void engine_clean(const struct pagetable *pt, const pt_entry *slot
         host_cache_clean(pt->sluice, slot, count * sizeof(*slot));
 }
 
-/** The end of a fast path for a unit that does not snoop: out of line, so that others stay short.
- */
-ENGINE_COLD enum sluice_status engine_clean_last(const struct pagetable *pt, const pt_entry *slot)
-{
-    engine_clean(pt, slot, 1);
-    return SLUICE_OK;
-}
-
 /**
  * Counts tables that came or, negative, went. Apart from the allocation, because a locked
  * instruction waits for every store before it: for the zeroes of the table, each time.
@@ -156,7 +159,7 @@ static bool engine_table_alloc(struct pagetable *pt, struct sluice_pages *out)
 
     if (!host_pages_alloc(pt->sluice, order, pt->config.node, out))
         return false;
-    if ((out->phys >> pt->config.phys_bits) != 0) {
+    if (out->phys > pt->phys_last) {
         log_error(pt->sluice, "%s: the host's table page at 0x%llx is beyond %u address bits",
                   PTF_NAME, (unsigned long long)out->phys, pt->config.phys_bits);
         host_pages_free(pt->sluice, *out, order);

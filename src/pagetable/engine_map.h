@@ -16,17 +16,31 @@ struct engine_map {
     int64_t tables; /**< that were installed and not yet counted */
 };
 
+/** Writes leaves to slots that a unit may be reading. Four at a time, as engine_any does. */
+ENGINE_INLINE void engine_fill_live(pt_entry *slot, unsigned count, uint64_t leaf, uint64_t step)
+{
+    for (; count >= 4; count -= 4, slot += 4, leaf += 4 * step) {
+        engine_store(&slot[0], leaf);
+        engine_store(&slot[1], leaf + step);
+        engine_store(&slot[2], leaf + 2 * step);
+        engine_store(&slot[3], leaf + 3 * step);
+    }
+    if ((count & 2) != 0) {
+        engine_store(&slot[0], leaf);
+        engine_store(&slot[1], leaf + step);
+        slot += 2;
+        leaf += 2 * step;
+    }
+    if ((count & 1) != 0)
+        engine_store(slot, leaf);
+}
+
 /** Writes `count` leaves to slots of which every one is empty; false when one is not. */
 ENGINE_INLINE bool engine_fill(pt_entry *slot, unsigned count, uint64_t leaf, uint64_t step)
 {
-    uint64_t seen = 0;
-
-    for (unsigned i = 0; i < count; i++)
-        seen |= atomic_load_explicit(&slot[i], memory_order_relaxed);
-    if (!engine_likely(seen == 0))
+    if (!engine_likely(engine_any(slot, count) == 0))
         return false;
-    for (unsigned i = 0; i < count; i++)
-        engine_store(&slot[i], leaf + i * step);
+    engine_fill_live(slot, count, leaf, step);
     return true;
 }
 
@@ -207,7 +221,7 @@ static enum sluice_status engine_map_step(struct engine_map *map)
 }
 
 /** Everything but the fast path below. */
-static __attribute__((noinline)) enum sluice_status engine_map_range(struct engine_map *map)
+ENGINE_HOT enum sluice_status engine_map_range(struct engine_map *map)
 {
     const sluice_iova_t first = map->iova;
     enum sluice_status status = SLUICE_OK;
@@ -222,9 +236,9 @@ static __attribute__((noinline)) enum sluice_status engine_map_range(struct engi
 }
 
 /** Some entries of one leaf table, or what is not that simple. */
-static __attribute__((noinline)) enum sluice_status
-engine_map_some(struct pagetable *pt, sluice_iova_t iova, sluice_phys_t phys, uint64_t bytes,
-                uint32_t prot, struct pt_gather *gather)
+ENGINE_HOT enum sluice_status engine_map_some(struct pagetable *pt, sluice_iova_t iova,
+                                              sluice_phys_t phys, uint64_t bytes, uint32_t prot,
+                                              struct pt_gather *gather)
 {
     const sluice_iova_t last = iova + (bytes - 1);
     const sluice_phys_t phys_last = phys + (bytes - 1);
@@ -234,8 +248,7 @@ engine_map_some(struct pagetable *pt, sluice_iova_t iova, sluice_phys_t phys, ui
 
     if (!ptf_prot_possible(prot))
         return SLUICE_ERR_UNSUPPORTED;
-    if (last > pt->last || last < iova || phys_last < phys ||
-        (phys_last >> pt->config.phys_bits) != 0)
+    if (last > pt->last || last < iova || phys_last < phys || phys_last > pt->phys_last)
         return SLUICE_ERR_RANGE;
     if (engine_within_leaf_table(iova, last) && !engine_fast_slot(pt, iova, &slot))
         slot = engine_leaf_slot(pt, iova);
@@ -250,25 +263,25 @@ engine_map_some(struct pagetable *pt, sluice_iova_t iova, sluice_phys_t phys, ui
     return SLUICE_OK;
 }
 
-static enum sluice_status engine_map(struct pagetable *pt, sluice_iova_t iova, sluice_phys_t phys,
-                                     uint64_t bytes, uint32_t prot, struct pt_gather *gather)
+ENGINE_HOT enum sluice_status engine_map(struct pagetable *pt, sluice_iova_t iova,
+                                         sluice_phys_t phys, uint64_t bytes, uint32_t prot,
+                                         struct pt_gather *gather)
 {
     pt_entry *slot;
 
-    if (bytes != engine_size(0) || iova > pt->last || (phys >> pt->config.phys_bits) != 0 ||
+    if (bytes != engine_size(0) || iova > pt->last || phys > pt->phys_last ||
         !ptf_prot_possible(prot) || !engine_fast_slot(pt, iova, &slot))
         return engine_map_some(pt, iova, phys, bytes, prot, gather);
     if (!engine_fill(slot, 1, ptf_leaf(phys, 0, ptf_leaf_attributes(&pt->config, prot)), 0))
         return SLUICE_ERR_EXISTS;
-    return engine_likely(pt->config.coherent) ? SLUICE_OK : engine_clean_last(pt, slot);
+    return SLUICE_OK;
 }
 
 static void *engine_leaf_table(struct pagetable *pt, sluice_iova_t iova)
 {
     pt_entry *slot;
 
-    if (PTF_GRANULE_LG2 != SLUICE_PAGE_LG2 || !pt->config.coherent || iova > pt->last ||
-        !engine_fast_slot(pt, iova, &slot))
+    if (PTF_GRANULE_LG2 != SLUICE_PAGE_LG2 || iova > pt->last || !engine_fast_slot(pt, iova, &slot))
         return NULL;
     return slot - ((iova >> PTF_GRANULE_LG2) & (PTF_ENTRIES - 1));
 }
@@ -283,67 +296,82 @@ static bool engine_leaf_form(const struct pagetable *pt, uint32_t prot, struct p
     return true;
 }
 
-/** What is left of a list: `room` entries from `slot` on are in the table of the next page. */
+/** What is left of a list. */
 struct engine_list {
     struct pagetable *pt;
     struct pt_gather *gather;
     sluice_iova_t iova;
-    uint32_t prot;
     uint64_t attributes;
-    pt_entry *slot;
-    unsigned room;
 };
+
+/**
+ * The slot of a list's next page; *out_room is how many there are from it to the end of its table,
+ * 0 where there is no table yet.
+ */
+static pt_entry *engine_list_slot(const struct engine_list *list, unsigned *out_room)
+{
+    pt_entry *slot = NULL;
+
+    *out_room = 0;
+    if (list->iova - 1 >= list->pt->last)
+        return NULL;
+    if (!engine_fast_slot(list->pt, list->iova, &slot))
+        slot = engine_leaf_slot(list->pt, list->iova);
+    if (slot != NULL)
+        *out_room = (unsigned)(PTF_ENTRIES - ((list->iova >> PTF_GRANULE_LG2) & (PTF_ENTRIES - 1)));
+    return slot;
+}
+
+/** Writes leaves of single pages to empty slots. Four at a time, as engine_any does. */
+ENGINE_INLINE void engine_fill_pieces(pt_entry *slot, const struct sluice_dma_segment *pieces,
+                                      unsigned count, uint64_t attributes)
+{
+    for (; count >= 4; count -= 4, slot += 4, pieces += 4) {
+        engine_store(&slot[0], ptf_leaf(pieces[0].phys, 0, attributes));
+        engine_store(&slot[1], ptf_leaf(pieces[1].phys, 0, attributes));
+        engine_store(&slot[2], ptf_leaf(pieces[2].phys, 0, attributes));
+        engine_store(&slot[3], ptf_leaf(pieces[3].phys, 0, attributes));
+    }
+    for (; count > 0; count--, slot++, pieces++)
+        engine_store(slot, ptf_leaf(pieces->phys, 0, attributes));
+}
 
 /** Writes single pages that entries can hold, as far as the leaf table goes; returns how many. */
 ENGINE_INLINE unsigned engine_list_pages(struct engine_list *list,
                                          const struct sluice_dma_segment *pieces, unsigned count)
 {
-    const unsigned most = count < list->room ? count : list->room;
-    uint64_t seen = 0;
+    unsigned room;
+    pt_entry *slot = engine_list_slot(list, &room);
+    const unsigned most = count < room ? count : room;
 
-    for (unsigned i = 0; i < most; i++)
-        seen |= atomic_load_explicit(&list->slot[i], memory_order_relaxed);
-    if (!engine_likely(seen == 0) || most == 0)
+    if (most == 0 || !engine_likely(engine_any(slot, most) == 0))
         return 0;
-    for (unsigned i = 0; i < most; i++)
-        engine_store(&list->slot[i], ptf_leaf(pieces[i].phys, 0, list->attributes));
-    engine_clean(list->pt, list->slot, most);
+    engine_fill_pieces(slot, pieces, most, list->attributes);
+    engine_clean(list->pt, slot, most);
     list->iova += (sluice_iova_t)most << PTF_GRANULE_LG2;
     return most;
-}
-
-/** One piece like any other map, and the table that is left to fill behind it, if there is one. */
-static enum sluice_status engine_list_piece(struct engine_list *list,
-                                            const struct sluice_dma_segment *piece)
-{
-    enum sluice_status status =
-        engine_map(list->pt, list->iova, piece->phys, piece->bytes, list->prot, list->gather);
-
-    list->room = 0;
-    if (status != SLUICE_OK)
-        return status;
-    list->iova += piece->bytes;
-    if (list->iova - 1 < list->pt->last && engine_fast_slot(list->pt, list->iova, &list->slot))
-        list->room =
-            (unsigned)(PTF_ENTRIES - ((list->iova >> PTF_GRANULE_LG2) & (PTF_ENTRIES - 1)));
-    return SLUICE_OK;
 }
 
 static enum sluice_status engine_map_list(struct pagetable *pt, sluice_iova_t iova,
                                           const struct pt_list *what, uint32_t prot,
                                           struct pt_gather *gather)
 {
-    struct engine_list list = {.pt = pt, .gather = gather, .iova = iova, .prot = prot};
+    struct engine_list list = {.pt = pt, .gather = gather, .iova = iova};
     /* A page's size and nothing else in any length: each is a page. */
     const bool pages = what->lengths == engine_size(0) && iova <= pt->last &&
-                       pt->last - iova >= what->bytes - 1 &&
-                       (what->addresses >> pt->config.phys_bits) == 0;
+                       pt->last - iova >= what->bytes - 1 && what->addresses <= pt->phys_last;
     enum sluice_status status = SLUICE_OK;
 
     list.attributes = ptf_leaf_attributes(&pt->config, prot);
-    for (unsigned done = 0; done < what->count && status == SLUICE_OK;) {
-        status = engine_list_piece(&list, &what->pieces[done++]);
-        if (pages && status == SLUICE_OK)
+    for (unsigned done = 0; done < what->count;) {
+        const struct sluice_dma_segment *piece = &what->pieces[done++];
+
+        /* Like any other map, which also makes the table that pages behind it may be put into. */
+        status = engine_map(pt, list.iova, piece->phys, piece->bytes, prot, gather);
+        if (status != SLUICE_OK)
+            break;
+        list.iova += piece->bytes;
+        if (pages)
             done += engine_list_pages(&list, &what->pieces[done], what->count - done);
     }
     if (status != SLUICE_OK && list.iova != iova)

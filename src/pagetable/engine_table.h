@@ -11,6 +11,25 @@ struct engine_frame {
     unsigned index;
 };
 
+/** The leaf tables from entry `index` of a table of level 1 on; returns how many there are. */
+ENGINE_HOT uint64_t engine_drop_leaf_tables(struct pagetable *pt, const pt_entry *table,
+                                            unsigned index, bool keep)
+{
+    uint64_t tables = 0;
+
+    for (; index < PTF_ENTRIES; index++) {
+        uint64_t entry = engine_load(&table[index]);
+        sluice_phys_t phys = ptf_table_phys(entry);
+
+        if (!ptf_is_table(entry, 1))
+            continue;
+        if (!keep)
+            engine_table_free(pt, (struct sluice_pages){engine_virt(pt, phys), phys});
+        tables++;
+    }
+    return tables;
+}
+
 /**
  * Frees the table `pages` of `level` and all below it, without what hangs on the entries before
  * `index`; or, with `keep`, only counts. Returns the pages of 4 KiB in it.
@@ -28,7 +47,9 @@ static uint64_t engine_drop_subtree(struct pagetable *pt, struct sluice_pages pa
         const pt_entry *table = frame->pages.virt;
         uint64_t entry;
 
-        if (at == 0 || frame->index == PTF_ENTRIES) {
+        if (at <= 1 || frame->index == PTF_ENTRIES) {
+            if (at == 1)
+                tables += engine_drop_leaf_tables(pt, table, frame->index, keep);
             if (!keep)
                 engine_table_free(pt, frame->pages);
             tables++;
@@ -149,12 +170,13 @@ static enum sluice_status engine_create(struct sluice *sluice, const struct pt_c
     pt->config = *config;
     pt->config.page_sizes = engine_page_sizes(config);
     pt->linear_base = sluice->config.linear_base;
-    pt->fast_levels = sluice->config.linear_map ? config->levels : 0;
+    pt->fast_levels = sluice->config.linear_map && config->coherent ? config->levels : 0;
     pt->last = ((uint64_t)1 << config->iova_bits) - 1;
+    pt->phys_last = ((uint64_t)1 << config->phys_bits) - 1;
     pt->root_order = engine_root_order(config);
     if (!host_pages_alloc(sluice, pt->root_order, config->node, &root))
         return SLUICE_ERR_NO_MEMORY;
-    if ((root.phys >> config->phys_bits) != 0) {
+    if (root.phys > pt->phys_last) {
         host_pages_free(sluice, root, pt->root_order);
         return SLUICE_ERR_NO_MEMORY;
     }

@@ -78,15 +78,33 @@ static void engine_clear_note(struct engine_clear *clear, sluice_iova_t first, s
         clear->range.page_lg2 = (uint8_t)page_lg2;
 }
 
-/** Clears entries of a leaf table; returns how many were mapped. */
+/** Clears one entry of a leaf table; returns whether it was mapped. */
+ENGINE_INLINE unsigned engine_clear_leaf(pt_entry *slot)
+{
+    unsigned present = engine_peek(slot) != 0;
+
+    engine_store(slot, 0);
+    return present;
+}
+
+/** Clears entries of a leaf table; returns how many were mapped. Four at a time: engine_any. */
 ENGINE_INLINE unsigned engine_clear_leaves(pt_entry *slot, unsigned count)
 {
     unsigned present = 0;
 
-    for (unsigned i = 0; i < count; i++) {
-        present += atomic_load_explicit(&slot[i], memory_order_relaxed) != 0;
-        engine_store(&slot[i], 0);
+    for (; count >= 4; count -= 4, slot += 4) {
+        present += engine_clear_leaf(&slot[0]);
+        present += engine_clear_leaf(&slot[1]);
+        present += engine_clear_leaf(&slot[2]);
+        present += engine_clear_leaf(&slot[3]);
     }
+    if ((count & 2) != 0) {
+        present += engine_clear_leaf(&slot[0]);
+        present += engine_clear_leaf(&slot[1]);
+        slot += 2;
+    }
+    if ((count & 1) != 0)
+        present += engine_clear_leaf(slot);
     return present;
 }
 
@@ -152,8 +170,8 @@ static unsigned engine_clear_lowest(struct engine_clear *clear, const struct eng
  * Clears [iova, last]; no large page sticks out of it. Allocates nothing, cannot fail.
  * Returns the bytes that were mapped, of which those in unlinked tables only with `count`.
  */
-static uint64_t engine_clear(struct pagetable *pt, sluice_iova_t iova, sluice_iova_t last,
-                             bool count, struct pt_gather *gather)
+ENGINE_HOT uint64_t engine_clear(struct pagetable *pt, sluice_iova_t iova, sluice_iova_t last,
+                                 bool count, struct pt_gather *gather)
 {
     struct engine_clear clear = {.pt = pt, .gather = gather, .count = count};
 
@@ -314,9 +332,9 @@ static enum sluice_status engine_split_ends(struct pagetable *pt, sluice_iova_t 
 /* ---- unmap ---- */
 
 /** Everything but the fast path below. */
-static __attribute__((noinline)) enum sluice_status
-engine_unmap_range(struct pagetable *pt, sluice_iova_t iova, sluice_iova_t last,
-                   struct pt_gather *gather, uint64_t *out_unmapped_bytes)
+ENGINE_HOT enum sluice_status engine_unmap_range(struct pagetable *pt, sluice_iova_t iova,
+                                                 sluice_iova_t last, struct pt_gather *gather,
+                                                 uint64_t *out_unmapped_bytes)
 {
     enum sluice_status status = engine_split_ends(pt, iova, last, gather);
     uint64_t unmapped = 0;
@@ -329,9 +347,9 @@ engine_unmap_range(struct pagetable *pt, sluice_iova_t iova, sluice_iova_t last,
 }
 
 /** Some entries of one leaf table, or what is not that simple. */
-static __attribute__((noinline)) enum sluice_status
-engine_unmap_some(struct pagetable *pt, sluice_iova_t iova, uint64_t bytes,
-                  struct pt_gather *gather, uint64_t *out_unmapped_bytes)
+ENGINE_HOT enum sluice_status engine_unmap_some(struct pagetable *pt, sluice_iova_t iova,
+                                                uint64_t bytes, struct pt_gather *gather,
+                                                uint64_t *out_unmapped_bytes)
 {
     const sluice_iova_t last = iova + (bytes - 1);
     const unsigned count = (unsigned)(bytes >> PTF_GRANULE_LG2);
@@ -354,8 +372,8 @@ engine_unmap_some(struct pagetable *pt, sluice_iova_t iova, uint64_t bytes,
     return SLUICE_OK;
 }
 
-static enum sluice_status engine_unmap(struct pagetable *pt, sluice_iova_t iova, uint64_t bytes,
-                                       struct pt_gather *gather, uint64_t *out_unmapped_bytes)
+ENGINE_HOT enum sluice_status engine_unmap(struct pagetable *pt, sluice_iova_t iova, uint64_t bytes,
+                                           struct pt_gather *gather, uint64_t *out_unmapped_bytes)
 {
     pt_entry *slot;
 
@@ -365,7 +383,7 @@ static enum sluice_status engine_unmap(struct pagetable *pt, sluice_iova_t iova,
     engine_gather(gather, iova, iova + (engine_size(0) - 1), PTF_GRANULE_LG2, false);
     if (out_unmapped_bytes != NULL)
         *out_unmapped_bytes = engine_size(0);
-    return engine_likely(pt->config.coherent) ? SLUICE_OK : engine_clean_last(pt, slot);
+    return SLUICE_OK;
 }
 
 #endif

@@ -192,9 +192,11 @@ struct pt_format {
 
 struct pagetable {
     const struct pt_format *format;
-    sluice_iova_t last;    /**< highest IOVA of the aperture */
-    uintptr_t linear_base; /**< virtual minus physical address of tables, for the fast path */
-    unsigned fast_levels;  /**< `levels` where tables are in a direct map, else 0: no fast path */
+    sluice_iova_t last;      /**< highest IOVA of the aperture */
+    uintptr_t linear_base;   /**< virtual minus physical address of tables, for the fast path */
+    sluice_phys_t phys_last; /**< highest address that an entry can hold */
+    /** `levels` where tables are in a direct map and walks snoop, else 0: no fast path */
+    unsigned fast_levels;
     struct sluice *sluice;
     struct pt_config config;
     uint64_t *root;                   /**< virtual */
