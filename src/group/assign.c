@@ -31,9 +31,11 @@ static bool is_alone(struct sluice *sluice, const struct sluice_device *device)
 
     if (at == GROUP_NONE || map->blind)
         return false;
-    for (uint32_t i = group_leader(map, at); i < map->count; i++) {
-        if (!map->functions[i].is_bridge && !is_itself(&map->functions[i], device) &&
-            group_leader(map, i) == group_leader(map, at))
+    at = group_leader(map, at);
+    for (uint32_t i = 0; i < map->functions[at].members; i++) {
+        const struct group_function *member = &map->functions[group_member_at(map, at, i)];
+
+        if (!member->is_bridge && !is_itself(member, device))
             return false;
     }
     return true;

@@ -4,6 +4,7 @@
  *
  *   scan.c      functions from configuration space     reason.c   why members are together
  *   tie.c       who cannot be kept from whom           query.c    the public look at groups
+ *   shared.c    who is taken for another               index.c    groups and members in order
  *   policy.c    what a level and a group forbid        assign.c   isolation modes
  *   level.c     what a level demands                   trust.c    ports that lead outside
  *
@@ -47,6 +48,13 @@ struct group_function {
     const char *source; /**< for ALIAS */
     uint32_t parent;    /**< index of the bridge above, GROUP_NONE on a root bus */
     uint32_t leader;    /**< towards the lowest index of the group; see group_leader */
+    struct sluice_device *device; /**< what the library was told of it, or NULL */
+    uint32_t reasons_end;         /**< reasons of its group, up to its own and with them */
+    /* Of the group, in its leader: where its members begin, and how many of each there are. */
+    uint32_t first;
+    uint32_t members;
+    uint32_t devices; /**< members that are no bridges */
+    uint32_t reasons;
 };
 
 /** The topology of all segments, sorted by segment and ID; then what is outside PCI. */
@@ -56,7 +64,10 @@ struct group_map {
     uint32_t capacity;
     bool blind;          /**< the host gives no configuration space */
     uint32_t exact[256]; /**< of the segment that is looked at: bridge with this secondary bus */
-    struct group_function functions[];
+    uint32_t group_count;
+    uint32_t *groups;  /**< their leaders, rising */
+    uint32_t *members; /**< of the first group, of the second, ...; rising in each */
+    struct group_function functions[]; /**< and behind them the two arrays, all of `capacity` */
 };
 
 /* ---- scan.c ---- */
@@ -119,10 +130,29 @@ extern const struct domain_policy group_policy;
 
 /* ---- tie.c ---- */
 
-/** Finds who belongs together; the functions are filled in and sorted. */
-void group_tie(struct sluice *sluice, struct group_map *map);
+/** Finds who belongs together; the functions are filled in and sorted. Returns: OK; NO_MEMORY. */
+SLUICE_MUST_CHECK enum sluice_status group_tie(struct sluice *sluice, struct group_map *map);
 /** The lowest index of the group that a function is in. */
 uint32_t group_leader(struct group_map *map, uint32_t index);
+/** Makes one group of two functions' groups. */
+void group_join(struct group_map *map, uint32_t a, uint32_t b);
+
+/* ---- shared.c ---- */
+
+/** Ties those whose requests carry IDs of others. Returns: OK; NO_MEMORY. */
+SLUICE_MUST_CHECK enum sluice_status group_tie_aliases(struct sluice *sluice,
+                                                       struct group_map *map);
+/** Ties those that are named several times, and those that get one ID. Uses map->members. */
+void group_tie_sources(struct group_map *map);
+
+/* ---- index.c ---- */
+
+/** Fills in `groups`, `members` and what functions say of them; nobody is tied any more. */
+void group_index(struct group_map *map);
+/** The index-th member of the group led by `leader`, or GROUP_NONE. */
+uint32_t group_member_at(const struct group_map *map, uint32_t leader, unsigned index);
+/** A device came, or is about to go; `map` may be NULL. */
+void group_note_device(struct group_map *map, struct sluice_device *device, bool is_there);
 
 /* ---- query.c ---- */
 
@@ -142,8 +172,10 @@ void group_label(const struct group_function *function, char out[GROUP_LABEL_BYT
 
 #define GROUP_REASON_BYTES 224u /**< of a reason's sentence */
 
+/** How many reasons a function is. */
+unsigned group_reasons_of(const struct group_function *function);
 /** The index-th reason of the group led by `leader`; false past the last. */
-bool group_reason_at(struct group_map *map, uint32_t leader, unsigned index,
+bool group_reason_at(const struct group_map *map, uint32_t leader, unsigned index,
                      struct sluice_group_reason *out);
 /** Logs why a group is one. */
 void group_log_reasons(struct sluice *sluice, enum sluice_log_level level, uint32_t leader);

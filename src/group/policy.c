@@ -9,12 +9,13 @@
 static enum sluice_status look_again(struct sluice_device *device)
 {
     struct sluice *sluice = device->sluice;
-    const struct group_map *map = sluice->groups;
+    struct group_map *map = sluice->groups;
     uint32_t at = map != NULL ? group_find_device(map, device) : GROUP_NONE;
 
-    if (at != GROUP_NONE && !group_changed(sluice, &map->functions[at]))
-        return SLUICE_OK;
-    return group_scan(sluice);
+    if (at == GROUP_NONE || group_changed(sluice, &map->functions[at]))
+        return group_scan(sluice);
+    group_note_device(map, device, true);
+    return SLUICE_OK;
 }
 
 /** Whether two devices are of one group, as far as anybody knows. */
@@ -61,12 +62,14 @@ static enum sluice_status device_added(struct sluice_device *device)
         return SLUICE_OK;
     log_error(sluice, "%s '%s': untrusted, and its translation cache (ATS) does not turn off",
               device->label, device->name);
+    group_note_device(sluice->groups, device, false);
     return SLUICE_ERR_HARDWARE;
 }
 
 static void device_removed(struct sluice_device *device)
 {
     assignment_end_locked(device);
+    group_note_device(device->sluice->groups, device, false);
 }
 
 static enum sluice_status allow_domain(struct sluice *sluice,

@@ -62,17 +62,22 @@ void group_label(const struct group_function *function, char out[GROUP_LABEL_BYT
 static uint32_t leader_by_id(struct sluice *sluice, uint64_t id)
 {
     struct group_map *map = sluice->groups;
-    uint32_t at = GROUP_NONE;
+    uint32_t first = 0, end;
 
     if (!is_open(sluice))
         return GROUP_NONE;
-    if ((id & OUTSIDE_PCI) == 0)
-        at = group_find(map, (uint16_t)(id >> 16), (uint16_t)id);
-    for (uint32_t i = 0; (id & OUTSIDE_PCI) != 0 && i < map->count; i++) {
-        if (map->functions[i].scope != NULL && map->functions[i].ordinal == (uint32_t)id)
-            at = i;
+    /* Leaders rise, and so do their groups' numbers. */
+    end = map->group_count;
+    while (first < end) {
+        uint32_t middle = first + (end - first) / 2;
+
+        if (group_id(map, map->groups[middle]) < id)
+            first = middle + 1;
+        else
+            end = middle;
     }
-    return at != GROUP_NONE && group_leader(map, at) == at ? at : GROUP_NONE;
+    return first < map->group_count && group_id(map, map->groups[first]) == id ? map->groups[first]
+                                                                               : GROUP_NONE;
 }
 
 unsigned sluice_group_count(struct sluice *sluice)
@@ -83,25 +88,10 @@ unsigned sluice_group_count(struct sluice *sluice)
     if (sluice == NULL)
         return 0;
     irq = sluice_spin_lock(&sluice->lock);
-    for (uint32_t i = 0; is_open(sluice) && i < sluice->groups->count; i++)
-        count += group_leader(sluice->groups, i) == i;
+    if (is_open(sluice))
+        count = sluice->groups->group_count;
     sluice_spin_unlock(&sluice->lock, irq);
     return count;
-}
-
-static void fill_info(struct group_map *map, uint32_t leader, struct sluice_group_info *out)
-{
-    struct sluice_group_reason reason;
-
-    *out = (struct sluice_group_info){.id = group_id(map, leader)};
-    for (uint32_t i = leader; i < map->count; i++) {
-        if (group_leader(map, i) != leader)
-            continue;
-        out->members++;
-        out->devices += !map->functions[i].is_bridge;
-    }
-    while (group_reason_at(map, leader, out->reasons, &reason))
-        out->reasons++;
 }
 
 enum sluice_status sluice_group_info(struct sluice *sluice, unsigned index,
@@ -113,40 +103,37 @@ enum sluice_status sluice_group_info(struct sluice *sluice, unsigned index,
     if (sluice == NULL || out == NULL)
         return SLUICE_ERR_INVALID;
     irq = sluice_spin_lock(&sluice->lock);
-    for (uint32_t i = 0; is_open(sluice) && i < sluice->groups->count; i++) {
-        if (group_leader(sluice->groups, i) != i || index-- != 0)
-            continue;
-        fill_info(sluice->groups, i, out);
+    if (is_open(sluice) && index < sluice->groups->group_count) {
+        uint32_t at = sluice->groups->groups[index];
+        const struct group_function *leader = &sluice->groups->functions[at];
+
+        *out = (struct sluice_group_info){.id = group_id(sluice->groups, at),
+                                          .members = leader->members,
+                                          .devices = leader->devices,
+                                          .reasons = leader->reasons};
         status = SLUICE_OK;
-        break;
     }
     sluice_spin_unlock(&sluice->lock, irq);
     return status;
 }
 
-static struct sluice_device *device_at(struct sluice *sluice, const struct group_function *function)
+/** What ACPI names by a requester ID is the device that was added under that ID too. */
+static struct sluice_device *device_at(const struct group_map *map,
+                                       const struct group_function *function)
 {
-    list_for_each(node, &sluice->devices)
-    {
-        struct sluice_device *device = container_of(node, struct sluice_device, node);
-
-        if (function->scope != NULL
-                ? device->scope == function->scope
-                : device->bus == SLUICE_BUS_PCI && device->segment == function->segment &&
-                      device->rid == function->rid)
-            return device;
-    }
-    return NULL;
+    if (function->device == NULL && function->is_platform && function->scope == NULL)
+        return map->functions[group_find(map, function->segment, function->rid)].device;
+    return function->device;
 }
 
-static void fill_member(struct sluice *sluice, const struct group_function *function,
+static void fill_member(const struct group_map *map, const struct group_function *function,
                         struct sluice_group_member *out)
 {
     *out = (struct sluice_group_member){.is_platform = function->is_platform,
                                         .segment = function->segment,
                                         .rid = function->rid,
                                         .is_bridge = function->is_bridge,
-                                        .device = device_at(sluice, function)};
+                                        .device = device_at(map, function)};
     if (function->scope == NULL)
         return;
     out->name = function->scope->name;
@@ -158,21 +145,18 @@ enum sluice_status sluice_group_member(struct sluice *sluice, uint64_t id, unsig
                                        struct sluice_group_member *out)
 {
     enum sluice_status status = SLUICE_ERR_NOT_FOUND;
-    uint32_t leader;
+    uint32_t leader, at = GROUP_NONE;
     sluice_irqstate_t irq;
 
     if (sluice == NULL || out == NULL)
         return SLUICE_ERR_INVALID;
     irq = sluice_spin_lock(&sluice->lock);
     leader = leader_by_id(sluice, id);
-    for (uint32_t i = leader; leader != GROUP_NONE && i < sluice->groups->count; i++) {
-        const struct group_function *function = &sluice->groups->functions[i];
-
-        if (group_leader(sluice->groups, i) != leader || index-- != 0)
-            continue;
-        fill_member(sluice, function, out);
+    if (leader != GROUP_NONE)
+        at = group_member_at(sluice->groups, leader, index);
+    if (at != GROUP_NONE) {
+        fill_member(sluice->groups, &sluice->groups->functions[at], out);
         status = SLUICE_OK;
-        break;
     }
     sluice_spin_unlock(&sluice->lock, irq);
     return status;

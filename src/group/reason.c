@@ -23,27 +23,37 @@ static bool reason_of(const struct group_function *function, enum sluice_group_c
     return true;
 }
 
-static bool has_other_member(struct group_map *map, uint32_t leader)
+unsigned group_reasons_of(const struct group_function *function)
 {
-    for (uint32_t i = leader + 1; i < map->count; i++) {
-        if (group_leader(map, i) == leader)
-            return true;
-    }
-    return false;
+    struct sluice_group_reason reason;
+    unsigned count = 0;
+
+    for (unsigned cause = 0; cause <= SLUICE_GROUP_UNSEEN; cause++)
+        count += reason_of(function, (enum sluice_group_cause)cause, &reason);
+    return count;
 }
 
-bool group_reason_at(struct group_map *map, uint32_t leader, unsigned index,
+bool group_reason_at(const struct group_map *map, uint32_t leader, unsigned index,
                      struct sluice_group_reason *out)
 {
-    if (!has_other_member(map, leader))
+    const struct group_function *group = &map->functions[leader], *function;
+    uint32_t first = 0, end = group->members;
+
+    if (index >= group->reasons)
         return false;
-    for (uint32_t i = leader; i < map->count; i++) {
-        if (map->functions[i].causes == 0 || group_leader(map, i) != leader)
-            continue;
-        for (unsigned cause = 0; cause <= SLUICE_GROUP_UNSEEN; cause++) {
-            if (reason_of(&map->functions[i], (enum sluice_group_cause)cause, out) && index-- == 0)
-                return true;
-        }
+    while (first < end) {
+        uint32_t middle = first + (end - first) / 2;
+
+        if (map->functions[map->members[group->first + middle]].reasons_end <= index)
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    function = &map->functions[map->members[group->first + first]];
+    index -= function->reasons_end - group_reasons_of(function);
+    for (unsigned cause = 0; cause <= SLUICE_GROUP_UNSEEN; cause++) {
+        if (reason_of(function, (enum sluice_group_cause)cause, out) && index-- == 0)
+            return true;
     }
     return false;
 }

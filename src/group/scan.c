@@ -6,6 +6,7 @@
  * Called by src/instance at start and resume, by query.c when the host asks, and by policy.c when
  * a device is added that was not there.
  */
+#include "core/sort.h"
 #include "group/group.h"
 
 struct scan {
@@ -220,18 +221,37 @@ static void visit_platform(struct scan *scan)
     }
 }
 
-/** Shell's sort: no recursion, no memory, and the functions come almost in order. */
+static bool index_before(const void *arg, uint32_t a, uint32_t b)
+{
+    const struct group_map *map = arg;
+
+    if (is_before(&map->functions[a], &map->functions[b]))
+        return true;
+    return !is_before(&map->functions[b], &map->functions[a]) && a < b;
+}
+
 static void sort_functions(struct group_map *map)
 {
-    for (uint32_t gap = map->count / 2; gap > 0; gap /= 2) {
-        for (uint32_t i = gap; i < map->count; i++) {
-            struct group_function moved = map->functions[i];
-            uint32_t at = i;
+    struct group_function *functions = map->functions;
+    uint32_t *from = map->members; /* which function comes where */
 
-            for (; at >= gap && is_before(&moved, &map->functions[at - gap]); at -= gap)
-                map->functions[at] = map->functions[at - gap];
-            map->functions[at] = moved;
+    for (uint32_t i = 0; i < map->count; i++)
+        from[i] = i;
+    sort_indexes(from, map->count, index_before, map);
+    /* Round by round, each place taking what belongs there. */
+    for (uint32_t i = 0; i < map->count; i++) {
+        struct group_function moved = functions[i];
+        uint32_t at = i;
+
+        while (from[at] != i) {
+            uint32_t next = from[at];
+
+            functions[at] = functions[next];
+            from[at] = at;
+            at = next;
         }
+        functions[at] = moved;
+        from[at] = at;
     }
 }
 
@@ -274,9 +294,10 @@ uint32_t group_find_device(const struct group_map *map, const struct sluice_devi
 {
     if (device->bus == SLUICE_BUS_PCI)
         return group_find(map, device->segment, device->rid);
-    for (uint32_t i = 0; i < map->count; i++) {
-        if (map->functions[i].scope != NULL && map->functions[i].scope == device->scope)
-            return i;
+    /* What is outside PCI stands at the end. */
+    for (uint32_t i = map->count; i > 0 && map->functions[i - 1].scope != NULL; i--) {
+        if (map->functions[i - 1].scope == device->scope)
+            return i - 1;
     }
     return GROUP_NONE;
 }
@@ -322,24 +343,24 @@ static void add_unseen(struct scan *scan)
 
 static struct group_map *map_alloc(struct sluice *sluice, uint32_t capacity)
 {
-    size_t bytes = sizeof(struct group_map) + capacity * sizeof(struct group_function);
+    size_t bytes = sizeof(struct group_map) +
+                   capacity * (sizeof(struct group_function) + 2 * sizeof(uint32_t));
     struct group_map *map = host_alloc(sluice, bytes);
 
     if (map == NULL)
         return NULL;
     map->bytes = bytes;
     map->capacity = capacity;
+    map->groups = (uint32_t *)(void *)&map->functions[capacity];
+    map->members = map->groups + capacity;
     map->blind = sluice->ops->pci_read == NULL;
     return map;
 }
 
-static void tell(struct sluice *sluice, struct group_map *map)
+static void tell(struct sluice *sluice, const struct group_map *map)
 {
-    unsigned groups = 0;
-
-    for (uint32_t i = 0; i < map->count; i++)
-        groups += group_leader(map, i) == i;
-    log_info(sluice, "%u functions in %u isolation groups", (unsigned)map->count, groups);
+    log_info(sluice, "%u functions in %u isolation groups", (unsigned)map->count,
+             (unsigned)map->group_count);
     if (map->blind)
         log_warning(sluice, "no configuration space: nobody knows which devices reach each other");
 }
@@ -347,6 +368,7 @@ static void tell(struct sluice *sluice, struct group_map *map)
 enum sluice_status group_scan(struct sluice *sluice)
 {
     struct scan scan = {.sluice = sluice};
+    enum sluice_status status;
 
     visit_everything(&scan);
     visit_platform(&scan);
@@ -360,7 +382,16 @@ enum sluice_status group_scan(struct sluice *sluice)
     drop_doubles(scan.map);
     add_unseen(&scan);
     sort_functions(scan.map);
-    group_tie(sluice, scan.map);
+    status = group_tie(sluice, scan.map);
+    if (status != SLUICE_OK) {
+        host_free(sluice, scan.map, scan.map->bytes);
+        return status;
+    }
+    group_index(scan.map);
+    list_for_each(node, &sluice->devices)
+    {
+        group_note_device(scan.map, container_of(node, struct sluice_device, node), true);
+    }
     group_clear(sluice);
     sluice->groups = scan.map;
     tell(sluice, scan.map);

@@ -31,8 +31,8 @@ uint32_t group_leader(struct group_map *map, uint32_t index)
     return index;
 }
 
-/** Joins two groups; the lower index leads. */
-static void tie(struct group_map *map, uint32_t a, uint32_t b)
+/* The lower index leads. */
+void group_join(struct group_map *map, uint32_t a, uint32_t b)
 {
     a = group_leader(map, a);
     b = group_leader(map, b);
@@ -71,7 +71,7 @@ static void note_bridge(struct group_map *map, uint32_t index)
     bridge->other_rid = map->functions[*slot].rid;
     bridge->binds = true;
     map->functions[*slot].binds = true;
-    tie(map, index, *slot);
+    group_join(map, index, *slot);
 }
 
 /** The innermost bridge that leads to a bus; see pci_find_parent. */
@@ -171,7 +171,7 @@ static void tie_functions(struct group_map *map, uint32_t first, uint32_t end)
     for (uint32_t i = first; lacking != GROUP_NONE && i < end; i++) {
         if (!is_own(&functions[i]) || (functions[i].lacks == 0 && !all))
             continue;
-        tie(map, lacking, i);
+        group_join(map, lacking, i);
         if (functions[i].lacks != 0)
             blame(&functions[i]);
         if (functions[i].is_bridge)
@@ -207,9 +207,9 @@ static void tie_virtual(struct group_map *map, uint32_t index)
         return;
     }
     if ((map->functions[physical].causes & (1u << SLUICE_GROUP_FUNCTION)) != 0) {
-        tie(map, index, physical);
+        group_join(map, index, physical);
     } else if ((function->lacks & SLUICE_ACS_NONE) == 0 && function->lacks != 0) {
-        tie(map, index, physical);
+        group_join(map, index, physical);
         blame(function);
     }
 }
@@ -236,110 +236,16 @@ static void tie_to_bridges(struct group_map *map, uint32_t index)
         struct group_function *bridge = &map->functions[above];
 
         if (bridge->binds) {
-            tie(map, index, above);
+            group_join(map, index, above);
             blame_bridge(bridge);
         }
         above = bridge->parent;
     }
 }
 
-/* ---- requester IDs ---- */
-
-/** A function before this one whose requests carry this ID, though it is not its own. */
-static uint32_t find_user(struct sluice *sluice, const struct group_map *map, uint32_t before,
-                          uint16_t rid)
-{
-    uint16_t segment = map->functions[before].segment;
-    uint16_t rids[PCI_MAX_ALIASES];
-
-    for (uint32_t i = 0; i < before; i++) {
-        const struct group_function *other = &map->functions[i];
-        unsigned count;
-
-        if (other->segment != segment || (other->causes & (1u << SLUICE_GROUP_ALIAS)) == 0)
-            continue;
-        count = pci_own_ids(sluice, segment, other->rid, rids);
-        for (unsigned j = 1; j < count; j++) {
-            if (rids[j] == rid)
-                return i;
-        }
-    }
-    return GROUP_NONE;
-}
-
-static const char *alias_source(struct sluice *sluice, const struct group_function *function)
-{
-    const struct pci_quirk *quirk =
-        pci_quirk_find(sluice, function->segment, function->rid, PCI_QUIRK_REQUESTS_AS_FUNCTION);
-
-    if (quirk == NULL)
-        quirk =
-            pci_quirk_find(sluice, function->segment, function->rid, PCI_QUIRK_REQUESTS_AS_DEVICE);
-    return quirk != NULL ? quirk->source : NULL;
-}
-
-static void tie_aliases(struct sluice *sluice, struct group_map *map, uint32_t index)
-{
-    struct group_function *function = &map->functions[index];
-    uint16_t rids[PCI_MAX_ALIASES];
-    unsigned count = pci_own_ids(sluice, function->segment, function->rid, rids);
-
-    for (unsigned i = 1; i < count; i++) {
-        uint32_t owner = group_find(map, function->segment, rids[i]);
-        uint32_t user = find_user(sluice, map, index, rids[i]);
-
-        function->causes |= 1u << SLUICE_GROUP_ALIAS;
-        function->other_rid = rids[i];
-        function->source = alias_source(sluice, function);
-        if (owner != GROUP_NONE)
-            tie(map, index, owner);
-        if (user != GROUP_NONE)
-            tie(map, index, user);
-    }
-}
-
-/* ---- IDs that units make of them ---- */
-
-bool group_same_name(const struct platform_scope *a, const struct platform_scope *b)
-{
-    if (a->registers != 0 && a->registers == b->registers)
-        return true;
-    if (a->name == NULL || b->name == NULL || a->name_bytes != b->name_bytes)
-        return false;
-    return __builtin_memcmp(a->name, b->name, a->name_bytes) == 0;
-}
-
-static bool ids_meet(const struct group_function *a, const struct group_function *b)
-{
-    if (a->unit != b->unit)
-        return false;
-    return a->first_id <= b->first_id ? b->first_id - a->first_id < a->id_count
-                                      : a->first_id - b->first_id < b->id_count;
-}
-
-/** One device may be named several times, and several devices may get one ID. */
-static void tie_sources(struct group_map *map, uint32_t index)
-{
-    struct group_function *function = &map->functions[index];
-
-    if (function->unit == NULL)
-        return;
-    for (uint32_t i = 0; i < index; i++) {
-        const struct group_function *other = &map->functions[i];
-
-        if (other->scope != NULL && function->scope != NULL &&
-            group_same_name(other->scope, function->scope)) {
-            tie(map, i, index);
-        } else if (ids_meet(other, function)) {
-            tie(map, i, index);
-            function->causes |= 1u << SLUICE_GROUP_SHARED_ID;
-        }
-    }
-}
-
 /* ---- all of it ---- */
 
-static void tie_segment(struct sluice *sluice, struct group_map *map, uint32_t first, uint32_t end)
+static void tie_segment(struct group_map *map, uint32_t first, uint32_t end)
 {
     find_parents(map, first, end);
     for (uint32_t i = first; i < end; i++)
@@ -351,11 +257,9 @@ static void tie_segment(struct sluice *sluice, struct group_map *map, uint32_t f
     }
     for (uint32_t i = first; i < end; i++) {
         tie_to_bridges(map, i);
-        if (!map->functions[i].is_platform)
-            tie_aliases(sluice, map, i);
         /* A device that ACPI names, under the ID of a function or of another such device. */
         if (i > first && map->functions[i].rid == map->functions[i - 1].rid)
-            tie(map, i, i - 1);
+            group_join(map, i, i - 1);
     }
 }
 
@@ -363,13 +267,14 @@ static void tie_segment(struct sluice *sluice, struct group_map *map, uint32_t f
 static void tie_blindly(struct group_map *map, uint32_t first, uint32_t end)
 {
     for (uint32_t i = first; i < end; i++) {
-        tie(map, first, i);
+        group_join(map, first, i);
         map->functions[i].causes = 1u << SLUICE_GROUP_UNSEEN;
     }
 }
 
-void group_tie(struct sluice *sluice, struct group_map *map)
+enum sluice_status group_tie(struct sluice *sluice, struct group_map *map)
 {
+    enum sluice_status status;
     uint32_t first = 0;
 
     for (uint32_t i = 0; i < map->count; i++)
@@ -385,9 +290,10 @@ void group_tie(struct sluice *sluice, struct group_map *map)
         else if (map->blind)
             tie_blindly(map, first, end);
         else
-            tie_segment(sluice, map, first, end);
+            tie_segment(map, first, end);
         first = end;
     }
-    for (uint32_t i = 0; i < map->count; i++)
-        tie_sources(map, i);
+    status = group_tie_aliases(sluice, map);
+    group_tie_sources(map);
+    return status;
 }

@@ -16,25 +16,13 @@ enum sluice_device_state overview_state_of(struct sluice_device *device, uint64_
     return health.state;
 }
 
-/** Whether another device than the first of the group led by `leader` is in it. */
-static bool is_shared(struct group_map *map, uint32_t leader)
-{
-    unsigned devices = 0;
-
-    for (uint32_t i = leader; i < map->count && devices < 2; i++)
-        devices += group_leader(map, i) == leader && !map->functions[i].is_bridge;
-    return devices > 1;
-}
-
 static void gather_groups(struct sluice *sluice, struct sluice_overview *out)
 {
-    struct group_map *map = group_map_locked(sluice);
+    const struct group_map *map = group_map_locked(sluice);
 
-    for (uint32_t i = 0; map != NULL && i < map->count; i++) {
-        if (group_leader(map, i) != i)
-            continue;
+    for (uint32_t i = 0; map != NULL && i < map->group_count; i++) {
         out->groups++;
-        out->shared_groups += is_shared(map, i);
+        out->shared_groups += map->functions[map->groups[i]].devices > 1;
     }
 }
 

@@ -139,7 +139,8 @@ APART put_member(const struct overview_writer *writer, const struct group_functi
                  overview_escaped(label, true, name), truth(function->is_bridge));
 }
 
-APART put_reasons(const struct overview_writer *writer, struct group_map *map, uint32_t leader)
+APART put_reasons(const struct overview_writer *writer, const struct group_map *map,
+                  uint32_t leader)
 {
     struct sluice_group_reason reason;
     char text[GROUP_REASON_BYTES];
@@ -155,21 +156,18 @@ APART put_reasons(const struct overview_writer *writer, struct group_map *map, u
 
 static void put_groups(const struct overview_writer *writer)
 {
-    struct group_map *map = group_map_locked(writer->sluice);
-    bool first = true;
+    const struct group_map *map = group_map_locked(writer->sluice);
 
     overview_put(writer, "  \"group_list\": [");
-    for (uint32_t leader = 0; map != NULL && leader < map->count; leader++) {
-        if (group_leader(map, leader) != leader)
-            continue;
-        overview_put(writer, "    %s{\"id\": %llu, \"members\": [", first ? "" : ", ",
+    for (uint32_t group = 0; map != NULL && group < map->group_count; group++) {
+        uint32_t leader = map->groups[group];
+
+        overview_put(writer, "    %s{\"id\": %llu, \"members\": [", group == 0 ? "" : ", ",
                      (unsigned long long)group_id(map, leader));
-        for (uint32_t i = leader; i < map->count; i++) {
-            if (group_leader(map, i) == leader)
-                put_member(writer, &map->functions[i], i == leader ? "" : ", ");
-        }
+        for (uint32_t i = 0; i < map->functions[leader].members; i++)
+            put_member(writer, &map->functions[group_member_at(map, leader, i)],
+                       i == 0 ? "" : ", ");
         put_reasons(writer, map, leader);
-        first = false;
     }
     overview_put(writer, "  ],");
 }

@@ -80,22 +80,22 @@ APART report_devices(struct sluice *sluice, sluice_emit *emit, void *arg)
 }
 
 /** A group in a line, and who it has and why where it is not one device alone. */
-APART report_group(struct group_map *map, uint32_t leader, sluice_emit *emit, void *arg)
+APART report_group(const struct group_map *map, uint32_t leader, sluice_emit *emit, void *arg)
 {
     struct sluice_group_reason reason;
     char line[LINE_BYTES], label[GROUP_LABEL_BYTES], text[GROUP_REASON_BYTES];
-    bool alone = !group_reason_at(map, leader, 0, &reason);
+    bool alone = map->functions[leader].reasons == 0;
 
     group_label(&map->functions[leader], label);
     format_text(line, sizeof(line), "group %#llx: %s%s", (unsigned long long)group_id(map, leader),
                 label, alone ? ", alone" : "");
     emit(arg, line);
-    for (uint32_t i = leader + 1; !alone && i < map->count; i++) {
-        if (group_leader(map, i) != leader)
-            continue;
-        group_label(&map->functions[i], label);
+    for (uint32_t i = 1; !alone && i < map->functions[leader].members; i++) {
+        const struct group_function *member = &map->functions[group_member_at(map, leader, i)];
+
+        group_label(member, label);
         format_text(line, sizeof(line), "  with %s%s", label,
-                    map->functions[i].is_bridge ? ", a bridge" : "");
+                    member->is_bridge ? ", a bridge" : "");
         emit(arg, line);
     }
     for (unsigned i = 0; group_reason_at(map, leader, i, &reason); i++) {
@@ -107,12 +107,10 @@ APART report_group(struct group_map *map, uint32_t leader, sluice_emit *emit, vo
 
 static void report_groups(struct sluice *sluice, sluice_emit *emit, void *arg)
 {
-    struct group_map *map = group_map_locked(sluice);
+    const struct group_map *map = group_map_locked(sluice);
 
-    for (uint32_t i = 0; map != NULL && i < map->count; i++) {
-        if (group_leader(map, i) == i)
-            report_group(map, i, emit, arg);
-    }
+    for (uint32_t i = 0; map != NULL && i < map->group_count; i++)
+        report_group(map, map->groups[i], emit, arg);
 }
 
 APART report_domains(struct sluice *sluice, sluice_emit *emit, void *arg)

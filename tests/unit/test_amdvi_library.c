@@ -299,6 +299,25 @@ static void stop_is_repeated(void **state)
     scene_finish(&scene);
 }
 
+/* Two devices that IVRS says use one ID, which is nobody's own: the unit cannot tell them apart. */
+static void borrowed_by_two(void **state)
+{
+    struct scene_config config = scene_defaults_amd();
+    uint64_t group_a, group_b;
+    struct scene scene;
+
+    (void)state;
+    for (unsigned i = MACHINE_DEV_A; i <= MACHINE_DEV_B; i++) {
+        config.machine.functions[i].told = true;
+        config.machine.functions[i].dma_rid = SLUICE_RID(0, 9, 0);
+    }
+    scene_start(&scene, &config);
+    assert_int_equal(sluice_group_of(scene.sluice, 0, SLUICE_RID(0, 3, 0), &group_a), SLUICE_OK);
+    assert_int_equal(sluice_group_of(scene.sluice, 0, SLUICE_RID(0, 4, 0), &group_b), SLUICE_OK);
+    assert_int_equal(group_a, group_b);
+    scene_finish(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -306,7 +325,7 @@ int main(void)
         cmocka_unit_test(memory_of_a_range),    cmocka_unit_test(start_out_of_memory),
         cmocka_unit_test(told_alias),           cmocka_unit_test(special_addresses),
         cmocka_unit_test(unmap_without_answer), cmocka_unit_test(attach_without_answer),
-        cmocka_unit_test(stop_is_repeated),
+        cmocka_unit_test(stop_is_repeated),     cmocka_unit_test(borrowed_by_two),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
