@@ -13,7 +13,9 @@
  * what led to them, translations (in pieces of the smallest page, or of a whole run that is marked
  * as one; two stages together, and the second alone) and pointers to tables by ASID and VMID, stay
  * until a command with sufficient reach drops them, so a missing or too narrow one shows as DMA to
- * the old page. What software does against the specification is recorded with model_host_violate.
+ * the old page. What software does against the specification is recorded with model_host_violate:
+ * also a change of a descriptor, while what it said is cached, that is more than `bbml` allows. An
+ * access that comes in between ends in F_TLB_CONFLICT.
  *
  * Each unit has one lock; all functions may be called from any thread.
  */

@@ -75,6 +75,7 @@ enum {
     E_ADDR_SIZE = 0x11,
     E_ACCESS = 0x12,
     E_PERMISSION = 0x13,
+    E_TLB_CONFLICT = 0x20,
 };
 
 #define SMMU3_REFUSED  8u /**< as a stream's config */
@@ -131,6 +132,11 @@ struct smmu3_cached {
     uint64_t index; /**< address >> lg2 */
     sluice_phys_t phys;
     bool read, write;
+    /** Of a leaf: its descriptor as it was read, where, and the entries from there on that it spoke
+     * for. 0: of a guest's tables, or of two stages together. */
+    sluice_phys_t at;
+    uint64_t descriptor;
+    unsigned entries, leaf_level;
 };
 
 struct smmu3_endpoint {
@@ -215,6 +221,8 @@ void smmu3_drop_streams(struct smmu3_model *unit, uint32_t sid, bool all, bool l
 void smmu3_drop_contexts(struct smmu3_model *unit, uint32_t sid, const uint32_t *ssid, bool leaf);
 
 /* smmu3_walk.c */
+/** Whether a descriptor that is cached was changed in a way that this unit does not take. */
+bool smmu3_changed(struct smmu3_model *unit, const struct smmu3_cached *entry);
 bool smmu3_fetch(struct smmu3_model *unit, sluice_phys_t phys, uint64_t *out);
 /** From an intermediate address to memory; 0, or an event. */
 uint8_t smmu3_stage2(struct smmu3_model *unit, const struct smmu3_stream *stream, uint64_t address,

@@ -98,6 +98,7 @@ static uint8_t take_leaf(struct smmu3_model *unit, struct stage *stage, uint64_t
                          struct smmu3_cached **out)
 {
     const unsigned granule = stage->at.granule, shift = granule + (granule - 3) * level;
+    const bool mine = stage->second || stage->stream->config != 7; /* not a guest's */
     unsigned lg2 = granule, run = run_lg2(granule, level);
     sluice_phys_t phys = entry & MASK64(47, 12) & ~(BIT64(granule) - 1);
 
@@ -110,20 +111,45 @@ static uint8_t take_leaf(struct smmu3_model *unit, struct stage *stage, uint64_t
         unit->stats.accessed++;
     }
     /* What a guest writes there is no fault of the library's. */
-    if (((phys & (BIT64(shift) - 1)) != 0 || level > (granule == 12 ? 2u : 1u)) &&
-        (stage->second || stage->stream->config != 7))
+    if (((phys & (BIT64(shift) - 1)) != 0 || level > (granule == 12 ? 2u : 1u)) && mine)
         smmu3_violate(unit, "block %#llx is not aligned, or at level %u", (unsigned long long)entry,
                       level);
-    if (FIELD64(entry, 52, 52) != 0 && run != 0 && stage->stream->config != 7) {
+    if (FIELD64(entry, 52, 52) != 0 && run != 0 && mine) {
         lg2 = shift + run;
         phys &= ~(BIT64(lg2) - 1);
         unit->stats.runs++;
     } else {
+        run = 0;
         phys += address & (BIT64(shift) - 1) & ~(BIT64(granule) - 1);
     }
     *out = cache_add(unit, stage, 0, lg2, address, phys);
     permissions(stage->second, entry, *out);
+    if (mine) {
+        (*out)->entries = 1u << run;
+        (*out)->at = at & ~(BIT64(run + 3) - 1);
+        (*out)->descriptor = entry - ((at - (*out)->at) / 8 << shift);
+        (*out)->leaf_level = level;
+    }
     return 0;
+}
+
+/*
+ * Level 0 takes no change of a descriptor that may be cached but to one that is not valid; level 1
+ * takes that of the contiguous hint alone; level 2 any of size [SMMU 3.21.1].
+ */
+bool smmu3_changed(struct smmu3_model *unit, const struct smmu3_cached *entry)
+{
+    const unsigned shift = entry->granule + (entry->granule - 3) * entry->leaf_level;
+    const uint64_t ignored = MASK64(58, 55) | (unit->config.bbml == 1 ? BIT64(52) : 0);
+
+    for (unsigned i = 0; i < entry->entries && unit->config.bbml < 2; i++) {
+        uint64_t was = entry->descriptor + ((uint64_t)i << shift), now;
+
+        if (model_host_read(unit->host, entry->at + i * 8ull, &now, sizeof(now)) &&
+            (now & 1) != 0 && ((now ^ was) & ~ignored) != 0)
+            return true;
+    }
+    return false;
 }
 
 /* Walks; 0 and *out, or an event. */
@@ -171,7 +197,8 @@ static uint8_t look_up(struct smmu3_model *unit, struct stage *stage, uint64_t a
     if (*out == NULL)
         return walk(unit, stage, address, out);
     unit->stats.hits++;
-    return 0;
+    /* It could find both in its caches, the old one and the new one. */
+    return smmu3_changed(unit, *out) ? E_TLB_CONFLICT : 0;
 }
 
 static uint64_t offset_in(const struct smmu3_cached *entry, uint64_t address)

@@ -112,6 +112,7 @@ struct sluice_dma {
     const atomic_uint_fast64_t *generation;           /**< of the page table, for the short way */
     struct dma_entry_form form[SLUICE_DMA_BOTH + 1u]; /**< of each direction */
     uint64_t entry_scale;                             /**< log2 is pt_leaf_form.step_lg2 */
+    uint64_t entry_in_run;                            /**< pt_leaf_form.in_run */
     char name[DMA_NAME_BYTES];
     struct dma_counters counters;
     atomic_uint_fast64_t bounced, bounced_bytes, failures, misuses;

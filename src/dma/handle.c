@@ -92,6 +92,7 @@ static void prepare_short_way(struct sluice_dma *dma)
             continue;
         dma->form[direction] = (struct dma_entry_form){form.base, phys_end};
         dma->entry_scale = (uint64_t)1 << form.step_lg2;
+        dma->entry_in_run = form.in_run;
     }
     for (unsigned i = 0; i < dma->counters.cpus; i++) {
         struct dma_counts *cpu = &dma->counters.of_cpu[i];

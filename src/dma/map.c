@@ -331,8 +331,11 @@ static inline enum quick_end clear_and_queue(struct sluice_dma *dma, sluice_iova
         (__builtin_expect(leaf_is_of(dma, &cpu->unmap_leaf, page), 1) ||
          (refill && leaf_refill(dma->space->domain, &cpu->unmap_leaf, page, false)))) {
         _Atomic(uint64_t) *slot = leaf_slot(&cpu->unmap_leaf, page);
+        uint64_t entry = atomic_load_explicit(slot, memory_order_relaxed);
 
-        if (__builtin_expect(atomic_load_explicit(slot, memory_order_relaxed) != 0, 1)) {
+        /* An entry of a run was mapped with others, so this is no page of its own: a wrong call,
+         * which the long way takes apart or refuses. */
+        if (__builtin_expect(entry != 0 && (entry & dma->entry_in_run) == 0, 1)) {
             atomic_store_explicit(slot, 0, memory_order_relaxed);
             result = flush_ring_put(cpu->ring, iova_word(page, 1));
             end = QUICK_CLEARED;

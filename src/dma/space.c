@@ -141,10 +141,11 @@ void space_close_locked(struct dma_space *space)
 
 /* ---- addresses ---- */
 
-/** What a long range is aligned to, so that large pages fit. */
+/** What a long range is aligned to, so that large pages and runs fit. */
 static unsigned wanted_align_lg2(const struct dma_space *space, uint64_t bytes)
 {
-    uint64_t sizes = space->domain->pt.config.page_sizes;
+    const struct pagetable *pt = &space->domain->pt;
+    uint64_t sizes = pt->config.page_sizes | pt->run_sizes;
     uint64_t fitting = sizes & ((((uint64_t)1 << (63 - __builtin_clzll(bytes))) << 1) - 1);
 
     return fitting != 0 ? 63u - (unsigned)__builtin_clzll(fitting) : space->granule_lg2;
@@ -215,8 +216,11 @@ uint32_t space_prot(const struct sluice_dma *dma, uint32_t flags)
 enum sluice_status space_map(struct dma_space *space, sluice_iova_t iova,
                              const struct pt_list *list, uint32_t prot)
 {
-    enum sluice_status status = domain_map_list(space->domain, iova, list, prot);
+    enum sluice_status status;
 
+    /* Every mapping ends whole. */
+    prot |= PT_PROT_WHOLE;
+    status = domain_map_list(space->domain, iova, list, prot);
     /* Formats that cannot map for writing alone get reading too, from then on. */
     if (__builtin_expect(status == SLUICE_ERR_UNSUPPORTED, 0) && (prot & SLUICE_PROT_READ) == 0) {
         atomic_store_explicit(&space->write_needs_read, true, memory_order_relaxed);

@@ -153,7 +153,7 @@ enum sluice_status domain_map_unchecked(struct sluice_domain *domain, sluice_iov
 enum sluice_status domain_map_list(struct sluice_domain *domain, sluice_iova_t iova,
                                    const struct pt_list *list, uint32_t prot)
 {
-    const struct unit_mapping mapping = {.iova = iova, .list = list, .prot = prot};
+    const struct unit_mapping mapping = {.iova = iova, .list = list, .prot = prot & ~PT_PROT_WHOLE};
     struct pt_gather gather;
     enum sluice_status status;
 

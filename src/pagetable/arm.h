@@ -33,6 +33,18 @@
  */
 #define PTF_CAN_SPLIT (pt->config.live_change)
 
+/**
+ * Runs: aligned entries that lead to aligned memory with the same attributes may be cached as one
+ * [Arm ARM D8.7.1]. The bit alone may change where the unit has level 1 of what it takes of live
+ * changes [SMMU 3.21.1.2]. Nothing else writes entries: they are made with the access flag and
+ * without the bit for dirty state, so hardware has no reason to [SMMU 3.13].
+ */
+#define PTF_RUN_HINT (1ull << 52) /**< Contiguous */
+/** Of entries that were mapped as a run, also when they have lost the hint; software's own bit
+ * [Arm ARM D8.3]. */
+#define PTF_RUN_MARK  (1ull << 56)
+#define PTF_CAN_BREAK (pt->config.run_change)
+
 #define ARM_VALID    (1ull << 0)
 #define ARM_TABLE    (1ull << 1) /**< above the lowest level: a table; at it: always set */
 #define ARM_ADDR     (0x0000ffffffffffffull & ~((1ull << PTF_GRANULE_LG2) - 1))
@@ -56,6 +68,16 @@
 
 /** Ignored by hardware in entries that point at tables [Arm ARM D8.3]; see engine.h. */
 #define PTF_READY (1ull << 55)
+
+/** log2 of the entries of a run [Arm ARM D8.7.1]; 0: this level has none. */
+static inline unsigned ptf_run_lg2(unsigned level)
+{
+    if (PTF_GRANULE_LG2 == 12u)
+        return level <= 2 ? 4 : 0; /* 64 KiB, 32 MiB, 16 GiB */
+    if (PTF_GRANULE_LG2 == 14u)
+        return level == 0 ? 7 : level == 1 ? 5 : 0; /* 2 MiB, 1 GiB */
+    return level <= 1 ? 5 : 0;                      /* 2 MiB, 16 GiB */
+}
 
 static inline bool ptf_present(uint64_t entry)
 {
@@ -137,9 +159,11 @@ static inline uint32_t ptf_leaf_prot(uint64_t entry)
     return (uint32_t)((entry & ARM_S2_MEMATTR) == ARM_S2_DEVICE ? prot | SLUICE_PROT_MMIO : prot);
 }
 
-/** A page of the lowest level looks like a table elsewhere. */
+/** A page of the lowest level looks like a table elsewhere. The block's run is none of its pages'.
+ */
 static inline uint64_t ptf_split(uint64_t entry, unsigned level)
 {
+    entry &= ~(PTF_RUN_HINT | PTF_RUN_MARK);
     return level == 1 ? entry | ARM_TABLE : entry;
 }
 

@@ -14,6 +14,8 @@
  *                                 large page by a table or an empty table by a large page; an
  *                                 expression that may name `pt`
  *   PTF_READY                     see below
+ *   PTF_RUN_HINT, PTF_RUN_MARK, PTF_CAN_BREAK, ptf_run_lg2   where entries can be marked as a run
+ *                                 that the unit may cache as one; see engine_run.h
  *   ptf_present, ptf_is_table, ptf_table, ptf_table_phys, ptf_prot_possible,
  *   ptf_leaf_attributes, ptf_leaf, ptf_leaf_step, ptf_leaf_phys, ptf_leaf_prot, ptf_split
  * An entry that is not present is 0, and a value with bits 2:0 clear is not present.
@@ -29,6 +31,8 @@
  * - A large page that several callers' ranges lie in (each wants to unmap another part of it) is
  *   split by compare-and-swap as well. The children say what the page said, so the loser goes on
  *   in the winner's table.
+ * - An entry of a run may lose its hint by the hand of a caller who owns another entry of it; see
+ *   engine_run.h.
  * - An entry that points at a table carries PTF_READY, a bit that hardware ignores, once the unit
  *   can see the entry: at once where walks snoop, after the cache clean where they don't. Who
  *   passes an entry without it cleans it first. Otherwise a caller could return, its own entry
@@ -175,6 +179,8 @@ static void engine_table_free(struct pagetable *pt, struct sluice_pages pages)
 }
 
 #include "pagetable/engine_walk.h"
+
+#include "pagetable/engine_run.h"
 
 #include "pagetable/engine_unmap.h"
 

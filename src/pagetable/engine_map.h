@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Engine, part 3: mapping. See engine.h.
+ * Engine, part 4: mapping. See engine.h.
  */
 #ifndef SLUICE_PAGETABLE_ENGINE_MAP_H
 #define SLUICE_PAGETABLE_ENGINE_MAP_H
@@ -14,6 +14,7 @@ struct engine_map {
     sluice_phys_t phys;
     uint64_t bytes;
     int64_t tables; /**< that were installed and not yet counted */
+    bool runs;      /**< entries may be marked as runs */
 };
 
 /** Writes leaves to slots that a unit may be reading. Four at a time, as engine_any does. */
@@ -41,6 +42,19 @@ ENGINE_INLINE bool engine_fill(pt_entry *slot, unsigned count, uint64_t leaf, ui
     if (!engine_likely(engine_any(slot, count) == 0))
         return false;
     engine_fill_live(slot, count, leaf, step);
+    return true;
+}
+
+/** As engine_fill, where some of the leaves are runs. */
+static bool engine_fill_runs(pt_entry *slot, unsigned count, uint64_t leaf, uint64_t step,
+                             struct engine_runs runs)
+{
+    if (!engine_likely(engine_any(slot, count) == 0))
+        return false;
+    engine_fill_live(slot, runs.first, leaf, step);
+    engine_fill_live(slot + runs.first, runs.end - runs.first,
+                     (leaf + runs.first * step) | ENGINE_RUN_BITS, step);
+    engine_fill_live(slot + runs.end, count - runs.end, leaf + runs.end * step, step);
     return true;
 }
 
@@ -106,8 +120,10 @@ static enum sluice_status engine_map_slots(struct engine_map *map, pt_entry *slo
     unsigned count = engine_map_count(map, level);
     uint64_t leaf = ptf_leaf(map->phys, level, map->attributes);
     uint64_t step = ptf_leaf_step(engine_size(level));
+    struct engine_runs runs = engine_runs_in(pt, map->iova, map->phys, count, level, map->runs);
 
-    if (engine_likely(engine_fill(slot, count, leaf, step))) {
+    if (engine_likely(runs.end == 0 ? engine_fill(slot, count, leaf, step)
+                                    : engine_fill_runs(slot, count, leaf, step, runs))) {
         engine_clean(pt, slot, count);
         engine_map_advance(map, count, level);
         return SLUICE_OK;
@@ -149,6 +165,13 @@ ENGINE_INLINE void engine_fill_new(uint64_t *entries, unsigned count, uint64_t l
     }
 }
 
+/** Marks what is a run of leaves that were written to such a table. */
+static inline void engine_mark_new(uint64_t *entries, struct engine_runs runs)
+{
+    for (unsigned i = runs.first; i < runs.end; i++)
+        entries[i] |= ENGINE_RUN_BITS;
+}
+
 /**
  * Puts a table into an empty slot of `level`. When its entries are to be the pages of `target`,
  * they are written before it is linked: nobody can see it yet, so plain stores do, and one cache
@@ -175,6 +198,8 @@ static enum sluice_status engine_install(struct engine_map *map, pt_entry *slot,
             engine_fill_new(entries, count, leaf, ptf_leaf_step(engine_size(0)));
         else
             engine_fill_new(entries, count, leaf, ptf_leaf_step(engine_size(target)));
+        engine_mark_new(entries,
+                        engine_runs_in(pt, map->iova, map->phys, count, target, map->runs));
     }
     if (engine_link(pt, slot, level, 0, &pages, alone)) {
         map->tables++;
@@ -244,7 +269,10 @@ ENGINE_HOT enum sluice_status engine_map_some(struct pagetable *pt, sluice_iova_
     const sluice_phys_t phys_last = phys + (bytes - 1);
     const uint64_t attributes = ptf_leaf_attributes(&pt->config, prot);
     const unsigned count = (unsigned)(bytes >> PTF_GRANULE_LG2);
+    const bool may = PTF_CAN_BREAK || (prot & PT_PROT_WHOLE) != 0;
+    struct engine_runs runs;
     pt_entry *slot = NULL;
+    uint64_t leaf;
 
     if (!ptf_prot_possible(prot))
         return SLUICE_ERR_UNSUPPORTED;
@@ -253,11 +281,14 @@ ENGINE_HOT enum sluice_status engine_map_some(struct pagetable *pt, sluice_iova_
     if (engine_within_leaf_table(iova, last) && !engine_fast_slot(pt, iova, &slot))
         slot = engine_leaf_slot(pt, iova);
     if (slot == NULL) {
-        struct engine_map map = {pt, gather, attributes, iova, phys, bytes, 0};
+        struct engine_map map = {pt, gather, attributes, iova, phys, bytes, 0, may};
 
         return engine_map_range(&map);
     }
-    if (!engine_fill(slot, count, ptf_leaf(phys, 0, attributes), ptf_leaf_step(engine_size(0))))
+    leaf = ptf_leaf(phys, 0, attributes);
+    runs = engine_runs_in(pt, iova, phys, count, 0, may);
+    if (runs.end == 0 ? !engine_fill(slot, count, leaf, ptf_leaf_step(engine_size(0)))
+                      : !engine_fill_runs(slot, count, leaf, ptf_leaf_step(engine_size(0)), runs))
         return SLUICE_ERR_EXISTS;
     engine_clean(pt, slot, count);
     return SLUICE_OK;
@@ -293,6 +324,7 @@ static bool engine_leaf_form(const struct pagetable *pt, uint32_t prot, struct p
     out->base = ptf_leaf(0, 0, ptf_leaf_attributes(&pt->config, prot));
     /* A page further is a step further, in every format; see engine_fill. */
     out->step_lg2 = (unsigned)__builtin_ctzll(ptf_leaf_step(engine_size(0)));
+    out->in_run = PTF_RUN_MARK;
     return true;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Engine, part 4: making a page table and giving tables back. See engine.h.
+ * Engine, part 5: making a page table and giving tables back. See engine.h.
  */
 #ifndef SLUICE_PAGETABLE_ENGINE_TABLE_H
 #define SLUICE_PAGETABLE_ENGINE_TABLE_H
@@ -130,6 +130,18 @@ static uint64_t engine_page_sizes(const struct pt_config *config)
     return usable;
 }
 
+/** Sizes of runs. Those of the root's entries are left out: it may be narrower than a run. */
+static uint64_t engine_run_sizes(const struct pagetable *pt)
+{
+    uint64_t sizes = 0;
+
+    for (unsigned level = 0; level + 1 < pt->config.levels; level++) {
+        if (ptf_run_lg2(level) != 0 && (pt->config.page_sizes & engine_size(level)) != 0)
+            sizes |= engine_run_bytes(level);
+    }
+    return sizes;
+}
+
 static bool engine_config_possible(const struct pt_config *config)
 {
     unsigned width;
@@ -169,6 +181,7 @@ static enum sluice_status engine_create(struct sluice *sluice, const struct pt_c
     pt->sluice = sluice;
     pt->config = *config;
     pt->config.page_sizes = engine_page_sizes(config);
+    pt->run_sizes = engine_run_sizes(pt);
     pt->linear_base = sluice->config.linear_base;
     pt->fast_levels = sluice->config.linear_map && config->coherent ? config->levels : 0;
     pt->last = ((uint64_t)1 << config->iova_bits) - 1;

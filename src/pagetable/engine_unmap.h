@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Engine, part 2: clearing, unlinking and splitting. See engine.h.
+ * Engine, part 3: clearing, unlinking and splitting. See engine.h.
  */
 #ifndef SLUICE_PAGETABLE_ENGINE_UNMAP_H
 #define SLUICE_PAGETABLE_ENGINE_UNMAP_H
@@ -202,20 +202,6 @@ struct engine_spares {
     struct sluice_pages pages[2 * PTF_LEVELS_MAX];
 };
 
-/** The page at `iova`: its level, entry and slot; level 0 also when nothing is mapped. */
-static struct engine_step engine_page_at(const struct pagetable *pt, sluice_iova_t iova,
-                                         uint64_t *out_entry)
-{
-    for (;;) {
-        struct engine_step step = engine_seek(pt, iova, iova, false);
-
-        *out_entry = engine_load(step.slot);
-        /* A table: another CPU put it there just now. */
-        if (!ptf_is_table(*out_entry, step.level))
-            return step;
-    }
-}
-
 /**
  * How many tables it takes to make `edge` a boundary between pages, where `iova` is the address
  * on the inner side of it. At most the page's level: each table is one level down.
@@ -310,19 +296,23 @@ static void engine_split_at(struct pagetable *pt, sluice_iova_t iova, sluice_iov
     }
 }
 
-/** Splits the large pages that stick out of [iova, last], or changes nothing. */
+/** Takes runs apart and splits large pages that stick out of [iova, last], or changes nothing. */
 static enum sluice_status engine_split_ends(struct pagetable *pt, sluice_iova_t iova,
                                             sluice_iova_t last, struct pt_gather *gather)
 {
     struct engine_spares spares;
+    struct engine_step step;
     unsigned need = engine_split_need(pt, iova, iova) + engine_split_need(pt, last, last + 1);
+    bool runs = engine_run_at(pt, iova, iova, &step) || engine_run_at(pt, last, last + 1, &step);
 
-    if (need == 0)
+    if (need == 0 && !runs)
         return SLUICE_OK;
-    if (!PTF_CAN_SPLIT)
+    if ((need != 0 && !PTF_CAN_SPLIT) || (runs && !PTF_CAN_BREAK))
         return SLUICE_ERR_UNSUPPORTED;
     if (!engine_spares_alloc(pt, need, &spares))
         return SLUICE_ERR_NO_MEMORY;
+    engine_break_at(pt, iova, iova, gather);
+    engine_break_at(pt, last, last + 1, gather);
     engine_split_at(pt, iova, iova, &spares, gather);
     engine_split_at(pt, last, last + 1, &spares, gather);
     engine_spares_free(pt, &spares);
@@ -360,7 +350,7 @@ ENGINE_HOT enum sluice_status engine_unmap_some(struct pagetable *pt, sluice_iov
         return SLUICE_ERR_RANGE;
     if (engine_within_leaf_table(iova, last) && !engine_fast_slot(pt, iova, &slot))
         slot = engine_leaf_slot(pt, iova);
-    if (slot == NULL)
+    if (slot == NULL || engine_sticks_out(slot, count, iova))
         return engine_unmap_range(pt, iova, last, gather, out_unmapped_bytes);
     present = engine_clear_leaves(slot, count);
     if (present != 0) {
@@ -378,6 +368,7 @@ ENGINE_HOT enum sluice_status engine_unmap(struct pagetable *pt, sluice_iova_t i
     pt_entry *slot;
 
     if (bytes != engine_size(0) || iova > pt->last || !engine_fast_slot(pt, iova, &slot) ||
+        !engine_likely(!engine_is_of_run(slot)) ||
         !engine_likely(engine_clear_leaves(slot, 1) != 0))
         return engine_unmap_some(pt, iova, bytes, gather, out_unmapped_bytes);
     engine_gather(gather, iova, iova + (engine_size(0) - 1), PTF_GRANULE_LG2, false);

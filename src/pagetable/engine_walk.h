@@ -146,6 +146,20 @@ static struct engine_step engine_seek(const struct pagetable *pt, sluice_iova_t 
     return step;
 }
 
+/** The page at `iova`: its level, entry and slot; level 0 also when nothing is mapped. */
+static struct engine_step engine_page_at(const struct pagetable *pt, sluice_iova_t iova,
+                                         uint64_t *out_entry)
+{
+    for (;;) {
+        struct engine_step step = engine_seek(pt, iova, iova, false);
+
+        *out_entry = engine_load(step.slot);
+        /* A table: another CPU put it there just now. */
+        if (!ptf_is_table(*out_entry, step.level))
+            return step;
+    }
+}
+
 /** The IOVA where the entry `index` entries after that of `iova` begins. */
 static inline sluice_iova_t engine_nth(sluice_iova_t iova, unsigned index, unsigned level)
 {

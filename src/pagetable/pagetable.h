@@ -38,8 +38,18 @@ struct pt_config {
     /** A large page may become a table, and an empty table a large page, while units walk them.
      * Only Arm formats look at it: with others it always may. */
     bool live_change;
+    /** What is marked as a run may lose the mark while units walk it. Only Arm formats look at it;
+     * without it only what is mapped with PT_PROT_WHOLE is marked, and parts of that are refused.
+     */
+    bool run_change;
     int node; /**< NUMA node for tables, or -1 */
 };
+
+/**
+ * Beside enum sluice_prot, for map and map_list: the caller never unmaps a part of a piece, but all
+ * of it in one call. Such pieces may be marked as runs on units that cannot take a mark back.
+ */
+#define PT_PROT_WHOLE (1u << 31)
 
 /** Ranges to invalidate, kept small: when full, neighbours are merged into one that covers both. */
 #define PT_GATHER_RANGES 8u
@@ -110,6 +120,7 @@ static inline struct pt_list pt_list_of(const struct sluice_dma_segment *pieces,
 struct pt_leaf_form {
     uint64_t base; /**< never 0 */
     unsigned step_lg2;
+    uint64_t in_run; /**< entries with one of these bits are not for the short way; 0: all are */
 };
 
 struct pt_format {
@@ -159,10 +170,11 @@ struct pt_format {
 
     /**
      * Clears what is mapped in the range, unlinks tables that it covers whole, splits large pages
-     * that stick out. On an error nothing was changed.
+     * that stick out, takes the mark from runs that do. On an error nothing was changed.
      * @param out_unmapped_bytes  how much was mapped there; NULL is much faster where whole tables
      *                            are unlinked, which then need not be read
-     * Returns: OK, NO_MEMORY (a split), UNSUPPORTED (this format cannot split), RANGE.
+     * Returns: OK, NO_MEMORY (a split), UNSUPPORTED (a part of a large page or of a run, which the
+     * configuration does not let change while units walk it), RANGE.
      */
     enum sluice_status (*unmap)(struct pagetable *pt, sluice_iova_t iova, uint64_t bytes,
                                 struct pt_gather *gather, uint64_t *out_unmapped_bytes);
@@ -199,6 +211,7 @@ struct pagetable {
     unsigned fast_levels;
     struct sluice *sluice;
     struct pt_config config;
+    uint64_t run_sizes;               /**< bit n set: 1 << n bytes may be marked as one run */
     uint64_t *root;                   /**< virtual */
     sluice_phys_t root_phys;          /**< for the unit */
     unsigned root_order;              /**< pages of the root: concatenated or x4 roots are larger */

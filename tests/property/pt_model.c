@@ -43,6 +43,7 @@ void pt_model_init(struct pt_model *model, const struct pt_case *test, sluice_io
                                .coherent = test->coherent,
                                .snoop = test->snoop,
                                .live_change = !test->fixed,
+                               .run_change = !test->fixed,
                                .node = -1};
 
     pt_world_init(&model->world, test->coherent, test->linear, seed);
@@ -85,6 +86,25 @@ static void model_compare_lookup(struct pt_model *model, sluice_iova_t iova,
     assert_int_equal(mapping.prot, walk->prot);
 }
 
+/** A unit may take an entry's word for all of its run: so all of it is what the oracle says. */
+static void model_compare_run(struct pt_model *model, uint64_t page, const struct walk *walk)
+{
+    const uint64_t pages = walk->run_bytes / 4096u;
+    const uint64_t before = (model_iova(model, page) & (walk->run_bytes - 1)) / 4096u;
+    const uint64_t first = page - before; /* may lie before the window */
+    const uint64_t expected = walk->phys | walk->prot;
+
+    if (first == model->run_seen)
+        return;
+    model->run_seen = first;
+    assert_int_equal((model_iova(model, page) ^ walk->phys) & (walk->run_bytes - 1), 0);
+    assert_true(before <= page && first + pages <= MODEL_PAGES);
+    for (uint64_t i = 0; i < pages; i++)
+        if (model->oracle[first + i] != expected + (i - before) * 4096u)
+            fail_msg("iova 0x%" PRIx64 ": its run reaches 0x%" PRIx64, model_iova(model, page),
+                     model_iova(model, first + i));
+}
+
 /** Checks pages [page, end) against one walk; returns how many pages that settled. */
 static uint64_t model_compare(struct pt_model *model, uint64_t page, uint64_t end)
 {
@@ -96,6 +116,8 @@ static uint64_t model_compare(struct pt_model *model, uint64_t page, uint64_t en
     if (walk.kind == WALK_BROKEN)
         fail_msg("iova 0x%" PRIx64 ": reserved bits or a loop in the tables", iova);
     model_compare_lookup(model, iova, &walk);
+    if (walk.run_bytes != 0)
+        model_compare_run(model, page, &walk);
     count = (walk.page_bytes - (iova & (walk.page_bytes - 1))) / 4096u;
     if (count > end - page)
         count = end - page;
@@ -143,6 +165,7 @@ static void model_compare_find(struct pt_model *model, uint64_t page, uint64_t e
 
 void pt_model_verify(struct pt_model *model, uint64_t first, uint64_t end)
 {
+    model->run_seen = UINT64_MAX;
     if (first < end)
         model_compare_find(model, first, end);
     while (first < end)
@@ -234,10 +257,23 @@ static void model_release(struct pt_model *model, struct pt_gather *gather)
     assert_int_equal(atomic_load(&model->pt.table_pages), model->world.live);
 }
 
+/** After a map of [start, end): a page is marked as of a run if all of a run could be filled. */
+static void model_check_run(const struct pt_model *model, uint64_t start, uint64_t page,
+                            uint64_t end, const struct walk *walk)
+{
+    const uint64_t run = 16, number = model->base / 4096 + page;
+    const uint64_t into = number % run;
+    bool whole =
+        page - start >= into && end - page >= run - into && (walk->phys / 4096 - number) % run == 0;
+
+    assert_int_equal(walk->run_bytes,
+                     whole && model->subject->runs && model->pt.config.run_change ? run * 4096 : 0);
+}
+
 /** After a map: the pages are as large as alignment and length let them be. */
 static void model_check_sizes(struct pt_model *model, uint64_t page, uint64_t pages)
 {
-    const uint64_t end = page + pages;
+    const uint64_t start = page, end = page + pages;
 
     while (page < end) {
         uint64_t address = model_iova(model, page) | (model->oracle[page] & ~PROT_BITS);
@@ -251,6 +287,8 @@ static void model_check_sizes(struct pt_model *model, uint64_t page, uint64_t pa
         }
         model_walk(model, model_iova(model, page), &walk);
         assert_int_equal(walk.page_bytes, want);
+        if (want == 4096)
+            model_check_run(model, start, page, end, &walk);
         page += want / 4096;
     }
 }
@@ -360,7 +398,10 @@ bool pt_model_unmap_page(struct pt_model *model, uint64_t page)
 {
     const bool mapped = model_count(model, page, 1) != 0;
     _Atomic(uint64_t) *slot = short_slot(model, page);
-    bool done = slot != NULL && atomic_load(slot) != 0;
+    struct pt_leaf_form form = {0};
+    bool done = slot != NULL && atomic_load(slot) != 0 &&
+                model->subject->format->leaf_form(&model->pt, SLUICE_PROT_READ, &form) &&
+                (atomic_load(slot) & form.in_run) == 0;
 
     if (done)
         atomic_store(slot, 0);
@@ -372,6 +413,22 @@ bool pt_model_unmap_page(struct pt_model *model, uint64_t page)
     return done;
 }
 
+/** Where the runs that stick out of a range begin and end; page_lg2 is 0 when there are none. */
+static void model_reach(struct pt_model *model, uint64_t page, uint64_t pages, struct pt_range *out)
+{
+    struct walk first, last;
+
+    model_walk(model, model_iova(model, page), &first);
+    model_walk(model, model_iova(model, page + pages - 1), &last);
+    *out = (struct pt_range){.first = model_iova(model, page),
+                             .last = model_iova(model, page + pages) - 1,
+                             .page_lg2 = first.run_bytes != 0 && last.run_bytes != 0};
+    if (out->page_lg2 != 0) {
+        out->first &= ~(first.run_bytes - 1);
+        out->last |= last.run_bytes - 1;
+    }
+}
+
 enum sluice_status pt_model_unmap(struct pt_model *model, uint64_t page, uint64_t pages)
 {
     const uint64_t mapped = model_count(model, page, pages);
@@ -381,8 +438,11 @@ enum sluice_status pt_model_unmap(struct pt_model *model, uint64_t page, uint64_
     struct pt_gather gather;
     enum sluice_status status;
 
+    struct pt_range runs;
+
     pt_gather_init(&gather);
     stale_take(model, stale, page, pages);
+    model_reach(model, page, pages, &runs);
     status = model->subject->format->unmap(&model->pt, model_iova(model, page), pages * 4096,
                                            &gather, ask ? &unmapped : NULL);
     if (status == SLUICE_OK) {
@@ -392,6 +452,10 @@ enum sluice_status pt_model_unmap(struct pt_model *model, uint64_t page, uint64_
                 assert_true(gather_covers(&gather, model_iova(model, i), false));
             model->oracle[i] = 0;
         }
+        /* What the unit may have cached as one goes as one. */
+        assert_true(mapped == 0 || runs.page_lg2 == 0 ||
+                    (gather_covers(&gather, runs.first, false) &&
+                     gather_covers(&gather, runs.last, false)));
     } else {
         assert_int_equal(status, SLUICE_ERR_NO_MEMORY);
         assert_true(model->world.fail_after != WORLD_NEVER);

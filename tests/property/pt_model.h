@@ -18,6 +18,7 @@ struct pt_model {
     sluice_iova_t base; /**< of the window */
     uint64_t *oracle;   /**< a page: physical address | prot, 0 when nothing is mapped */
     uint64_t random;
+    uint64_t run_seen; /**< first page of the run that was last compared */
 };
 
 /** What a test case varies. */

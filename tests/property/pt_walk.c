@@ -12,6 +12,7 @@ struct entry_view {
     bool broken;
     sluice_phys_t address;
     uint32_t prot;
+    unsigned run_lg2; /**< of a leaf that says so: log2 of the entries that may be cached as one */
 };
 
 typedef struct entry_view entry_decoder(const struct pt_config *config, uint64_t entry,
@@ -47,6 +48,7 @@ static void walk_radix(struct pt_world *world, const struct pt_config *config, s
             out->kind = WALK_MAPPED;
             out->phys = view.address + (iova & (BIT(shift) - 1));
             out->prot = prot;
+            out->run_bytes = view.run_lg2 != 0 ? BIT(shift + view.run_lg2) : 0;
             return;
         }
         table = view.address;
@@ -206,6 +208,14 @@ static bool arm_stage_broken(uint64_t entry, unsigned stage)
            (entry & BIT(11)) != 0;
 }
 
+/* log2 of the entries of a run [Arm ARM D8.7.1]; there are none in a root, by our choice. */
+static unsigned arm_run_lg2(const struct pt_config *config, unsigned level, unsigned granule)
+{
+    static const uint8_t runs[3][3] = {{4, 4, 4}, {7, 5, 0}, {5, 5, 0}};
+
+    return level == config->levels || level > 3 ? 0 : runs[(granule - 12) / 2][level - 1];
+}
+
 static struct entry_view arm_decode(const struct pt_config *config, uint64_t entry, unsigned level,
                                     unsigned granule, unsigned stage)
 {
@@ -225,9 +235,12 @@ static struct entry_view arm_decode(const struct pt_config *config, uint64_t ent
         return view;
     }
     view.prot = stage == 1 ? arm_stage1_prot(entry) : arm_stage2_prot(entry);
-    /* Inner shareable; accessed already; nothing of the contiguous hint or dirty state. */
+    if ((entry & BIT(52)) != 0)
+        view.run_lg2 = arm_run_lg2(config, level, granule);
+    /* Inner shareable; accessed already; nothing of dirty state; the hint where there are runs. */
     view.broken = view.broken || (entry >> 8 & 3) != 3 || (entry & BIT(10)) == 0 ||
-                  (entry & (BIT(51) | BIT(52))) != 0 || arm_stage_broken(entry, stage) ||
+                  (entry & BIT(51)) != 0 || ((entry & BIT(52)) != 0 && view.run_lg2 == 0) ||
+                  arm_stage_broken(entry, stage) ||
                   (level > 1 && (config->page_sizes & BIT(shift)) == 0);
     return view;
 }
@@ -271,6 +284,7 @@ const struct pt_subject pt_subjects[] = {
         .prots = {SLUICE_PROT_READ, RW, RWX, RWM},
         .impossible_prot = SLUICE_PROT_WRITE,
         .refuses_split = true,
+        .runs = true,
         .walk = arm_walk_1_4,
     },
     {
@@ -281,6 +295,7 @@ const struct pt_subject pt_subjects[] = {
         .extra_bits = 4,
         .prots = {SLUICE_PROT_READ, SLUICE_PROT_WRITE, RWX, RWM},
         .refuses_split = true,
+        .runs = true,
         .walk = arm_walk_2_4,
     },
     {

@@ -22,6 +22,7 @@ struct walk {
     sluice_phys_t phys;  /**< of the address asked for */
     uint64_t page_bytes; /**< of the page, or of the hole that an absent entry makes */
     uint32_t prot;
+    uint64_t run_bytes;                   /**< that its entry says are one; 0: none */
     unsigned depth;                       /**< tables that were read */
     sluice_phys_t table[WALK_LEVELS_MAX]; /**< the root first */
 };
@@ -36,6 +37,7 @@ struct pt_subject {
     uint32_t impossible_prot; /**< what it must refuse; 0: nothing */
     bool refuses_split;       /**< unless the configuration says live_change */
     unsigned granule_lg2;     /**< pt_granule_subjects */
+    bool runs;                /**< entries are marked as runs where they can be */
 
     /**
      * Walks from the table at `table`, which is `level` levels above the pages (1 is the lowest),

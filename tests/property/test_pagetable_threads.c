@@ -147,6 +147,73 @@ static void *halves(void *arg)
     return NULL;
 }
 
+/** No entry of a run of 16 pages has the hint that it is one: the unit could go by any of them. */
+static void expect_broken(struct shared *shared, sluice_iova_t base, uint64_t page)
+{
+    for (unsigned i = 0; i < 16; i++) {
+        struct walk walk;
+
+        shared->subject->walk(&shared->world, &shared->pt.config, shared->pt.root_phys,
+                              shared->pt.config.levels, base + i * page, &walk);
+        if (walk.run_bytes != 0)
+            wrong(shared, "a run reaches what was unmapped", base + i * page);
+    }
+}
+
+/**
+ * Both threads unmap parts of the same runs, of small or of large pages, the latter split besides.
+ * Whoever is done with one is done with the run, wherever the other is.
+ */
+static void runs_of(struct worker *worker, uint64_t page, unsigned rounds)
+{
+    struct shared *shared = worker->shared;
+    const uint64_t run = 16 * page, part = page == K4 ? K4 : page / 32;
+
+    for (unsigned round = 0; round < rounds; round++) {
+        sluice_iova_t base = (round + 1) * (1ull << 30);
+        struct walk walk;
+
+        if (worker->index == 0) {
+            map(shared, base, base + 5 * run, run);
+            shared->subject->walk(&shared->world, &shared->pt.config, shared->pt.root_phys,
+                                  shared->pt.config.levels, base, &walk);
+            if (walk.run_bytes != (shared->subject->runs ? run : 0))
+                wrong(shared, "no run", base);
+        }
+        pthread_barrier_wait(&shared->barrier);
+        for (unsigned i = 0; i < 8; i++) {
+            /* From both ends towards each other. */
+            sluice_iova_t iova = base + (worker->index == 0 ? i : 15 - i) * page;
+
+            expect(shared, iova, true, iova + 5 * run);
+            unmap(shared, iova, part);
+            expect(shared, iova, false, 0);
+            expect_broken(shared, base, page);
+        }
+        pthread_barrier_wait(&shared->barrier);
+        if (worker->index == 0 && part != page) {
+            struct pt_gather gather;
+
+            pt_gather_init(&gather);
+            if (shared->subject->format->unmap(&shared->pt, base, run, &gather, NULL) != SLUICE_OK)
+                wrong(shared, "unmap of all", base);
+            shared->subject->format->release(&shared->pt, &gather);
+        }
+    }
+}
+
+static void *small_runs(void *arg)
+{
+    runs_of(arg, K4, ROUNDS);
+    return NULL;
+}
+
+static void *large_runs(void *arg)
+{
+    runs_of(arg, M2, ROUNDS / 6);
+    return NULL;
+}
+
 /** Each thread unmaps and maps whole tables' worth, with gigabyte pages split now and then. */
 static void *tables(void *arg)
 {
@@ -222,6 +289,7 @@ static void run_case(const struct pt_subject *subject, unsigned levels, bool coh
                                .page_sizes = K4 | M2 | (1ull << 30),
                                .coherent = coherent,
                                .live_change = true,
+                               .run_change = true,
                                .node = -1};
 
     memset(&shared, 0, sizeof(shared));
@@ -270,6 +338,13 @@ static void test_halves(void **state)
     run_all(halves);
 }
 
+static void test_runs(void **state)
+{
+    (void)state;
+    run_all(small_runs);
+    run_all(large_runs);
+}
+
 static void test_tables(void **state)
 {
     (void)state;
@@ -285,10 +360,8 @@ static void test_lookups(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stripes),
-        cmocka_unit_test(test_halves),
-        cmocka_unit_test(test_tables),
-        cmocka_unit_test(test_lookups),
+        cmocka_unit_test(test_stripes), cmocka_unit_test(test_halves),  cmocka_unit_test(test_runs),
+        cmocka_unit_test(test_tables),  cmocka_unit_test(test_lookups),
     };
 
     return cmocka_run_group_tests_name("pagetable-threads", tests, NULL, NULL);

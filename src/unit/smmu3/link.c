@@ -102,6 +102,15 @@ static uint64_t page_sizes_of(const struct walk_format *format)
     return (uint64_t)1 << lg2 | (uint64_t)1 << (2 * lg2 - 3) | (lg2 == 12 ? (uint64_t)1 << 30 : 0);
 }
 
+/* What the unit takes of changes to entries that are in use [SMMU 3.21.1]: 0 nothing, 1 of the
+ * contiguous hint, 2 of sizes too. */
+static unsigned bbml_of(const struct smmu3 *smmu3)
+{
+    unsigned level = (unsigned)SMMU3_GET(IDR3_BBML, smmu3->capability.idr3);
+
+    return level <= 2 ? level : 0; /* 3 is reserved */
+}
+
 enum sluice_status smmu3_geometry(struct unit *unit, struct pt_config *config)
 {
     struct smmu3 *smmu3 = smmu3_of(unit);
@@ -122,7 +131,7 @@ enum sluice_status smmu3_geometry(struct unit *unit, struct pt_config *config)
         want.page_sizes = page_sizes_of(format);
         want.phys_bits = unit->caps.phys_bits;
         want.coherent = unit->caps.coherent;
-        want.live_change = SMMU3_GET(IDR3_BBML, smmu3->capability.idr3) == 2;
+        want.live_change = want.run_change = true;
         want.levels = levels;
     }
     if (levels < want.levels)
@@ -134,7 +143,8 @@ enum sluice_status smmu3_geometry(struct unit *unit, struct pt_config *config)
     if (want.phys_bits > unit->caps.phys_bits)
         want.phys_bits = unit->caps.phys_bits;
     want.coherent = want.coherent && unit->caps.coherent;
-    want.live_change = want.live_change && SMMU3_GET(IDR3_BBML, smmu3->capability.idr3) == 2;
+    want.live_change = want.live_change && bbml_of(smmu3) == 2;
+    want.run_change = want.run_change && bbml_of(smmu3) >= 1;
     want.snoop = false;
     *config = want;
     return SLUICE_OK;
@@ -151,6 +161,8 @@ static bool can_walk(const struct smmu3 *smmu3, const struct pagetable *pt)
            config->iova_bits <= reach_of(smmu3, format, config->levels) &&
            config->phys_bits <= smmu3->unit.caps.phys_bits &&
            (config->page_sizes & ~page_sizes_of(format)) == 0 &&
+           (!config->live_change || bbml_of(smmu3) == 2) &&
+           (!config->run_change || bbml_of(smmu3) >= 1) &&
            (smmu3->unit.caps.coherent || !config->coherent);
 }
 
