@@ -139,7 +139,8 @@ static void world_cache_clean(void *ctx, const void *virt, size_t bytes)
         world_error(world, "cache clean that is not needed or wrong", first);
         return;
     }
-    if (world->dawdle && bytes == 8 && (atomic_fetch_add(&world->cleans, 1) & 3) == 0)
+    if (world->dawdle && (bytes == 8 || bytes == 128) &&
+        (atomic_fetch_add(&world->cleans, 1) & 3) == 0)
         nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
     /* Other CPUs may be writing other entries of these lines, so word by word; and one clean at a
      * time, or a slow one would put back what a word was before a faster one. */

@@ -23,18 +23,18 @@
 struct pt_world {
     struct sluice sluice;
     struct sluice_host_ops ops;
-    bool snooped;         /**< units see what CPUs see */
-    bool dawdle;          /**< cache cleans of single entries take long: races between CPUs widen */
-    uint8_t *cpu;         /**< memory as CPUs see it */
-    uint8_t *device;      /**< memory as a unit sees it that does not snoop */
-    pthread_mutex_t lock; /**< what follows */
+    bool snooped;    /**< units see what CPUs see */
+    bool dawdle;     /**< cache cleans of an entry or a run take long: races between CPUs widen */
+    uint8_t *cpu;    /**< memory as CPUs see it */
+    uint8_t *device; /**< memory as a unit sees it that does not snoop */
+    pthread_mutex_t lock;     /**< what follows */
     pthread_mutex_t cleaning; /**< `device` */
     bool used[WORLD_PAGES];
     unsigned live;        /**< pages handed out */
     uint64_t fail_after;  /**< that many more allocations succeed */
     uint64_t allocations; /**< since it was last set to 0 */
     uint64_t random;
-    atomic_uint cleans; /**< of single entries */
+    atomic_uint cleans; /**< of an entry or a run */
     atomic_uint errors; /**< wrong calls by the library; each was printed */
 };
 

@@ -62,7 +62,7 @@ static void domain_open(struct world *world, struct world_domain *domain, uint8_
         config.levels = 4;
         config.phys_bits = 48;
         config.page_sizes = UINT64_MAX;
-        config.coherent = config.live_change = true;
+        config.coherent = config.live_change = config.run_change = true;
     }
     assert_int_equal(world->unit->ops->geometry(world->unit, &config), SLUICE_OK);
     assert_true(world->format == NULL || config.format == world->format);

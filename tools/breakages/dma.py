@@ -74,4 +74,7 @@ ROWS = [
              "    if (due <= now_ns) {",
              "    if (due <= now_ns / 2) {",
              ["dma-lazy"], ["dma-window"]),
+    Breakage("page-of-a-run-taken-alone", "4, permissions", "src/dma/map.c",
+             "entry != 0 && (entry & dma->entry_in_run) == 0", "entry != 0",
+             ["smmu3-runs"]),
 ]

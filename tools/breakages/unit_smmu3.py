@@ -100,4 +100,7 @@ ROWS = [
              "? SLUICE_STAGE_SECOND : SLUICE_STAGE_FIRST;",
              "? SLUICE_STAGE_FIRST : SLUICE_STAGE_SECOND;",
              ["silence@smmu3"]),
+    Breakage("smmu3-tables-that-change-too-much", "4, permissions", "src/unit/smmu3/link.c",
+             "           (!config->run_change || bbml_of(smmu3) >= 1) &&\n", "",
+             ["smmu3-runs"]),
 ]
