@@ -78,6 +78,13 @@ enum {
     E_TLB_CONFLICT = 0x20,
 };
 
+/* What stage 2 is asked for: CLASS of an event [SMMU 7.3]. */
+enum {
+    CLASS_CD = 0,
+    CLASS_TT = 1,
+    CLASS_IN = 2,
+};
+
 #define SMMU3_REFUSED  8u /**< as a stream's config */
 #define SMMU3_TOGETHER 1u /**< as a granule: what two stages come to together */
 
@@ -155,6 +162,8 @@ struct smmu3_model {
     bool unordered;               /**< a TLBI is not known to be complete */
     bool unordered_below;         /**< nor one of stage 2 by address */
     bool below;                   /**< the last fault was stage 2's */
+    uint64_t ipa;                 /**< what stage 2 was last asked for */
+    unsigned ipa_class;           /**< and why: as CLASS of an event [SMMU 7.3] */
     bool atc_failed;              /**< the next CMD_SYNC fails */
     bool halted;                  /**< by a command error, until it is acknowledged */
 
@@ -226,7 +235,7 @@ bool smmu3_changed(struct smmu3_model *unit, const struct smmu3_cached *entry);
 bool smmu3_fetch(struct smmu3_model *unit, sluice_phys_t phys, uint64_t *out);
 /** From an intermediate address to memory; 0, or an event. */
 uint8_t smmu3_stage2(struct smmu3_model *unit, const struct smmu3_stream *stream, uint64_t address,
-                     bool write, sluice_phys_t *out);
+                     bool write, unsigned kind, sluice_phys_t *out);
 void smmu3_ats_request(void *arg, uint16_t rid, uint64_t address, struct model_translation *out);
 
 #endif

@@ -93,7 +93,7 @@ static uint8_t context_phys(struct smmu3_model *unit, const struct smmu3_stream 
                             uint64_t address, sluice_phys_t *out)
 {
     *out = address;
-    return stream->config == 7 ? smmu3_stage2(unit, stream, address, false, out) : 0;
+    return stream->config == 7 ? smmu3_stage2(unit, stream, address, false, CLASS_CD, out) : 0;
 }
 
 static struct smmu3_pointer *pointer_of(struct smmu3_model *unit, uint32_t sid, uint32_t index)

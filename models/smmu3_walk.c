@@ -84,7 +84,7 @@ static uint8_t read_entry(struct smmu3_model *unit, struct stage *stage, uint64_
 
     *out_phys = at;
     if (!stage->second && stage->stream->config == 7)
-        event = smmu3_stage2(unit, stage->stream, at, false, out_phys);
+        event = smmu3_stage2(unit, stage->stream, at, false, CLASS_TT, out_phys);
     if (event != 0) {
         unit->below = true;
         return event;
@@ -207,10 +207,12 @@ static uint64_t offset_in(const struct smmu3_cached *entry, uint64_t address)
 }
 
 static uint8_t stage2_entry(struct smmu3_model *unit, const struct smmu3_stream *stream,
-                            uint64_t address, struct smmu3_cached **out)
+                            uint64_t address, unsigned kind, struct smmu3_cached **out)
 {
     struct stage stage = {.stream = stream, .second = true, .at = stream->below};
 
+    unit->ipa = address;
+    unit->ipa_class = kind;
     return look_up(unit, &stage, address, out);
 }
 
@@ -224,10 +226,10 @@ static uint8_t finish(const struct smmu3_cached *entry, uint64_t address, bool w
 }
 
 uint8_t smmu3_stage2(struct smmu3_model *unit, const struct smmu3_stream *stream, uint64_t address,
-                     bool write, sluice_phys_t *out)
+                     bool write, unsigned kind, sluice_phys_t *out)
 {
     struct smmu3_cached *entry;
-    uint8_t event = stage2_entry(unit, stream, address, &entry);
+    uint8_t event = stage2_entry(unit, stream, address, kind, &entry);
 
     return event != 0 ? event : finish(entry, address, write, out);
 }
@@ -249,7 +251,7 @@ static uint8_t both(struct smmu3_model *unit, struct stage *first, uint64_t addr
         if (event != 0)
             return event;
         one = *entry; /* the cache may be emptied meanwhile */
-        event = stage2_entry(unit, first->stream, offset_in(&one, address), &below);
+        event = stage2_entry(unit, first->stream, offset_in(&one, address), CLASS_IN, &below);
         if (event != 0)
             return unit->below = true, event;
         one.read = one.read && below->read;
@@ -280,7 +282,7 @@ static uint8_t translate(struct smmu3_model *unit, const struct smmu3_stream *st
         return 0;
     }
     if (stream->config == 6)
-        return smmu3_stage2(unit, stream, address, write, out);
+        return smmu3_stage2(unit, stream, address, write, CLASS_IN, out);
     if (stream->config == 7)
         return both(unit, &first, address, write, out);
     event = look_up(unit, &first, address, &entry);
@@ -292,13 +294,18 @@ static void report(struct smmu3_model *unit, const struct smmu3_stream *stream, 
 {
     bool of_access = event >= E_WALK || event == E_FORBIDDEN || event == E_BAD_ATS;
     bool stalls = stream->stall && event >= E_TRANSLATION && event <= E_PERMISSION;
+    unsigned kind = unit->below ? unit->ipa_class : CLASS_IN;
     const uint64_t record[4] = {event | (uint64_t)stream->has_ssid << 11 |
                                     (uint64_t)stream->ssid << 12 | (uint64_t)stream->sid << 32,
-                                of_access ? (uint64_t)!write << 35 | 2ull << 40 |
+                                of_access ? (uint64_t)!write << 35 | (uint64_t)kind << 40 |
                                                 (uint64_t)unit->below << 39 |
                                                 (stalls ? BIT64(31) | 0x55 : 0)
                                           : 0,
-                                of_access ? address : 0, 0};
+                                of_access ? address : 0,
+                                /* Stage 1: unknown, so something that nobody may take for it. */
+                                !of_access    ? 0
+                                : unit->below ? unit->ipa & MASK64(51, 12)
+                                              : MASK64(51, 12)};
 
     /* R and S2R: of faults of the translation alone [SMMU 5.4, 5.2]. */
     if (event >= E_TRANSLATION && event <= E_PERMISSION &&

@@ -60,6 +60,14 @@ struct sluice_fault {
     const char *hardware_text; /**< the specification's words for that number */
     sluice_iova_t address;     /**< page-granular where the hardware says no more */
     bool address_valid;
+    /**
+     * Where the second stage faulted: the address that it was asked to translate, where the
+     * hardware says so. That is what the first stage made of `address`, or, with
+     * `intermediate_of_walk`, what of its tables and descriptors the unit had to read for that.
+     */
+    sluice_iova_t intermediate;
+    bool intermediate_valid;
+    bool intermediate_of_walk;
     bool privileged; /**< the request asked for privileged access */
     /** Of a refused interrupt message: which entry it named, where the hardware says so. */
     bool interrupt_index_valid;

@@ -364,6 +364,10 @@ static void faults(void **state)
         assert_int_equal(world.fault.source, world.sources[0].id);
         assert_int_equal(world.fault.address, WORLD_IOVA + WORLD_PAGE_BYTES + 8);
         assert_true(world.fault.address_valid && !world.fault.records_lost);
+        /* Alone, stage 2 is asked for what the device asked for. */
+        assert_int_equal(world.fault.intermediate_valid, stage2);
+        assert_int_equal(world.fault.intermediate, stage2 ? WORLD_IOVA + WORLD_PAGE_BYTES : 0);
+        assert_false(world.fault.intermediate_of_walk);
         pt_gather_init(&gather);
         assert_int_equal(world.domains[0].pt.format->map(
                              &world.domains[0].pt, WORLD_IOVA * 2, world.domains[0].page.phys,
@@ -445,6 +449,30 @@ static void overflow(void **state)
     world_finish(&world);
 }
 
+/* Events of stage 2 that name the intermediate address [SMMU 7.3]. */
+static bool tells_ipa(unsigned type)
+{
+    return (type >= 0x10 && type <= 0x13) || type == 0x20;
+}
+
+/* What single records say that is not like the others. */
+static void odd_events(void **state)
+{
+    const struct smmu3_event hint = {{0x24, UINT64_C(0x7f) << 33, 0x5000, 0}};
+    const struct smmu3_event bad_substream = {{0x08 | 0x123u << 12}};
+    struct sluice_fault fault;
+
+    (void)state;
+    /* Its bits say what will be wanted, not what was done. */
+    smmu3_event_decode(&hint, &fault);
+    assert_int_equal(fault.access, SLUICE_ACCESS_UNKNOWN);
+    assert_false(fault.privileged);
+    assert_true(fault.address_valid && fault.address == 0x5000);
+    /* It has no flag that the substream ID is valid: it is. */
+    smmu3_event_decode(&bad_substream, &fault);
+    assert_int_equal(fault.pasid, 0x123);
+}
+
 /* Whatever a record says, it is taken and told as something. */
 static void every_event(void **state)
 {
@@ -464,6 +492,9 @@ static void every_event(void **state)
         assert_int_equal(world.fault.hardware_code, type);
         assert_int_equal(world.fault.source, 0x123456);
         assert_int_equal(world.fault.pasid, 0x7777);
+        assert_int_equal(world.fault.intermediate_valid, tells_ipa(type));
+        assert_int_equal(world.fault.intermediate, tells_ipa(type) ? 0x00fffffffffff000 : 0);
+        assert_int_equal(world.fault.intermediate_of_walk, tells_ipa(type) && type != 0x20);
         assert_true(world.fault.reason < SLUICE_FAULT_REASON_COUNT);
         assert_non_null(world.fault.hardware_text);
     }
@@ -509,6 +540,7 @@ int main(void)
         cmocka_unit_test(faults),
         cmocka_unit_test(stalled),
         cmocka_unit_test(overflow),
+        cmocka_unit_test(odd_events),
         cmocka_unit_test(every_event),
         cmocka_unit_test(page_requests),
     };

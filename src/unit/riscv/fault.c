@@ -122,4 +122,10 @@ void riommu_fault_decode(const struct riommu_fault *record, struct sluice_fault 
         .address_valid = has_address(type),
         .privileged = RIOMMU_GET(FAULT_PRIV, what) != 0,
     };
+    /* iotval2: bit 0 says that the unit was reading the first stage's tables. */
+    if (out->stage == SLUICE_STAGE_SECOND) {
+        out->intermediate = record->word[3] & ~(uint64_t)3;
+        out->intermediate_valid = true;
+        out->intermediate_of_walk = (record->word[3] & 1) != 0;
+    }
 }

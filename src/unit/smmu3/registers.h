@@ -189,6 +189,7 @@
     F(EVENT1, RNW, 35, 35, "read")                                                                 \
     F(EVENT1, S2, 39, 39, "stage 2 faulted")                                                       \
     F(EVENT1, CLASS, 41, 40, "0 CD, 1 table walk, 2 the access itself")                            \
+    F(EVENT3, IPA, 55, 12, "stage 2 faulted: address it was asked for")                            \
     F(PRI0, SID, 31, 0, "stream ID")                                                               \
     F(PRI0, SSID, 51, 32, "substream ID")                                                          \
     F(PRI0, LAST, 62, 62, "last of its group")                                                     \
