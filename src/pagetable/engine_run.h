@@ -65,13 +65,13 @@ static inline struct engine_runs engine_runs_in(const struct pagetable *pt, slui
                                                 sluice_phys_t phys, unsigned count, unsigned level,
                                                 bool may)
 {
-    const uint64_t entries = (uint64_t)1 << ptf_run_lg2(level);
-    const uint64_t index = iova >> engine_shift(level);
-    uint64_t first, end;
+    uint64_t entries, index, first, end;
 
     if (PTF_RUN_MARK == 0 || !may || (pt->run_sizes & engine_run_bytes(level)) == 0 ||
-        entries == 1 || ((iova ^ phys) & (engine_run_bytes(level) - 1)) != 0)
+        ((iova ^ phys) & (engine_run_bytes(level) - 1)) != 0)
         return (struct engine_runs){0, 0};
+    entries = (uint64_t)1 << ptf_run_lg2(level);
+    index = iova >> engine_shift(level);
     first = (index + entries - 1) & ~(entries - 1);
     end = (index + count) & ~(entries - 1);
     if (first >= end)

@@ -220,7 +220,8 @@ static void ranges(void **state)
 static struct sluice_fault decoded(unsigned cause, unsigned type, uint64_t more)
 {
     const struct riommu_fault record = {
-        {cause | (uint64_t)type << 34 | UINT64_C(0xabcdef) << 40 | more, 0, 0x12345678, 0}};
+        {cause | (uint64_t)type << 34 | UINT64_C(0xabcdef) << 40 | more, 0, 0x12345678,
+         UINT64_C(0x9876543210000001)}};
     struct sluice_fault fault;
 
     riommu_fault_decode(&record, &fault);
@@ -250,6 +251,10 @@ static void records(void **state)
     assert_true(fault.address_valid && fault.address == 0x12345678);
     assert_int_equal(fault.pasid, SLUICE_NO_PASID);
     assert_false(fault.privileged);
+    assert_false(fault.intermediate_valid); /* of a guest page fault alone */
+    fault = decoded(21, 2, 0);
+    assert_true(fault.intermediate_valid && fault.intermediate == UINT64_C(0x9876543210000000));
+    assert_true(fault.intermediate_of_walk);
     /* The cause knows better than the type. */
     assert_int_equal(decoded(13, 3, 0).access, SLUICE_ACCESS_READ);
     assert_int_equal(decoded(15, 2, 0).access, SLUICE_ACCESS_WRITE);
