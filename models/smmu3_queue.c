@@ -79,12 +79,13 @@ static void drop_translations(struct smmu3_model *unit, const struct drop *drop)
     unit->unordered = true;
     unit->unordered_below = unit->unordered_below || (drop->stage2 && drop->by_address);
     for (unsigned i = 0; i < unit->tlb_count && !unit->inject.lost_invalidations; i++) {
+        uint64_t address = unit->tlb[i].index << unit->tlb[i].lg2;
+
         if (!dropped(&unit->tlb[i], drop))
             unit->tlb[kept++] = unit->tlb[i];
         else if (smmu3_changed(unit, &unit->tlb[i]))
             smmu3_violate(unit, "translation of %#llx changed in a way that BBML %u does not take",
-                          (unsigned long long)(unit->tlb[i].index << unit->tlb[i].lg2),
-                          unit->config.bbml);
+                          (unsigned long long)address, unit->config.bbml);
     }
     if (!unit->inject.lost_invalidations)
         unit->tlb_count = kept;
