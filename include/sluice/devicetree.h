@@ -46,7 +46,7 @@ extern "C" {
 /** Longest path, with its final zero; longer ones are refused. */
 #define SLUICE_DEVICETREE_PATH_BYTES 256u
 /** Properties that are looked at. */
-#define SLUICE_DEVICETREE_PROPERTIES 30u
+#define SLUICE_DEVICETREE_PROPERTIES 33u
 /** Cells of one interrupt specifier that are kept. */
 #define SLUICE_DEVICETREE_INTERRUPT_CELLS 4u
 

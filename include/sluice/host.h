@@ -171,10 +171,12 @@ struct sluice_host_ops {
      * IMSIC interrupt files; the index-th range, [*out_first, *out_last]; false past the last.
      * Units that translate messages as they do any write (SMMUv3, RISC-V, virtio) get them mapped
      * one to one, for writing, into every domain that a device is attached to: program devices with
-     * the physical address. Ranges are whole pages. NULL: behind such units devices raise no
-     * interrupts. Where a RISC-V unit remaps interrupts nothing is mapped, and these pages are the
-     * destinations of routes, numbered from 0 on over all ranges: name every file that the host
-     * wants to route to.
+     * the physical address. Ranges are whole pages. A level above basic that rests on the interrupt
+     * controller (sluice_describe_message_senders) is not given where anything else is named than
+     * doorbells of controllers that know messages by their sender. NULL: behind such units devices
+     * raise no interrupts. Where a RISC-V unit remaps interrupts nothing is mapped, and these pages
+     * are the destinations of routes, numbered from 0 on over all ranges: name every file that the
+     * host wants to route to.
      */
     bool (*doorbell_extent)(void *ctx, unsigned index, sluice_phys_t *out_first,
                             sluice_phys_t *out_last);

@@ -133,8 +133,8 @@ SLUICE_API void sluice_set_log_level(struct sluice *sluice, enum sluice_log_leve
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_destroy(struct sluice *sluice);
 
 /**
- * Reads one ACPI table (DMAR, IORT, IVRS, MCFG, RIMT, VIOT; others are ignored with OK) into the
- * platform description. Hosts without such tables use sluice/platform.h.
+ * Reads one ACPI table (APIC for ITSs of Arm's GIC, DMAR, IORT, IVRS, MCFG, RIMT, VIOT; others are
+ * ignored with OK) into the platform description. Hosts without such tables use sluice/platform.h.
  * A wrong checksum is logged and the table used all the same, as firmware that gets only that
  * wrong is better than no protection.
  * The table is copied, so the caller may unmap it. It is checked whole before anything is kept.

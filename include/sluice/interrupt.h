@@ -172,6 +172,7 @@ sluice_interrupt_free(struct sluice_interrupt *interrupt);
 /** How remapping stands over all units. */
 struct sluice_interrupt_info {
     bool remapped;     /**< on; compatibility messages are refused */
+    bool isolated;     /**< not remapped: the interrupt controller knows messages by their sender */
     bool x2apic;       /**< destinations have 32 bits */
     uint32_t entries;  /**< there are */
     uint32_t used;     /**< allocated now */

@@ -84,6 +84,13 @@ struct sluice_pci_sources {
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_describe_pci_sources(struct sluice *sluice, const struct sluice_pci_sources *sources);
 
+/** What takes interrupt messages, where it knows them by who sends them. */
+enum sluice_message_controller {
+    SLUICE_MESSAGES_UNKNOWN = 0, /**< it does not, or nobody says so */
+    SLUICE_MESSAGES_GIC_ITS,     /**< Arm's: by the device ID that comes with the write */
+    SLUICE_MESSAGES_OTHER,       /**< the host knows */
+};
+
 /** A device outside PCI: named by a path, by its registers, or both. */
 struct sluice_device_sources {
     unsigned unit;
@@ -93,6 +100,11 @@ struct sluice_device_sources {
     uint32_t id_count; /**< at least 1; call again for IDs that do not follow one by one */
     uint8_t address_bits;
     enum sluice_coherence coherence;
+    /** Not UNKNOWN: its messages are known by their sender, as sluice_message_senders has it. For a
+     * device with one source ID: said again, it would be another with the same ID. */
+    enum sluice_message_controller messages;
+    uint32_t message_controller; /**< as sluice_message_senders.controller */
+    uint32_t message_id;         /**< as sluice_message_senders.first_message_id */
 };
 
 /** Longest path, in bytes. */
@@ -104,6 +116,40 @@ struct sluice_device_sources {
 /** Says which source IDs a device outside PCI has. Returns: as above, but for EXISTS. */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_describe_device_sources(struct sluice *sluice, const struct sluice_device_sources *sources);
+
+/**
+ * PCI functions whose interrupt messages are isolated by the interrupt controller: it looks each
+ * one up by who sent it, as the interconnect says and not the message, so that none raises what
+ * belongs to another. Nothing is believed to be so unless firmware (IORT with the MADT, or a
+ * devicetree) or the host says it. Where it is said of every device behind the units, and
+ * sluice_host_ops.doorbell_extent names nothing but doorbells of such controllers, the protection
+ * levels above basic can be had without interrupt remapping.
+ */
+struct sluice_message_senders {
+    uint16_t segment;
+    uint16_t first_rid;
+    uint16_t last_rid;   /**< inclusive */
+    uint32_t controller; /**< which, by any number that the host keeps to */
+    /** What the controller is told as the sender for first_rid; those after it follow. */
+    uint32_t first_message_id;
+    enum sluice_message_controller kind; /**< not UNKNOWN */
+};
+
+/**
+ * Says it. Two functions with one ID at one controller are not told apart, and keep all from
+ * counting as isolated. Returns: OK (also beyond 1024 ranges, which count for nothing: the log says
+ * so); STATE (already started); INVALID; NO_MEMORY.
+ */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status
+sluice_describe_message_senders(struct sluice *sluice,
+                                const struct sluice_message_senders *senders);
+
+/**
+ * Says that messages written to [first, last] are taken by a controller that knows their senders,
+ * and that nothing else is there. Returns: OK; STATE; INVALID; NO_MEMORY.
+ */
+SLUICE_API SLUICE_MUST_CHECK enum sluice_status
+sluice_describe_message_doorbell(struct sluice *sluice, sluice_phys_t first, sluice_phys_t last);
 
 /**
  * Memory that firmware has a device use already, kept mapped for it all the time; or addresses that

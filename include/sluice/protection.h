@@ -31,7 +31,11 @@ enum sluice_protection {
     SLUICE_PROTECTION_DISABLED,
     /** DMA is remapped: a device reaches what its domain maps. */
     SLUICE_PROTECTION_BASIC,
-    /** Interrupts are remapped too, on every unit (sluice/interrupt.h). */
+    /**
+     * Interrupts are isolated too: remapped on every unit (sluice/interrupt.h), or, where no unit
+     * does that and the host did not ask for it, known by their sender to the interrupt controller,
+     * as an ITS of Arm's GIC does (sluice_describe_message_senders).
+     */
     SLUICE_PROTECTION_STANDARD,
     /**
      * No device is trusted with more than its mappings: no identity, no lazy unmaps, no DMA API
@@ -44,8 +48,9 @@ enum sluice_protection {
 
 /** What keeps a level from being given. */
 enum sluice_obstacle_kind {
-    SLUICE_OBSTACLE_NO_UNIT = 0,       /**< no IOMMU is described */
-    SLUICE_OBSTACLE_NO_REMAPPING,      /**< firmware or `unit` does not remap interrupts */
+    SLUICE_OBSTACLE_NO_UNIT = 0, /**< no IOMMU is described */
+    /** Firmware or `unit` does not remap interrupts, and the interrupt controller isolates none. */
+    SLUICE_OBSTACLE_NO_REMAPPING,
     SLUICE_OBSTACLE_REMAPPING_OFF,     /**< it could, but the instance was started without */
     SLUICE_OBSTACLE_UNCOVERED,         /**< no unit is above this function */
     SLUICE_OBSTACLE_UNKNOWN_TOPOLOGY,  /**< no configuration space: nobody knows who is covered */

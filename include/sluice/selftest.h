@@ -95,6 +95,15 @@ struct sluice_selftest_config {
     bool non_coherent;                     /**< its DMA does not snoop CPU caches */
     /** With ops->message: a CPU and a vector that nothing else fires while the test runs. */
     struct sluice_interrupt_route route;
+    /**
+     * With ops->message, where interrupts are isolated by the interrupt controller and not remapped
+     * (only the host knows its messages then): the message that fires the vector when the device
+     * sends it, and the one that fires the same vector when another device does. Without
+     * them forged interrupts are not tested there.
+     */
+    bool has_messages;
+    struct sluice_msi own_message;
+    struct sluice_msi others_message;
 };
 
 /** What is tried. */
@@ -106,10 +115,11 @@ enum sluice_selftest_step {
     SLUICE_SELFTEST_READ_ONLY,     /**< a page that it may read is not written */
     SLUICE_SELFTEST_REVOKED_WRITE, /**< a page that was unmapped, twice over */
     SLUICE_SELFTEST_REVOKED_READ,
-    SLUICE_SELFTEST_OTHER_DOMAIN,     /**< what only the domain maps that it was moved out of */
-    SLUICE_SELFTEST_BLOCKED,          /**< anything, while it is in no domain */
-    SLUICE_SELFTEST_INTERRUPT_FORMAT, /**< a message that goes past interrupt remapping */
-    SLUICE_SELFTEST_INTERRUPT_ENTRY,  /**< a message that names an entry not its own, or freed */
+    SLUICE_SELFTEST_OTHER_DOMAIN, /**< what only the domain maps that it was moved out of */
+    SLUICE_SELFTEST_BLOCKED,      /**< anything, while it is in no domain */
+    /** A message that goes past interrupt remapping; there is none where nothing is remapped. */
+    SLUICE_SELFTEST_INTERRUPT_FORMAT,
+    SLUICE_SELFTEST_INTERRUPT_ENTRY, /**< a message that is another's, or names a freed entry */
     SLUICE_SELFTEST_STEPS
 };
 

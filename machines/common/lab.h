@@ -86,6 +86,7 @@ extern const struct scenario scenarios_shape[];     /* kinds of addresses and pa
 extern const struct scenario scenarios_device[];    /* whole drivers behind the IOMMU */
 extern const struct scenario scenarios_dma[];       /* drivers on the DMA API */
 extern const struct scenario scenarios_interrupt[]; /* through entries of the library */
+extern const struct scenario scenarios_level[];     /* what can be promised here */
 extern const struct scenario scenarios_selftest[];  /* the library's own look at its units */
 extern const struct scenario scenarios_bounce[];    /* the DMA API without an IOMMU */
 extern const struct scenario scenarios_hostile[];   /* a device misbehaves beside another's work */

@@ -126,6 +126,7 @@ static void run_guarded(void)
     run_scenarios(scenarios_hostile);
     run_scenarios(scenarios_storm);
     run_scenarios(scenarios_silence);
+    run_scenarios(scenarios_level);
     run_scenarios(scenarios_selftest);
     run_scenarios(scenarios_platform);
     takeover_stop(&lab);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * A devicetree into an instance, through sluice/platform.h: units first, then who is behind them,
- * then the memory that devices use already (add_region.c).
+ * and where their messages go (add_message.c), then the memory that devices use already
+ * (add_region.c).
  */
 #include "add.h"
 
@@ -227,6 +228,7 @@ static enum sluice_status add_specifier(const struct dt_adding *adding,
 
     if (!dt_usable(adding, node->path, DT_IOMMUS, specifier->unit, &sources.unit))
         return SLUICE_OK;
+    dt_device_messages(adding, specifier, &sources);
     if (!dt_ids_first(specifier, &ids)) {
         dt_left_out(adding, node->path, DT_IOMMUS, "has a mask that means more than 128 IDs");
         return SLUICE_OK;
@@ -279,6 +281,8 @@ static enum sluice_status add_behind(const struct dt_adding *adding,
 {
     enum sluice_status status = add_map(adding, node);
 
+    if (status == SLUICE_OK)
+        status = dt_add_messages(adding, node);
     return status == SLUICE_OK ? add_device(adding, node) : status;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What add.c and add_region.c share.
+ * What add.c, add_region.c and add_message.c share.
  */
 #ifndef SLUICE_DEVICETREE_ADD_H
 #define SLUICE_DEVICETREE_ADD_H
@@ -42,6 +42,14 @@ struct dt_ids {
 bool dt_ids_first(const struct sluice_devicetree_specifier *specifier, struct dt_ids *out);
 /** To the next run; false at the end. */
 bool dt_ids_next(struct dt_ids *ids);
+
+/** Where messages of a PCI host bridge's functions go, by "msi-map". */
+enum sluice_status dt_add_messages(const struct dt_adding *adding,
+                                   const struct sluice_devicetree_node *node);
+/** The same of a device outside PCI, by "msi-parent": fills in what is known of it. */
+void dt_device_messages(const struct dt_adding *adding,
+                        const struct sluice_devicetree_specifier *specifier,
+                        struct sluice_device_sources *sources);
 
 /** Reserved memory with "iommu-addresses". */
 enum sluice_status dt_add_region(const struct dt_adding *adding,

@@ -47,6 +47,9 @@
     PROPERTY(IOMMUS, "iommus")                                                                     \
     PROPERTY(LINUX_PHANDLE, "linux,phandle")                                                       \
     PROPERTY(MEMORY_REGION, "memory-region")                                                       \
+    PROPERTY(MSI_CELLS, "#msi-cells")                                                              \
+    PROPERTY(MSI_MAP, "msi-map")                                                                   \
+    PROPERTY(MSI_MAP_MASK, "msi-map-mask")                                                         \
     PROPERTY(MSI_PARENT, "msi-parent")                                                             \
     PROPERTY(PCI_DOMAIN, "linux,pci-domain")                                                       \
     PROPERTY(PHANDLE, "phandle")                                                                   \

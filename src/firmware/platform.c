@@ -11,6 +11,8 @@ void platform_init(struct platform *platform)
     list_init(&platform->reserved);
     list_init(&platform->ats);
     list_init(&platform->ecam);
+    list_init(&platform->senders);
+    list_init(&platform->doorbells);
     list_init(&platform->tables);
     list_init(&platform->names);
 }
@@ -63,17 +65,30 @@ void platform_clear(struct sluice *sluice, struct platform *platform)
         host_free(sluice, container_of(node, struct platform_ecam, node),
                   sizeof(struct platform_ecam));
     }
+    list_for_each_safe(node, &platform->senders)
+    {
+        host_free(sluice, container_of(node, struct platform_senders, node),
+                  sizeof(struct platform_senders));
+    }
+    list_for_each_safe(node, &platform->doorbells)
+    {
+        host_free(sluice, container_of(node, struct platform_doorbell, node),
+                  sizeof(struct platform_doorbell));
+    }
     free_copies(sluice, &platform->tables);
     free_copies(sluice, &platform->names);
     platform_init(platform);
 }
 
+#define MADT "APIC"
+
 static const struct {
     const char *signature;
     enum sluice_status (*read)(const struct platform_reader *reader);
 } readers[] = {
-    {"DMAR", platform_read_dmar}, {"IORT", platform_read_iort}, {"IVRS", platform_read_ivrs},
-    {"MCFG", platform_read_mcfg}, {"RIMT", platform_read_rimt}, {"VIOT", platform_read_viot},
+    {MADT, platform_read_madt},   {"DMAR", platform_read_dmar}, {"IORT", platform_read_iort},
+    {"IVRS", platform_read_ivrs}, {"MCFG", platform_read_mcfg}, {"RIMT", platform_read_rimt},
+    {"VIOT", platform_read_viot},
 };
 
 static bool same_signature(const char *one, const char *other)
@@ -136,6 +151,8 @@ static void merge(struct platform *platform, struct platform *added)
     join(&platform->reserved, &added->reserved);
     join(&platform->ats, &added->ats);
     join(&platform->ecam, &added->ecam);
+    join(&platform->senders, &added->senders);
+    join(&platform->doorbells, &added->doorbells);
     join(&platform->tables, &added->tables);
     join(&platform->names, &added->names);
     if (added->host_address_bits != 0)
@@ -182,8 +199,9 @@ enum sluice_status platform_add_table(struct sluice *sluice, struct platform *pl
 
     if (status != SLUICE_OK || !platform_knows_table(table.signature))
         return status;
+    /* There are machines with a second MADT. Units are not in it: the first will do. */
     if (is_there(platform, table.signature))
-        return SLUICE_ERR_EXISTS;
+        return same_signature(table.signature, MADT) ? SLUICE_OK : SLUICE_ERR_EXISTS;
     copy = keep(sluice, &table);
     if (copy == NULL)
         return SLUICE_ERR_NO_MEMORY;

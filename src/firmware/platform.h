@@ -54,6 +54,7 @@ struct platform_scope {
     uint8_t address_bits; /**< PCI_RANGE, NAMED: widest address on the way there; 0: no limit */
     bool ats;             /**< PCI_RANGE: firmware says that ATS works here */
     enum sluice_coherence coherence; /**< PCI_RANGE, NAMED: of the device's DMA */
+    bool tells_senders;    /**< NAMED: a controller knows its messages by it: platform_senders */
     bool aliased;          /**< PCI_RANGE: requests arrive as `source_rid`, all of the range's */
     uint16_t source_rid;   /**< aliased; IOAPIC, HPET, ACPI_NAME of an IVHD: their requester ID */
     uint8_t settings;      /**< of an IVHD: bits for the device's table entry [AMD 5.2.2.1] */
@@ -132,6 +133,28 @@ struct platform_ecam {
     uint8_t last_bus;
 };
 
+/**
+ * Devices whose interrupt messages a controller knows by their sender: what one sends is never
+ * another's. The sender's ID comes with the message, not in it.
+ */
+struct platform_senders {
+    struct list_node node;
+    enum sluice_message_controller kind;
+    bool on_pci; /**< PCI functions; else a device that a scope names, with tells_senders */
+    uint16_t segment;
+    uint16_t first_rid;
+    uint32_t count;
+    uint32_t first_id;    /**< of the first, as the controller is told; the others follow */
+    uint64_t controllers; /**< set of 1 << (number % 64): those that it may be */
+};
+
+/** Where such a controller takes messages. */
+struct platform_doorbell {
+    struct list_node node;
+    sluice_phys_t first;
+    sluice_phys_t last; /**< inclusive */
+};
+
 /** A private copy of a table or name, which the pointers above point into. */
 struct platform_table {
     struct list_node node;
@@ -144,9 +167,12 @@ struct platform {
     struct list_node reserved;  /**< struct platform_reserved */
     struct list_node ats;       /**< struct platform_ats */
     struct list_node ecam;      /**< struct platform_ecam */
+    struct list_node senders;   /**< struct platform_senders */
+    struct list_node doorbells; /**< struct platform_doorbell */
     struct list_node tables;    /**< struct platform_table */
     struct list_node names;     /**< struct platform_table: names that came otherwise */
     uint32_t reserved_ids;      /**< while a table is read: IDs that its reserved memory names */
+    uint32_t sender_steps;      /**< the same: mappings that were looked at for senders */
     unsigned host_address_bits; /**< widest physical address firmware claims; 0: not said */
     bool interrupt_remapping;   /**< firmware says the platform supports it */
     bool x2apic_opt_out;        /**< firmware asks to stay out of x2APIC */
@@ -166,6 +192,16 @@ void platform_clear(struct sluice *sluice, struct platform *platform);
 SLUICE_MUST_CHECK enum sluice_status platform_add_table(struct sluice *sluice,
                                                         struct platform *platform,
                                                         const void *table, size_t bytes);
+
+/**
+ * Whether all of these functions are senders that a controller knows; else *out_rid is the first
+ * that is not. */
+bool platform_knows_senders(const struct platform *platform, uint16_t segment, uint16_t first_rid,
+                            uint16_t last_rid, uint16_t *out_rid);
+/** Whether a controller may take two of them for one. */
+bool platform_mixes_senders(const struct platform *platform);
+/** Whether messages that are written there are known by their sender. */
+bool platform_is_doorbell(const struct platform *platform, sluice_phys_t first, sluice_phys_t last);
 
 /** Whether two units are the same registers or the same function. */
 bool platform_same_unit(const struct platform_unit *one, const struct platform_unit *other);

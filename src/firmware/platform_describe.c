@@ -204,7 +204,15 @@ static enum sluice_status add_device_locked(struct sluice *sluice,
     scope->id_count = from->id_count;
     scope->address_bits = from->address_bits;
     scope->coherence = from->coherence;
+    scope->tells_senders = from->messages != SLUICE_MESSAGES_UNKNOWN;
     status = keep_name(sluice, from->path, scope);
+    if (status == SLUICE_OK && scope->tells_senders)
+        status = platform_make_senders(
+            sluice, &sluice->platform,
+            &(struct platform_senders){.kind = from->messages,
+                                       .count = 1, /* whatever it calls itself at its unit */
+                                       .first_id = from->message_id,
+                                       .controllers = 1ull << (from->message_controller % 64)});
     if (status != SLUICE_OK) {
         list_remove(&scope->node);
         host_free(sluice, scope, sizeof(*scope));
@@ -225,7 +233,8 @@ enum sluice_status sluice_describe_device_sources(struct sluice *sluice,
     if (bytes > SLUICE_DEVICE_PATH_BYTES || (bytes == 0 && sources->registers == 0) ||
         sources->id_count == 0 || sources->id_count > SLUICE_DEVICE_IDS_MAX ||
         sources->first_id > UINT32_MAX - (sources->id_count - 1) || sources->address_bits > 64 ||
-        (unsigned)sources->coherence > SLUICE_COHERENCE_NO)
+        (unsigned)sources->coherence > SLUICE_COHERENCE_NO ||
+        (unsigned)sources->messages > SLUICE_MESSAGES_OTHER)
         return SLUICE_ERR_INVALID;
     irq = sluice_spin_lock(&sluice->lock);
     if (sluice->state == INSTANCE_STOPPED)
@@ -285,6 +294,48 @@ enum sluice_status sluice_describe_reserved(struct sluice *sluice,
     irq = sluice_spin_lock(&sluice->lock);
     if (sluice->state == INSTANCE_STOPPED)
         status = add_reserved_locked(sluice, memory);
+    sluice_spin_unlock(&sluice->lock, irq);
+    return status;
+}
+
+enum sluice_status sluice_describe_message_senders(struct sluice *sluice,
+                                                   const struct sluice_message_senders *senders)
+{
+    enum sluice_status status = SLUICE_ERR_STATE;
+    sluice_irqstate_t irq;
+
+    if (sluice == NULL || senders == NULL || senders->last_rid < senders->first_rid ||
+        senders->kind == SLUICE_MESSAGES_UNKNOWN ||
+        (unsigned)senders->kind > SLUICE_MESSAGES_OTHER ||
+        senders->first_message_id > UINT32_MAX - (uint32_t)(senders->last_rid - senders->first_rid))
+        return SLUICE_ERR_INVALID;
+    irq = sluice_spin_lock(&sluice->lock);
+    if (sluice->state == INSTANCE_STOPPED)
+        status =
+            platform_make_senders(sluice, &sluice->platform,
+                                  &(struct platform_senders){
+                                      .kind = senders->kind,
+                                      .on_pci = true,
+                                      .segment = senders->segment,
+                                      .first_rid = senders->first_rid,
+                                      .count = (uint32_t)senders->last_rid - senders->first_rid + 1,
+                                      .first_id = senders->first_message_id,
+                                      .controllers = 1ull << (senders->controller % 64)});
+    sluice_spin_unlock(&sluice->lock, irq);
+    return status;
+}
+
+enum sluice_status sluice_describe_message_doorbell(struct sluice *sluice, sluice_phys_t first,
+                                                    sluice_phys_t last)
+{
+    enum sluice_status status = SLUICE_ERR_STATE;
+    sluice_irqstate_t irq;
+
+    if (sluice == NULL || last < first)
+        return SLUICE_ERR_INVALID;
+    irq = sluice_spin_lock(&sluice->lock);
+    if (sluice->state == INSTANCE_STOPPED)
+        status = platform_make_doorbell(sluice, &sluice->platform, first, last);
     sluice_spin_unlock(&sluice->lock, irq);
     return status;
 }

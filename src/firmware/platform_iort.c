@@ -4,7 +4,8 @@
  *
  * SMMUs become units. Root complexes and named components become scopes of the units that their
  * mappings lead to; a mapping that leads elsewhere, to an interrupt controller, says that no SMMU
- * is in the way. Reserved memory is named by stream ID, so its scopes are IDs of a unit.
+ * is in the way (and where messages go: platform_iort_messages.c). Reserved memory is named by
+ * stream ID, so its scopes are IDs of a unit.
  */
 #include "firmware/platform_table.h"
 
@@ -101,6 +102,7 @@ static enum sluice_status add_component(const struct platform_reader *reader,
 {
     bool single = (mapping->flags & SINGLE_MAPPING) != 0;
     struct platform_scope *scope;
+    struct sluice_iort_node to;
     enum sluice_status status;
 
     if (!single && mapping->count >= SLUICE_DEVICE_IDS_MAX)
@@ -117,7 +119,9 @@ static enum sluice_status add_component(const struct platform_reader *reader,
     scope->id_count = single ? 1 : mapping->count + 1;
     scope->address_bits = node->address_bits;
     scope->coherence = coherence_of(node);
-    return SLUICE_OK;
+    return sluice_iort_at(reader->table, mapping->reference, &to, NULL) == SLUICE_OK
+               ? platform_iort_device(reader, scope, &to)
+               : SLUICE_OK;
 }
 
 static enum sluice_status add_region_ids(const struct platform_reader *reader,
@@ -173,6 +177,11 @@ static enum sluice_status visit_mappings(const struct platform_reader *reader,
         status = sluice_iort_at(reader->table, mapping.reference, &to, &error);
         if (status != SLUICE_OK)
             return platform_refused(reader, mapping.offset + 12, "a mapping leads to no node");
+        if (node->type == SLUICE_IORT_ROOT_COMPLEX) {
+            status = platform_iort_functions(reader, node, &mapping, &to);
+            if (status != SLUICE_OK)
+                return status;
+        }
         if (!is_smmu(to.type))
             continue; /* to an interrupt controller: nothing translates on the way */
         struct platform_unit *unit = platform_unit_at(reader, to.offset);

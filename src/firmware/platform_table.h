@@ -37,15 +37,35 @@ enum sluice_status platform_make_scope(struct sluice *sluice, struct list_node *
 enum sluice_status platform_make_reserved(const struct platform_reader *reader, uint32_t offset,
                                           struct platform_reserved **out);
 
+/** Appends a copy. Returns: OK (also when there are too many: those are known to nobody);
+ * NO_MEMORY. */
+enum sluice_status platform_make_senders(struct sluice *sluice, struct platform *platform,
+                                         const struct platform_senders *from);
+enum sluice_status platform_make_doorbell(struct sluice *sluice, struct platform *platform,
+                                          sluice_phys_t first, sluice_phys_t last);
+
 /** The unit that this table describes at an offset; NULL: none. */
 struct platform_unit *platform_unit_at(const struct platform_reader *reader, uint32_t offset);
 
 enum sluice_status platform_read_dmar(const struct platform_reader *reader);
 enum sluice_status platform_read_iort(const struct platform_reader *reader);
 enum sluice_status platform_read_ivrs(const struct platform_reader *reader);
+enum sluice_status platform_read_madt(const struct platform_reader *reader);
 enum sluice_status platform_read_mcfg(const struct platform_reader *reader);
 enum sluice_status platform_read_rimt(const struct platform_reader *reader);
 enum sluice_status platform_read_viot(const struct platform_reader *reader);
+
+struct sluice_iort_node;
+struct sluice_iort_mapping;
+/** Where a mapping of a root complex leads messages of its functions [IORT 3.1]. */
+enum sluice_status platform_iort_functions(const struct platform_reader *reader,
+                                           const struct sluice_iort_node *node,
+                                           const struct sluice_iort_mapping *mapping,
+                                           const struct sluice_iort_node *to);
+/** The same for the device of a scope, whose source IDs at the unit are `scope`'s. */
+enum sluice_status platform_iort_device(const struct platform_reader *reader,
+                                        struct platform_scope *scope,
+                                        const struct sluice_iort_node *to);
 
 /** Whether any table of this signature is read at all. */
 bool platform_knows_table(const char *signature);

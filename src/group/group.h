@@ -7,6 +7,7 @@
  *   shared.c    who is taken for another               index.c    groups and members in order
  *   policy.c    what a level and a group forbid        assign.c   isolation modes
  *   level.c     what a level demands                   trust.c    ports that lead outside
+ *   messages.c  whose messages are nobody else's
  *
  * src/domain asks through sluice->policy, which points to group_policy, before it creates a domain
  * or attaches a device: this folder stands above it. Everything runs under sluice->lock, or for
@@ -123,6 +124,19 @@ __attribute__((format(printf, 3, 4))) void obstacle_tell(struct obstacle_sink *s
 void level_check_demands(struct obstacle_sink *sink);
 /** What is in use that the level forbids. */
 void level_check_use(struct obstacle_sink *sink);
+
+/* ---- messages.c ---- */
+
+#define MESSAGES_GAP_BYTES 128u
+
+/**
+ * Whether no unit remaps interrupts, and none has to: whatever is behind them, the interrupt
+ * controller knows its messages by their sender, and takes no others. Units are probed.
+ * @param out_gap   where not: what is missing, as the end of a sentence; may be NULL
+ */
+bool messages_isolated(struct sluice *sluice, char out_gap[MESSAGES_GAP_BYTES]);
+/** What interrupts are, for people: "remapped", "isolated by GIC ITS", "left alone". */
+const char *messages_text(struct sluice *sluice);
 
 /* ---- policy.c ---- */
 

@@ -211,9 +211,11 @@ void sluice_overview_json(struct sluice *sluice, sluice_emit *emit, void *arg)
     irq = sluice_spin_lock(&sluice->lock);
     overview_gather_locked(sluice, &overview);
     overview_put(&writer, "{");
-    overview_put(&writer, "  \"enabled\": %s, \"level\": \"%s\", \"interrupts_remapped\": %s,",
+    overview_put(&writer,
+                 "  \"enabled\": %s, \"level\": \"%s\", \"interrupts_remapped\": %s, "
+                 "\"interrupts\": \"%s\",",
                  truth(overview.enabled), sluice_protection_text(overview.level),
-                 truth(overview.interrupts.remapped));
+                 truth(overview.interrupts.remapped), messages_text(sluice));
     put_lists(&writer);
     for (unsigned i = 0; (number = overview_number(i)) != NULL; i++)
         overview_put(&writer, "  \"%s\": %llu%s", number->key, overview_value(&overview, number),

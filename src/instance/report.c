@@ -147,8 +147,7 @@ APART report_instance(struct sluice *sluice, const struct sluice_fault_counts *f
     char line[LINE_BYTES];
 
     format_text(line, sizeof(line), "protection level %s, interrupts %s%s",
-                sluice_protection_text(sluice->level),
-                sluice->remaps_interrupts ? "remapped" : "left alone",
+                sluice_protection_text(sluice->level), messages_text(sluice),
                 sluice->state == INSTANCE_STARTED     ? ""
                 : sluice->state == INSTANCE_SUSPENDED ? ", suspended"
                                                       : ", STOPPED BY HALF");

@@ -2,6 +2,7 @@
 /*
  * Blocks of entries: allocated refusing, freed when the unit has let go.
  */
+#include "group/group.h"
 #include "interrupt/interrupt.h"
 
 static bool config_is_possible(const struct sluice_interrupt_config *config)
@@ -161,6 +162,8 @@ void sluice_interrupt_info(struct sluice *sluice, struct sluice_interrupt_info *
     if (sluice == NULL)
         return;
     irq = sluice_spin_lock(&sluice->lock);
+    if (sluice->state == INSTANCE_STARTED || sluice->state == INSTANCE_SUSPENDED)
+        out->isolated = !sluice->remaps_interrupts && messages_isolated(sluice, NULL);
     if (sluice->remaps_interrupts &&
         (sluice->state == INSTANCE_STARTED || sluice->state == INSTANCE_SUSPENDED)) {
         out->remapped = true;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Whether the instance remaps interrupts: all units or a start that fails (invariant 5).
+ * Whether the instance remaps interrupts: all units or a start that fails (invariant 5). Where only
+ * the level asks, and the interrupt controller isolates messages by itself, nothing is remapped.
  */
+#include "group/group.h"
 #include "interrupt/interrupt.h"
 
 static enum sluice_status check_units(struct sluice *sluice)
@@ -57,22 +59,35 @@ static enum sluice_status decide_x2apic(struct sluice *sluice)
     return SLUICE_OK;
 }
 
-enum sluice_status interrupts_decide(struct sluice *sluice)
+static enum sluice_status decide_remapping(struct sluice *sluice)
 {
     enum sluice_status status;
 
-    sluice->remaps_interrupts = false;
-    sluice->x2apic = false;
-    if (sluice->config.interrupts != SLUICE_INTERRUPTS_REMAPPED)
-        return SLUICE_OK;
     if (!sluice->platform.interrupt_remapping) {
         log_error(sluice, "interrupts are to be remapped, and firmware says that this platform "
                           "does not do it (DMAR flag INTR_REMAP is clear)");
         return SLUICE_ERR_UNSUPPORTED;
     }
     status = check_units(sluice);
-    if (status == SLUICE_OK)
-        status = decide_x2apic(sluice);
+    return status == SLUICE_OK ? decide_x2apic(sluice) : status;
+}
+
+enum sluice_status interrupts_decide(struct sluice *sluice)
+{
+    char gap[MESSAGES_GAP_BYTES] = "";
+    enum sluice_status status;
+
+    sluice->remaps_interrupts = false;
+    sluice->x2apic = false;
+    if (sluice->config.interrupts != SLUICE_INTERRUPTS_REMAPPED)
+        return SLUICE_OK;
+    if (!sluice->host_asked_remapping && messages_isolated(sluice, gap)) {
+        log_info(sluice, "interrupts are %s, and not remapped", messages_text(sluice));
+        return SLUICE_OK;
+    }
+    status = decide_remapping(sluice);
+    if (status != SLUICE_OK && gap[0] != 0)
+        log_error(sluice, "interrupts are not isolated without it either: %s", gap);
     sluice->remaps_interrupts = status == SLUICE_OK;
     return status;
 }

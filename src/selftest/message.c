@@ -4,6 +4,7 @@
  * against one that is.
  */
 #include "core/doorbell.h"
+#include "group/group.h"
 #include "selftest/selftest.h"
 
 #define OLDER_ADDRESS     0xfee00000u
@@ -172,8 +173,41 @@ static struct finding forge_entry(struct selftest *test)
     return ALSO(finding, free_entry(&interrupt));
 }
 
+/* ---- another's message, where the interrupt controller knows senders ---- */
+
+static struct finding forge_sender(struct selftest *test)
+{
+    const struct sluice_selftest_config *config = test->config;
+    struct finding finding = send_message(test, &config->own_message, true);
+
+    ALSO(finding, send_message(test, &config->others_message, false));
+    return ALSO(finding, send_message(test, &config->own_message, true));
+}
+
+static struct finding step_isolated(struct selftest *test, enum sluice_selftest_step step)
+{
+    if (step == SLUICE_SELFTEST_INTERRUPT_FORMAT)
+        return FINDING(NOT_TESTED, "nothing is remapped: the interrupt controller isolates");
+    if (test->config->ops->message == NULL || !test->config->has_messages)
+        return FINDING(NOT_TESTED, "the host gave no messages to send");
+    return forge_sender(test);
+}
+
+/** Whether the level rests on the interrupt controller. */
+static bool controller_isolates(struct selftest *test)
+{
+    sluice_irqstate_t irq = sluice_spin_lock(&test->sluice->lock);
+    bool isolates =
+        test->sluice->state == INSTANCE_STARTED && messages_isolated(test->sluice, NULL);
+
+    sluice_spin_unlock(&test->sluice->lock, irq);
+    return isolates;
+}
+
 struct finding step_message(struct selftest *test, enum sluice_selftest_step step)
 {
+    if (!test->sluice->remaps_interrupts && controller_isolates(test))
+        return step_isolated(test, step);
     if (!test->sluice->remaps_interrupts)
         return FINDING(NOT_TESTED, test->device->unit->ops->interrupt_alloc == NULL
                                        ? "the unit does not remap interrupts"

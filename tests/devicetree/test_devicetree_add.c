@@ -497,6 +497,73 @@ static void memory_runs_out(void **state)
     assert_true(whole);
 }
 
+/* ---- messages ---- */
+
+#define ITS    "/its@8080000"
+#define PH_ITS 0x50
+
+/** The board with an ITS that knows everybody behind the SMMU: functions, and the USB controller.
+ */
+static void board_with_its(void)
+{
+    smmu_alone();
+    tree_set_text(&tree, NIC, "status", "disabled"); /* has two stream IDs */
+    tree_add(&tree, "/", "its@8080000");
+    tree_set_text(&tree, ITS, "compatible", "arm,gic-v3-its");
+    tree_set(&tree, ITS, "reg", 4, 0, 0x8080000, 0, 0x20000);
+    tree_set(&tree, ITS, "phandle", 1, PH_ITS);
+    tree_set(&tree, ITS, "#msi-cells", 1, 1);
+    tree_set(&tree, PCIE, "msi-map", 4, 0, PH_ITS, 0, 0x10000);
+    tree_set(&tree, USB, "msi-parent", 2, PH_ITS, 0x10020);
+}
+
+/** Level standard with the tree as it is; `words` are in the log where it cannot be had. */
+static void rests_on_its(const char *words)
+{
+    struct world world;
+    enum sluice_status status;
+
+    begin(&world);
+    assert_int_equal(add(&world), SLUICE_OK);
+    assert_int_equal(sluice_protection_set(world.sluice, SLUICE_PROTECTION_STANDARD), SLUICE_OK);
+    status = sluice_start(world.sluice);
+    assert_int_equal(status, words == NULL ? SLUICE_OK : SLUICE_ERR_UNSUPPORTED);
+    if (words != NULL && !model_host_logged(world.host, words))
+        fail_msg("'%s' is not said", words);
+    finish(&world);
+}
+
+static void messages_are_known(void **state)
+{
+    const char *unknown = "knows messages of 0001:";
+
+    (void)state;
+    board_with_its();
+    rests_on_its(NULL);
+    tree_set(&tree, USB, "msi-parent", 2, PH_ITS, 0x20);
+    rests_on_its("two devices are one sender");
+    tree_drop(&tree, USB, "msi-parent");
+    rests_on_its("nobody says that the interrupt controller knows messages of '" USB);
+    board_with_its();
+    tree_set(&tree, PCIE, "msi-map", 4, 0, PH_ITS, 0, 0x800);
+    rests_on_its(unknown);
+    tree_drop(&tree, PCIE, "msi-map");
+    tree_set(&tree, PCIE, "msi-parent", 1, PH_ITS);
+    rests_on_its(unknown);
+    board_with_its();
+    tree_set(&tree, PCIE, "msi-map-mask", 1, 0xfff8); /* functions of a device are one sender */
+    rests_on_its(unknown);
+    board_with_its();
+    tree_set_text(&tree, ITS, "compatible", "arm,gic-v2m-frame");
+    rests_on_its("no interrupt controller is said to know");
+    board_with_its();
+    tree_set_text(&tree, ITS, "status", "disabled");
+    rests_on_its("no interrupt controller is said to know");
+    board_with_its();
+    tree_set(&tree, ITS, "#msi-cells", 1, 2);
+    rests_on_its("no interrupt controller is said to know");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -505,6 +572,7 @@ int main(void)
         cmocka_unit_test(parts_are_left_out),        cmocka_unit_test(reserved_elsewhere),
         cmocka_unit_test(reserved_for_functions),    cmocka_unit_test(kinds_can_be_chosen),
         cmocka_unit_test(instances_refuse),          cmocka_unit_test(memory_runs_out),
+        cmocka_unit_test(messages_are_known),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,4 +74,14 @@ ROWS = [
              "        if (alias->id == before->id)\n",
              "        if (false && alias->id == before->id)\n",
              ["amdvi-library"]),
+    Breakage("messages-to-anybodys-doorbell", "5, interrupts", "src/group/messages.c",
+             "    if (!doorbells_known(sluice, gap))\n        return false;\n", "",
+             ["messages", "messages@smmu3"]),
+    Breakage("messages-of-two-as-one-sender", "5, interrupts", "src/group/messages.c",
+             "    if (!platform_mixes_senders(&sluice->platform))\n", "    if (true)\n",
+             ["messages@virtio"]),
+    Breakage("messages-of-unknown-devices", "5, interrupts", "src/group/messages.c",
+             "        if (!is_wired(scope) && !scope_known(sluice, scope, gap))\n"
+             "            return false;\n", "        (void)scope;\n",
+             ["messages@smmu3"]),
 ]
