@@ -71,7 +71,7 @@ struct sluice_domain {
 
     bool has_tables; /**< identity through pass-through and blocking have none */
     struct pagetable pt;
-    struct sluice_spinlock tables_lock; /**< keeps lookups away from tables while they are freed */
+    struct sluice_spinlock tables_lock; /**< held by lookups; who frees tables waits for them */
 
     struct sluice_spinlock links_lock; /**< guards `links`, and nothing slow is done under it */
     struct list_node links;            /**< struct domain_link.node, by rising order */

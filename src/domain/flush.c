@@ -100,9 +100,12 @@ static void release_tables(struct sluice_domain *domain, struct pt_gather *gathe
         pt_gather_init(gather);
         return;
     }
+    /* Nothing leads to these tables any more. Whoever looks something up holds the lock, so that
+     * lookups that found them before are over when it was ours for a moment, and later ones see
+     * that they are gone. Freeing them, which may be thousands, keeps no interrupts off. */
     irq = sluice_spin_lock(&domain->tables_lock);
-    domain->pt.format->release(&domain->pt, gather);
     sluice_spin_unlock(&domain->tables_lock, irq);
+    domain->pt.format->release(&domain->pt, gather);
 }
 
 /** On every unit of the domain. */

@@ -45,8 +45,9 @@
  * caller's.
  *
  * Unlinked tables keep their contents, since the unit may walk them still, except for the first
- * entry: it links the next unlinked table, as address | level << CHAIN_LEVEL_SHIFT, which is not
- * present in any format.
+ * entry: it links the next unlinked table, as address | level << CHAIN_LEVEL_SHIFT, which is
+ * neither present nor ready in any format, so that a lookup that is on its way through them ends
+ * there.
  */
 #ifndef SLUICE_PAGETABLE_ENGINE_H
 #define SLUICE_PAGETABLE_ENGINE_H
@@ -66,11 +67,16 @@ typedef _Atomic(uint64_t) pt_entry;
 #define engine_likely(x) __builtin_expect(!!(x), 1)
 
 #define PTF_ENTRIES        (1u << PTF_INDEX_BITS)
-#define CHAIN_LEVEL_SHIFT  3u
+#define CHAIN_LEVEL_SHIFT  5u
 #define CHAIN_LEVEL_MASK   7u
 #define CHAIN_ADDRESS_MASK (~(uint64_t)0xfff)
 
 _Static_assert(PTF_LEVELS_MAX <= CHAIN_LEVEL_MASK, "a level fits into the chain");
+_Static_assert((PTF_READY & ((uint64_t)CHAIN_LEVEL_MASK << CHAIN_LEVEL_SHIFT)) == 0 &&
+                   ((PTF_READY & CHAIN_ADDRESS_MASK) == 0 || PTF_READY >> PTF_PHYS_BITS_MAX != 0),
+               "a link of the chain is not ready");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "entries are stored as the CPU has them, and the units read them little-endian");
 _Static_assert(PTF_GRANULE_LG2 == PTF_INDEX_BITS + 3, "a table has the size of a page");
 
 /** log2 of what one entry of this level covers, in bytes. */

@@ -181,8 +181,8 @@ struct pt_format {
 
     /**
      * Context: any. It walks tables that an unmap of this address may unlink meanwhile, which is
-     * harmless until they are freed: the caller keeps lookups and release() of one page table
-     * apart, with a lock that nothing else needs.
+     * harmless until they are freed: before release() the caller waits until every lookup of this
+     * page table is over that began before the unmap returned.
      * Returns: OK, NOT_FOUND.
      */
     enum sluice_status (*lookup)(const struct pagetable *pt, sluice_iova_t iova,

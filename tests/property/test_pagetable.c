@@ -416,6 +416,41 @@ static void test_unlink(void **state)
     for_each_case(unlink_case);
 }
 
+/**
+ * A lookup that read the way down just before an unmap unlinked it, and goes on after: what the
+ * chain put into the tables' first entries leads nowhere.
+ */
+static void stale_case(const struct pt_case *test)
+{
+    const sluice_iova_t at = 1ull << (12 + 9 * (test->levels - 1));
+    const struct pt_format *format = test->subject->format;
+    struct sluice_mapping mapping;
+    struct pt_gather gather;
+    struct pt_model model;
+    sluice_iova_t found;
+    uint64_t entry;
+
+    pt_model_init(&model, test, pt_model_base(test), test_seed(PT_SEED));
+    pt_gather_init(&gather);
+    assert_int_equal(format->map(&model.pt, at, K4, K4, SLUICE_PROT_READ, &gather), SLUICE_OK);
+    entry = model.pt.root[1];
+    assert_int_equal(format->unmap(&model.pt, at, at, &gather, NULL), SLUICE_OK);
+    assert_int_equal(model.pt.root[1], 0);
+    model.pt.root[1] = entry;
+    assert_int_equal(format->lookup(&model.pt, at, &mapping), SLUICE_ERR_NOT_FOUND);
+    assert_int_equal(format->find(&model.pt, at, at + K4 - 1, &found, &mapping),
+                     SLUICE_ERR_NOT_FOUND);
+    model.pt.root[1] = 0;
+    format->release(&model.pt, &gather);
+    pt_model_fini(&model);
+}
+
+static void test_stale(void **state)
+{
+    (void)state;
+    for_each_case(stale_case);
+}
+
 static void arguments_case(const struct pt_case *test)
 {
     const struct pt_format *format = test->subject->format;
@@ -558,15 +593,11 @@ static void test_withhold(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random),
-        cmocka_unit_test(test_short),
-        cmocka_unit_test(test_no_memory),
-        cmocka_unit_test(test_unlink),
-        cmocka_unit_test(test_replace_empty_table),
-        cmocka_unit_test(test_fixed),
-        cmocka_unit_test(test_arguments),
-        cmocka_unit_test(test_create),
-        cmocka_unit_test(test_withhold),
+        cmocka_unit_test(test_random),    cmocka_unit_test(test_short),
+        cmocka_unit_test(test_no_memory), cmocka_unit_test(test_unlink),
+        cmocka_unit_test(test_stale),     cmocka_unit_test(test_replace_empty_table),
+        cmocka_unit_test(test_fixed),     cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_create),    cmocka_unit_test(test_withhold),
     };
 
     only_format = argc > 1 ? argv[1] : NULL;

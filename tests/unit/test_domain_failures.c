@@ -10,6 +10,9 @@
 
 #include <cmocka.h>
 #include <pthread.h>
+#include <sched.h>
+
+#include "domain/domain.h"
 
 #include "scene.h"
 
@@ -331,9 +334,71 @@ static void test_threads(void **state)
     scene_finish(&scene);
 }
 
+/* A host that looks at a domain's lock when tables come back. */
+static struct {
+    struct sluice_domain *domain;
+    const struct sluice_host_ops *host;
+    atomic_uint freed, under_lock;
+} freeing;
+
+static void free_and_look(void *ctx, struct sluice_pages pages, unsigned order)
+{
+    freeing.freed++;
+    if (sluice_spin_is_locked(&freeing.domain->tables_lock))
+        freeing.under_lock++;
+    freeing.host->pages_free(ctx, pages, order);
+}
+
+static void *unmap_all(void *domain)
+{
+    return sluice_domain_unmap(domain, SCENE_IOVA, 1 << 30, NULL) == SLUICE_OK ? NULL : domain;
+}
+
+/*
+ * Tables that an unmap cut off are freed when the last lookup that may be in them is over, and
+ * then without its lock: they may be thousands.
+ */
+static void test_freeing_waits_for_lookups(void **state)
+{
+    struct scene_config config = scene_defaults();
+    struct sluice_host_ops ops;
+    struct sluice_spinlock *lock;
+    struct sluice_pages page;
+    sluice_irqstate_t irq;
+    struct scene scene;
+    pthread_t thread;
+    void *failed;
+
+    (void)state;
+    config.machine.host.real_clock = true;
+    scene_start(&scene, &config);
+    page = scene_page(&scene, 0x24);
+    freeing.domain = scene_domain(&scene, SLUICE_DOMAIN_UNMANAGED);
+    lock = &freeing.domain->tables_lock;
+    freeing.host = scene.sluice->ops;
+    ops = *scene.sluice->ops;
+    ops.pages_free = free_and_look;
+    scene.sluice->ops = &ops;
+    scene_map(freeing.domain, SCENE_IOVA, &page);
+    irq = sluice_spin_lock(lock); /* a lookup's */
+    assert_int_equal(pthread_create(&thread, NULL, unmap_all, freeing.domain), 0);
+    while (atomic_load(&lock->next) - atomic_load(&lock->serving) < 2 && freeing.freed == 0)
+        sched_yield();
+    assert_int_equal(freeing.freed, 0);
+    sluice_spin_unlock(lock, irq);
+    assert_int_equal(pthread_join(thread, &failed), 0);
+    assert_null(failed);
+    assert_int_equal(freeing.freed, 2); /* of level 1 and of level 0 */
+    assert_int_equal(freeing.under_lock, 0);
+    scene.sluice->ops = freeing.host;
+    scene_page_free(&scene, page);
+    scene_finish(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_freeing_waits_for_lookups),
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_unmap_without_answer),
         cmocka_unit_test(test_attach_without_answer),
