@@ -6,6 +6,11 @@
  *                                 |  ^
  *                           suspend  resume
  *
+ * There is a way to the end from everywhere, whatever the hardware does: a resume that failed can
+ * be tried again or followed by stop, and a stop that failed can be tried again or followed by
+ * destroy. What a unit did not confirm that it let go of is never freed then; it is counted
+ * (sluice_unit_info.withheld_pages), and destroy logs the sum.
+ *
  * Everything hangs off the instance; any number of them live in one process, and the library has
  * no other state. Unless a function says otherwise it may be called from any thread, takes the
  * instance's own locks, does not sleep, and must not be called from an interrupt handler.
@@ -126,9 +131,11 @@ SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_create(const struct sluic
 SLUICE_API void sluice_set_log_level(struct sluice *sluice, enum sluice_log_level level);
 
 /**
- * Frees a stopped instance.
- * Returns: OK; BUSY (it is started, the DMA API is open for a device without an IOMMU, somebody is
- * subscribed to faults, or the host's `defer` still owes a call: nothing was freed).
+ * Frees a stopped instance, or one of which a unit did not turn off (sluice_stop returned TIMEOUT
+ * or HARDWARE): pages that such a unit may still reach are never given back to the host, and their
+ * number is logged as an error.
+ * Returns: OK; BUSY (it is started or suspended, the DMA API is open for a device without an IOMMU,
+ * somebody is subscribed to faults, or the host's `defer` still owes a call: nothing was freed).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_destroy(struct sluice *sluice);
 
@@ -173,10 +180,11 @@ SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_start(struct sluice *slui
  * Turns every unit off and frees all domains and devices: their pointers are invalid after OK.
  * Devices should be quiet by then: afterwards they reach all of memory, as before start.
  * Interrupts are no longer remapped either: what devices are programmed with must be again.
+ * A suspended instance is stopped without being woken, if no device is attached.
  * Returns: OK; STATE (not started); BUSY (a device is attached to a domain, or interrupt entries
- * are allocated: detach and free them first);
+ * are allocated: detach and free them first, which needs a resume where it is suspended);
  * TIMEOUT or HARDWARE (a unit did not turn off; nothing was freed, and only stop may be called
- * again: until it is OK every other call is refused with STATE).
+ * again, or destroy: until then every other call is refused with STATE).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_stop(struct sluice *sluice);
 
@@ -184,15 +192,31 @@ SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_stop(struct sluice *sluic
  * Before the platform sleeps: saves what the hardware will lose. Devices must be quiet, and nothing
  * may be mapped or unmapped until resume.
  * Returns: OK; STATE; BUSY (a device is being tested, sluice/selftest.h); TIMEOUT or HARDWARE
- * (suspended all the same; only resume leads on).
+ * (suspended all the same: resume and stop lead on).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_suspend(struct sluice *sluice);
 
 /**
  * After wake-up, before any device is let loose: programs the units again and drops every stale
  * cached entry.
- * Returns: OK; STATE; TIMEOUT or HARDWARE (the units that failed are degraded; still suspended, and
- * resume may be called again: do not let devices loose before it is OK).
+ *
+ * A device that its unit does not take back where it was (a virtio-iommu that is out of memory for
+ * its mappings) fails nobody else's resume: it is left blocked, and quarantined: its owner is told,
+ * and it can be recovered (sluice/quarantine.h). Memory that firmware keeps for a source in no
+ * domain is out of its reach then, which is logged.
+ *
+ * When a unit cannot be programmed again, the others are up, and
+ * - devices behind it are blocked, where it does anything at all; the bus mastering of those that
+ *   are known is turned off, and on again by a resume that works. sluice_unit_info says which unit
+ *   it is: it is degraded, and not started;
+ * - resume may be called again (those that are up are left alone), also after another suspend;
+ * - what lets go may be called: detach, remove, release, freeing interrupt entries, destroying
+ *   domains, unmapping, closing DMA handles. What that unit would have to confirm returns HARDWARE:
+ *   memory and tables that it may reach are withheld, also after a resume that works;
+ * - then stop may be called. All else is refused with STATE: no new device, domain, attachment,
+ *   route or DMA handle.
+ *
+ * Returns: OK; STATE; TIMEOUT or HARDWARE (as above: do not let devices loose before it is OK).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_resume(struct sluice *sluice);
 

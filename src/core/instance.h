@@ -25,6 +25,7 @@ enum instance_state {
     INSTANCE_CHANGING,
     INSTANCE_STARTED,
     INSTANCE_SUSPENDED,
+    INSTANCE_HALF_RESUMED, /**< a unit did not wake up: what lets go may be called, and resume */
     INSTANCE_HALF_STOPPED, /**< a unit did not turn off: only stop may be called */
     INSTANCE_DISABLED,     /**< "started" at level disabled: units are not even probed */
 };
@@ -92,13 +93,23 @@ struct sluice {
 
 /**
  * Whether units, sources, devices, domains and groups can be looked at: from start until stop, also
- * while suspended, or after a stop that a unit did not take. Not while one caller changes them
- * without the lock, and not at level disabled, which has none. With `lock` held.
+ * while suspended, or after a resume or stop that a unit did not take. Not while one caller changes
+ * them without the lock, and not at level disabled, which has none. With `lock` held.
  */
 static inline bool instance_is_listed(const struct sluice *sluice)
 {
     return sluice->state == INSTANCE_STARTED || sluice->state == INSTANCE_SUSPENDED ||
-           sluice->state == INSTANCE_HALF_STOPPED;
+           sluice->state == INSTANCE_HALF_RESUMED || sluice->state == INSTANCE_HALF_STOPPED;
+}
+
+/**
+ * Whether devices may be detached and removed, interrupt entries freed, assignments ended: all that
+ * has to be done before a stop, which must be possible also when a unit did not wake up. With
+ * `lock` held.
+ */
+static inline bool instance_lets_go(const struct sluice *sluice)
+{
+    return sluice->state == INSTANCE_STARTED || sluice->state == INSTANCE_HALF_RESUMED;
 }
 
 static inline void *host_alloc(struct sluice *sluice, size_t bytes)

@@ -28,12 +28,14 @@ enum sluice_status source_switch_locked(struct source *source, struct domain_lin
     struct domain_link *from = source->link;
     enum sluice_status status;
 
-    if (source->cut_off != 0)
+    if (source->cut_off != 0 || unit_is_lost(source->unit))
         to = NULL;
     if (from == to)
         return SLUICE_OK;
     link_count_device_tlb(source, to, true);
     status = source->unit->ops->attach(source->unit, source, SLUICE_NO_PASID, to);
+    if (status == SLUICE_OK && unit_is_lost(source->unit))
+        status = SLUICE_ERR_HARDWARE;
     if (status != SLUICE_OK)
         link_count_device_tlb(source, to, false);
     if (status == SLUICE_ERR_TIMEOUT || status == SLUICE_ERR_HARDWARE) {
@@ -69,6 +71,30 @@ enum sluice_status source_silence_locked(struct source *source, bool silence)
     source->silenced = silence;
     source->silenced_ns = host_now_ns(source->unit->sluice);
     return status;
+}
+
+static void drop_refused(struct source *source)
+{
+    struct unit *unit = source->unit;
+    enum sluice_status status;
+
+    if (source->attached != 0 || !source_is_refused(source))
+        return;
+    status = source_switch_locked(source, NULL);
+    log_error(unit->sluice, "%s: source %#x: memory that firmware keeps for it is out of reach: %s",
+              unit->name, (unsigned)source->id,
+              status == SLUICE_OK ? "the unit did not take it back after sleep"
+                                  : sluice_status_text(status));
+}
+
+void sources_drop_refused_locked(struct sluice *sluice)
+{
+    for (unsigned i = 0; i < SOURCE_BUCKETS; i++) {
+        list_for_each(node, &sluice->sources[i])
+        {
+            drop_refused(container_of(node, struct source, node));
+        }
+    }
 }
 
 /** Whether another device already put a shared requester ID into another domain. */
@@ -369,7 +395,7 @@ enum sluice_status sluice_domain_detach(struct sluice_device *device)
         return SLUICE_ERR_INVALID;
     sluice = device->sluice;
     irq = sluice_spin_lock(&sluice->lock);
-    if (sluice->state == INSTANCE_STARTED)
+    if (instance_lets_go(sluice))
         status = device_is_kept(device) ? SLUICE_ERR_BUSY : device_detach_locked(device);
     sluice_spin_unlock(&sluice->lock, irq);
     return status;

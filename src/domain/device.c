@@ -197,7 +197,7 @@ enum sluice_status sluice_device_remove(struct sluice_device *device)
         return SLUICE_ERR_INVALID;
     sluice = device->sluice;
     irq = sluice_spin_lock(&sluice->lock);
-    if (sluice->state != INSTANCE_STARTED)
+    if (!instance_lets_go(sluice))
         status = SLUICE_ERR_STATE;
     else if (device->dma_open || device->interrupts > 0 || device->held > 0)
         status = SLUICE_ERR_BUSY;

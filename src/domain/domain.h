@@ -131,6 +131,7 @@ struct sluice_device {
     bool cut_confirmed;       /**< quarantined: the unit confirmed */
     bool bus_master_off;      /**< quarantined: turned off by us */
     unsigned cut_interrupts;  /**< quarantined: entries made to refuse */
+    bool master_held;         /**< bus mastering turned off while its unit is lost */
     uint64_t quarantined_ns;
     unsigned address_bits; /**< firmware: widest address on the way to the unit; 0: no limit */
     enum sluice_coherence coherence;    /**< firmware: whether its DMA snoops CPU caches */
@@ -287,6 +288,17 @@ SLUICE_MUST_CHECK enum sluice_status source_switch_locked(struct source *source,
  * the source any more. Returns: OK (also when it is so already); of unit_ops.source_silence.
  */
 SLUICE_MUST_CHECK enum sluice_status source_silence_locked(struct source *source, bool silence);
+/** Whether its unit left it blocked at resume; see unit_ops.source_refused. */
+static inline bool source_is_refused(const struct source *source)
+{
+    const struct unit *unit = source->unit;
+
+    return source->link != NULL && unit->ops->source_refused != NULL &&
+           unit->ops->source_refused(source->unit, source->id);
+}
+/** Has sources that were so, and are in no domain of a device's, fall back to nothing. Under
+ * sluice->lock. */
+void sources_drop_refused_locked(struct sluice *sluice);
 SLUICE_MUST_CHECK enum sluice_status device_detach_locked(struct sluice_device *device);
 /** As sluice_domain_attach, without its log line. */
 SLUICE_MUST_CHECK enum sluice_status domain_attach_locked(struct sluice_domain *domain,

@@ -153,7 +153,7 @@ static void drop_link(struct domain_link *link)
     status = link->unit->ops->link_close(link->unit, link);
     if (link->unit->caps.flush_on_map)
         atomic_fetch_sub_explicit(&domain->flush_on_map, 1, memory_order_acq_rel);
-    if (status != SLUICE_OK)
+    if (status != SLUICE_OK || unit_is_lost(link->unit))
         link_distrust(link);
     host_free(domain->sluice, link, sizeof(*link));
 }

@@ -33,6 +33,8 @@ static enum sluice_status switch_pasid(struct source *source, struct source_pasi
 
     link_count_device_tlb(source, to, true);
     status = source->unit->ops->attach(source->unit, source, record->pasid, to);
+    if (status == SLUICE_OK && unit_is_lost(source->unit))
+        status = SLUICE_ERR_HARDWARE;
     if (status != SLUICE_OK)
         link_count_device_tlb(source, to, false);
     /* Refusing has nothing to fall back to: whatever went wrong, it is not confirmed. */

@@ -46,7 +46,8 @@ unsigned sluice_fault_poll(struct sluice *sluice)
     {
         struct unit *unit = container_of(node, struct unit, node);
 
-        drained += unit->ops->faults_drain(unit, unit_fault_deliver, unit);
+        if (!unit_is_lost(unit))
+            drained += unit->ops->faults_drain(unit, unit_fault_deliver, unit);
     }
     /*
      * Release: this poll is through with the units; pairs with instance_change_begin's acquire. And

@@ -73,6 +73,16 @@ uint32_t fault_provoked(const struct sluice_device *device);
 /** Cuts a device off that is not; `why` is for the log. Under sluice->lock. */
 void quarantine_locked(struct sluice_device *device, const char *why);
 
+/** Cuts every device off that its unit left blocked at resume, and tells their owners. Context: no
+ * lock held. */
+void quarantine_refused(struct sluice *sluice);
+
+/**
+ * Turns bus mastering off for each function whose unit is lost, as nothing else may stand between
+ * it and memory; and on again, where this had turned it off, for those whose unit is back.
+ */
+void fault_hold_devices_locked(struct sluice *sluice);
+
 /** sluice_device_health with sluice->lock held. */
 void fault_health_locked(const struct sluice_device *device, struct sluice_device_health *out);
 

@@ -5,20 +5,73 @@
 #include "fault/fault.h"
 #include "interrupt/interrupt.h"
 
+/** Whether it has bus mastering, and the host lets us at it. */
+static bool has_master(const struct sluice_device *device)
+{
+    struct sluice *sluice = device->sluice;
+
+    return device->bus == SLUICE_BUS_PCI && sluice->ops->pci_read != NULL &&
+           sluice->ops->pci_write != NULL && pci_present(sluice, device->segment, device->rid);
+}
+
+static bool master_is_on(const struct sluice_device *device)
+{
+    return (pci_read(device->sluice, device->segment, device->rid, PCI_COMMAND, 2) &
+            PCI_COMMAND_MASTER) != 0;
+}
+
+static void master_set(const struct sluice_device *device, bool on)
+{
+    struct sluice *sluice = device->sluice;
+    uint32_t command = pci_read(sluice, device->segment, device->rid, PCI_COMMAND, 2);
+
+    sluice->ops->pci_write(sluice->config.ctx, device->segment, device->rid, PCI_COMMAND, 2,
+                           on ? command | PCI_COMMAND_MASTER : command & ~PCI_COMMAND_MASTER);
+}
+
 /** Turns bus mastering off; false when there is none to turn off, or it stays on. */
 static bool master_off(const struct sluice_device *device)
 {
-    struct sluice *sluice = device->sluice;
-    uint32_t command;
-
-    if (device->bus != SLUICE_BUS_PCI || sluice->ops->pci_read == NULL ||
-        sluice->ops->pci_write == NULL || !pci_present(sluice, device->segment, device->rid))
+    if (!has_master(device))
         return false;
-    command = pci_read(sluice, device->segment, device->rid, PCI_COMMAND, 2);
-    sluice->ops->pci_write(sluice->config.ctx, device->segment, device->rid, PCI_COMMAND, 2,
-                           command & ~PCI_COMMAND_MASTER);
-    command = pci_read(sluice, device->segment, device->rid, PCI_COMMAND, 2);
-    return (command & PCI_COMMAND_MASTER) == 0;
+    master_set(device, false);
+    return !master_is_on(device);
+}
+
+/** Whom nothing may stop but this. */
+static void hold(struct sluice_device *device)
+{
+    if (device->master_held || !has_master(device) || !master_is_on(device))
+        return;
+    device->master_held = true;
+    if (master_off(device))
+        log_error(device->sluice, "%s '%s': bus mastering off: %s did not wake up", device->label,
+                  device->name, device->unit->name);
+    else
+        log_error(device->sluice, "%s '%s': bus mastering stays on, and %s did not wake up",
+                  device->label, device->name, device->unit->name);
+}
+
+static void let_go(struct sluice_device *device)
+{
+    if (!device->master_held)
+        return;
+    device->master_held = false;
+    if (!device->quarantined && has_master(device))
+        master_set(device, true);
+}
+
+void fault_hold_devices_locked(struct sluice *sluice)
+{
+    list_for_each(node, &sluice->devices)
+    {
+        struct sluice_device *device = container_of(node, struct sluice_device, node);
+
+        if (unit_is_lost(device->unit))
+            hold(device);
+        else
+            let_go(device);
+    }
 }
 
 /** Makes every entry of a device refuse; returns how many, and in *out_status the first error. */

@@ -73,8 +73,14 @@ static bool device_tripped(const struct sluice_device *device)
     return tripped;
 }
 
+/** Whom to cut off, and what the log says of it. */
+struct cut {
+    bool (*is_due)(const struct sluice_device *device);
+    const char *why;
+};
+
 /** The first device that has to be cut off; cuts it off. */
-static struct sluice_device *cut_one_off(struct sluice *sluice)
+static struct sluice_device *cut_one_off(struct sluice *sluice, const struct cut *cut)
 {
     struct sluice_device *found = NULL;
     sluice_irqstate_t irq = sluice_spin_lock(&sluice->lock);
@@ -84,11 +90,11 @@ static struct sluice_device *cut_one_off(struct sluice *sluice)
         {
             struct sluice_device *device = container_of(node, struct sluice_device, node);
 
-            if (found == NULL && !device->quarantined && device_tripped(device))
+            if (found == NULL && !device->quarantined && cut->is_due(device))
                 found = device;
         }
         if (found != NULL) {
-            quarantine_locked(found, "too many faults");
+            quarantine_locked(found, cut->why);
             found->held++; /* until its owner was told */
         }
     }
@@ -96,19 +102,33 @@ static struct sluice_device *cut_one_off(struct sluice *sluice)
     return found;
 }
 
-static void cut_off(struct sluice *sluice)
+static void cut_off(struct sluice *sluice, const struct cut *cut)
 {
     const struct sluice_config *config = &sluice->config;
     struct sluice_device *device;
     sluice_irqstate_t irq;
 
-    while ((device = cut_one_off(sluice)) != NULL) {
+    while ((device = cut_one_off(sluice, cut)) != NULL) {
         if (config->on_quarantine != NULL)
             config->on_quarantine(config->on_quarantine_arg, device, SLUICE_DEVICE_QUARANTINED);
         irq = sluice_spin_lock(&sluice->lock);
         device->held--;
         sluice_spin_unlock(&sluice->lock, irq);
     }
+}
+
+static bool device_refused(const struct sluice_device *device)
+{
+    bool refused = false;
+
+    for (unsigned i = 0; i < device->source_count; i++)
+        refused = refused || source_is_refused(device->sources[i]);
+    return refused;
+}
+
+void quarantine_refused(struct sluice *sluice)
+{
+    cut_off(sluice, &(struct cut){device_refused, "its unit did not take it back after sleep"});
 }
 
 /* ---- telling ---- */
@@ -241,7 +261,7 @@ void fault_work(struct sluice *sluice)
         if (atomic_exchange_explicit(&center->working, 1, memory_order_seq_cst) != 0)
             return;
         atomic_store_explicit(&center->due, 0, memory_order_seq_cst);
-        cut_off(sluice);
+        cut_off(sluice, &(struct cut){device_tripped, "too many faults"});
         flood_work(sluice);
         tell_all(sluice);
         atomic_store_explicit(&center->working, 0, memory_order_seq_cst);

@@ -247,7 +247,7 @@ enum sluice_status sluice_device_release(struct sluice_device *device)
         return SLUICE_ERR_INVALID;
     sluice = device->sluice;
     irq = sluice_spin_lock(&sluice->lock);
-    if (sluice->state == INSTANCE_STARTED && device->assigned != NULL)
+    if (instance_lets_go(sluice) && device->assigned != NULL)
         status = device_is_kept(device) ? SLUICE_ERR_BUSY : device_detach_locked(device);
     if (status == SLUICE_OK)
         assignment_end_locked(device);

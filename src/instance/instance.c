@@ -86,20 +86,33 @@ void sluice_set_log_level(struct sluice *sluice, enum sluice_log_level level)
         atomic_store_explicit(&sluice->log_level_set, 1u + (unsigned)level, memory_order_relaxed);
 }
 
+/** Units that did not turn off keep what they may still reach, for good. */
+static void abandon_units(struct sluice *sluice)
+{
+    units_clear(sluice);
+    log_error(sluice,
+              "destroyed though a unit did not turn off: %llu pages that it may still reach are "
+              "never freed",
+              (unsigned long long)atomic_load_explicit(&sluice->withheld_pages,
+                                                       memory_order_relaxed));
+}
+
 enum sluice_status sluice_destroy(struct sluice *sluice)
 {
-    enum instance_state state;
-    sluice_irqstate_t irq;
+    enum instance_state was;
 
     if (sluice == NULL)
         return SLUICE_OK;
-    irq = sluice_spin_lock(&sluice->lock);
-    state = sluice->state;
-    sluice_spin_unlock(&sluice->lock, irq);
-    if (state != INSTANCE_STOPPED)
+    if (instance_change_begin(
+            sluice, INSTANCE_IN(INSTANCE_STOPPED) | INSTANCE_IN(INSTANCE_HALF_STOPPED), &was) !=
+        SLUICE_OK)
         return SLUICE_ERR_BUSY;
-    if (dma_context_is_used(sluice) || fault_center_is_used(sluice))
+    if (dma_context_is_used(sluice) || fault_center_is_used(sluice)) {
+        instance_change_end(sluice, was);
         return SLUICE_ERR_BUSY;
+    }
+    if (was == INSTANCE_HALF_STOPPED)
+        abandon_units(sluice);
     dma_context_free(sluice);
     external_ports_clear(sluice);
     fault_center_free(sluice);

@@ -97,8 +97,7 @@ static enum sluice_status set_running_locked(struct sluice *sluice, enum sluice_
 static enum sluice_status turn_on(struct sluice *sluice, enum sluice_protection level)
 {
     enum instance_state was;
-    enum sluice_status status =
-        instance_change_begin(sluice, INSTANCE_DISABLED, INSTANCE_DISABLED, &was);
+    enum sluice_status status = instance_change_begin(sluice, INSTANCE_IN(INSTANCE_DISABLED), &was);
 
     if (status != SLUICE_OK)
         return status;
@@ -114,8 +113,7 @@ static enum sluice_status turn_off(struct sluice *sluice)
                                  .handler = sluice->config.on_obstacle,
                                  .arg = sluice->config.on_obstacle_arg};
     enum instance_state was;
-    enum sluice_status status =
-        instance_change_begin(sluice, INSTANCE_STARTED, INSTANCE_STARTED, &was);
+    enum sluice_status status = instance_change_begin(sluice, INSTANCE_IN(INSTANCE_STARTED), &was);
 
     if (status != SLUICE_OK)
         return status;

@@ -148,9 +148,10 @@ APART report_instance(struct sluice *sluice, const struct sluice_fault_counts *f
 
     format_text(line, sizeof(line), "protection level %s, interrupts %s%s",
                 sluice_protection_text(sluice->level), messages_text(sluice),
-                sluice->state == INSTANCE_STARTED     ? ""
-                : sluice->state == INSTANCE_SUSPENDED ? ", suspended"
-                                                      : ", STOPPED BY HALF");
+                sluice->state == INSTANCE_STARTED        ? ""
+                : sluice->state == INSTANCE_SUSPENDED    ? ", suspended"
+                : sluice->state == INSTANCE_HALF_RESUMED ? ", not all awake"
+                                                         : ", STOPPED BY HALF");
     emit(arg, line);
     format_text(line, sizeof(line), "%llu faults, %llu devices cut off, %llu brought back",
                 (unsigned long long)faults->faults, (unsigned long long)faults->quarantines,

@@ -3,6 +3,7 @@
  * Start and resume: what firmware's devices may reach is mapped first, then every unit is turned
  * on; all or none (invariant 2).
  */
+#include "fault/fault.h"
 #include "group/group.h"
 #include "instance/units.h"
 #include "interrupt/interrupt.h"
@@ -116,7 +117,7 @@ enum sluice_status sluice_start(struct sluice *sluice)
 
     if (sluice == NULL)
         return SLUICE_ERR_INVALID;
-    status = instance_change_begin(sluice, INSTANCE_STOPPED, INSTANCE_STOPPED, &was);
+    status = instance_change_begin(sluice, INSTANCE_IN(INSTANCE_STOPPED), &was);
     if (status != SLUICE_OK)
         return status;
     disabled = sluice->level == SLUICE_PROTECTION_DISABLED;
@@ -130,6 +131,28 @@ enum sluice_status sluice_start(struct sluice *sluice)
     return status;
 }
 
+/** Wakes every unit that is not awake. Returns the first error and goes on. */
+static enum sluice_status wake_units(struct sluice *sluice, bool again)
+{
+    enum sluice_status status = SLUICE_OK;
+
+    list_for_each(node, &sluice->units)
+    {
+        struct unit *unit = container_of(node, struct unit, node);
+        enum sluice_status resumed;
+
+        if (again && unit->started)
+            continue;
+        resumed = unit->ops->resume(unit);
+        if (resumed == SLUICE_OK)
+            continue;
+        log_error(sluice, "%s: not resumed: %s; resume again, or let its devices go and stop",
+                  unit->name, sluice_status_text(resumed));
+        status = status == SLUICE_OK ? resumed : status;
+    }
+    return status;
+}
+
 enum sluice_status sluice_resume(struct sluice *sluice)
 {
     enum sluice_status status;
@@ -137,20 +160,16 @@ enum sluice_status sluice_resume(struct sluice *sluice)
 
     if (sluice == NULL)
         return SLUICE_ERR_INVALID;
-    status = instance_change_begin(sluice, INSTANCE_SUSPENDED, INSTANCE_SUSPENDED, &was);
+    status = instance_change_begin(
+        sluice, INSTANCE_IN(INSTANCE_SUSPENDED) | INSTANCE_IN(INSTANCE_HALF_RESUMED), &was);
     if (status != SLUICE_OK)
         return status;
-    list_for_each(node, &sluice->units)
-    {
-        struct unit *unit = container_of(node, struct unit, node);
-        enum sluice_status resumed = unit->ops->resume(unit);
-
-        if (resumed == SLUICE_OK)
-            continue;
-        log_error(sluice, "%s: not resumed: %s", unit->name, sluice_status_text(resumed));
-        status = status == SLUICE_OK ? resumed : status;
-    }
+    status = wake_units(sluice, was == INSTANCE_HALF_RESUMED);
+    sources_drop_refused_locked(sluice);
     group_restore(sluice);
-    instance_change_end(sluice, status == SLUICE_OK ? INSTANCE_STARTED : INSTANCE_SUSPENDED);
+    fault_hold_devices_locked(sluice);
+    instance_change_end(sluice, status == SLUICE_OK ? INSTANCE_STARTED : INSTANCE_HALF_RESUMED);
+    if (status == SLUICE_OK)
+        quarantine_refused(sluice);
     return status;
 }

@@ -54,11 +54,15 @@ enum sluice_status sluice_stop(struct sluice *sluice)
 
     if (sluice == NULL)
         return SLUICE_ERR_INVALID;
-    if (instance_change_begin(sluice, INSTANCE_DISABLED, INSTANCE_DISABLED, &was) == SLUICE_OK) {
+    if (instance_change_begin(sluice, INSTANCE_IN(INSTANCE_DISABLED), &was) == SLUICE_OK) {
         instance_change_end(sluice, INSTANCE_STOPPED);
         return SLUICE_OK;
     }
-    status = instance_change_begin(sluice, INSTANCE_STARTED, INSTANCE_HALF_STOPPED, &was);
+    status = instance_change_begin(sluice,
+                                   INSTANCE_IN(INSTANCE_STARTED) | INSTANCE_IN(INSTANCE_SUSPENDED) |
+                                       INSTANCE_IN(INSTANCE_HALF_RESUMED) |
+                                       INSTANCE_IN(INSTANCE_HALF_STOPPED),
+                                   &was);
     if (status != SLUICE_OK)
         return status;
     if (any_attached(sluice) || any_interrupts(sluice)) {
@@ -88,7 +92,8 @@ enum sluice_status sluice_suspend(struct sluice *sluice)
 
     if (sluice == NULL)
         return SLUICE_ERR_INVALID;
-    status = instance_change_begin(sluice, INSTANCE_STARTED, INSTANCE_STARTED, &was);
+    status = instance_change_begin(
+        sluice, INSTANCE_IN(INSTANCE_STARTED) | INSTANCE_IN(INSTANCE_HALF_RESUMED), &was);
     if (status != SLUICE_OK)
         return status;
     if (any_tested(sluice)) {
@@ -98,7 +103,7 @@ enum sluice_status sluice_suspend(struct sluice *sluice)
     list_for_each(node, &sluice->units)
     {
         struct unit *unit = container_of(node, struct unit, node);
-        enum sluice_status suspended = unit->ops->suspend(unit);
+        enum sluice_status suspended = unit->started ? unit->ops->suspend(unit) : SLUICE_OK;
 
         if (suspended == SLUICE_OK)
             continue;

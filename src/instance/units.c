@@ -6,14 +6,14 @@
 #include "fault/fault.h"
 #include "group/group.h"
 
-enum sluice_status instance_change_begin(struct sluice *sluice, enum instance_state from,
-                                         enum instance_state also, enum instance_state *out_was)
+enum sluice_status instance_change_begin(struct sluice *sluice, uint32_t states,
+                                         enum instance_state *out_was)
 {
     enum sluice_status status = SLUICE_ERR_STATE;
     sluice_irqstate_t irq = sluice_spin_lock(&sluice->lock);
 
     *out_was = sluice->state;
-    if (sluice->state == from || sluice->state == also) {
+    if ((states & INSTANCE_IN(sluice->state)) != 0) {
         sluice->state = INSTANCE_CHANGING;
         status = SLUICE_OK;
     }
@@ -90,7 +90,7 @@ enum sluice_status units_stop(struct sluice *sluice)
         struct unit *unit = container_of(node, struct unit, node);
         enum sluice_status status = SLUICE_OK;
 
-        if (unit->started)
+        if (unit->started || unit_is_lost(unit))
             status = unit->ops->stop(unit);
         if (status != SLUICE_OK) {
             log_error(sluice, "%s: did not turn off: %s", unit->name, sluice_status_text(status));
@@ -118,7 +118,7 @@ enum sluice_status units_revert(struct sluice *sluice)
     return result;
 }
 
-/** A start that failed may leave a unit walking tables: they are not freed then. */
+/** A start or stop that failed may leave a unit walking tables: they are not freed then. */
 static void withhold_exposed(struct sluice *sluice)
 {
     list_for_each(node, &sluice->domains)

@@ -14,15 +14,16 @@
 #include "group/group.h"
 #include "unit/unit.h"
 
+/** A state, as one of a set. */
+#define INSTANCE_IN(state) ((uint32_t)1 << (state))
+
 /**
- * Enters INSTANCE_CHANGING from `from` (or from `also`) and waits until nobody polls for faults:
- * from then on, the instance is the caller's alone.
+ * Enters INSTANCE_CHANGING from one of the states of a set (INSTANCE_IN(...), or several of them)
+ * and waits until nobody polls for faults: from then on, the instance is the caller's alone.
  * Returns: OK; STATE.
  */
-SLUICE_MUST_CHECK enum sluice_status instance_change_begin(struct sluice *sluice,
-                                                           enum instance_state from,
-                                                           enum instance_state also,
-                                                           enum instance_state *out_was);
+SLUICE_MUST_CHECK enum sluice_status
+instance_change_begin(struct sluice *sluice, uint32_t states, enum instance_state *out_was);
 /** Leaves INSTANCE_CHANGING. */
 void instance_change_end(struct sluice *sluice, enum instance_state to);
 
@@ -50,7 +51,8 @@ void protection_check_dma(struct obstacle_sink *sink);
  */
 SLUICE_MUST_CHECK enum sluice_status units_probe(struct sluice *sluice);
 
-/** Stops every started unit, the last one first; returns the first error and goes on. */
+/** Stops every unit that is on, or did not wake up, the last one first; returns the first error and
+ * goes on. */
 SLUICE_MUST_CHECK enum sluice_status units_stop(struct sluice *sluice);
 /** Puts units that started back to how firmware left them: another one did not start. */
 SLUICE_MUST_CHECK enum sluice_status units_revert(struct sluice *sluice);

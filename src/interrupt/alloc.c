@@ -137,7 +137,7 @@ enum sluice_status sluice_interrupt_free(struct sluice_interrupt *interrupt)
     sluice = interrupt->sluice;
     block = &interrupt->block;
     irq = sluice_spin_lock(&sluice->lock);
-    if (sluice->state == INSTANCE_STARTED) {
+    if (instance_lets_go(sluice)) {
         status = block->unit->ops->interrupt_free(block->unit, block);
         if (status != SLUICE_OK)
             log_error(sluice, "%s: entries %u to %u of '%s' are withheld: %s", block->unit->name,
@@ -162,10 +162,9 @@ void sluice_interrupt_info(struct sluice *sluice, struct sluice_interrupt_info *
     if (sluice == NULL)
         return;
     irq = sluice_spin_lock(&sluice->lock);
-    if (sluice->state == INSTANCE_STARTED || sluice->state == INSTANCE_SUSPENDED)
+    if (instance_is_listed(sluice))
         out->isolated = !sluice->remaps_interrupts && messages_isolated(sluice, NULL);
-    if (sluice->remaps_interrupts &&
-        (sluice->state == INSTANCE_STARTED || sluice->state == INSTANCE_SUSPENDED)) {
+    if (sluice->remaps_interrupts && instance_is_listed(sluice)) {
         out->remapped = true;
         out->x2apic = sluice->x2apic;
         list_for_each(node, &sluice->units)

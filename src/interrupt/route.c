@@ -90,7 +90,7 @@ static bool message_of(struct sluice_interrupt *interrupt, unsigned index,
     struct interrupt_block *block = &interrupt->block;
     struct sluice *sluice = interrupt->sluice;
     sluice_irqstate_t irq = sluice_spin_lock(&sluice->lock);
-    bool started = sluice->state == INSTANCE_STARTED || sluice->state == INSTANCE_SUSPENDED;
+    bool started = instance_is_listed(sluice);
 
     if (started)
         block->unit->ops->interrupt_message(block->unit, block, index,

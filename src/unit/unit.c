@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * What every unit driver shares: degradation, delivery of faults, how long waits took, how a stop
- * ends.
+ * or a resume ends.
  */
 #include "unit/unit.h"
 
@@ -84,5 +84,14 @@ enum sluice_status unit_stopped(struct unit *unit, enum sluice_status status)
         unit->started = false;
     else
         unit_degrade(unit, "it did not turn off");
+    return status;
+}
+
+enum sluice_status unit_resumed(struct unit *unit, enum sluice_status status)
+{
+    unit->started = status == SLUICE_OK;
+    unit->exposed = !unit->started;
+    if (unit->exposed)
+        unit_degrade(unit, "it could not be programmed again after suspend");
     return status;
 }

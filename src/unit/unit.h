@@ -114,8 +114,9 @@ struct unit {
     char name[16]; /**< "vtd0": driver's prefix and number */
     struct unit_caps caps;
     bool started;
-    /** Its hardware may still walk our tables after a start or stop that failed: a start that put
-     * everything back, or a stop that worked, clears it. What it may reach is withheld. */
+    /** Its hardware may still walk our tables after a start, stop or resume that failed: a start
+     * that put everything back, or a resume or stop that worked, clears it. What it may reach is
+     * withheld. */
     bool exposed;
     /** 1: missed a deadline or reported an error that recovery did not clear. A word, because
      * exchanging a byte is a library call on RISC-V. */
@@ -249,7 +250,17 @@ struct unit_ops {
     enum sluice_status (*revert)(struct unit *unit);
     /** Before power is lost: quiesce; after it came back: program everything again. */
     enum sluice_status (*suspend)(struct unit *unit);
+    /**
+     * On an error the unit blocks whom it can, and is as before start to everybody but stop and
+     * resume: see unit_is_lost.
+     */
     enum sluice_status (*resume)(struct unit *unit);
+    /**
+     * Whether the last resume that worked left a source blocked, because the unit did not take it
+     * back where it was; until it is attached anew. NULL: units of this kind walk tables, and
+     * refuse nobody.
+     */
+    bool (*source_refused)(struct unit *unit, uint32_t id);
 
     /**
      * Narrows *config to what this unit can walk. First call: config->format is NULL, and
@@ -414,5 +425,17 @@ void unit_latency_add(const struct unit *unit, struct sluice_latency *out);
  * degraded. Returns `status`.
  */
 SLUICE_MUST_CHECK enum sluice_status unit_stopped(struct unit *unit, enum sluice_status status);
+
+/** What the operation `resume` ended with: the unit translates, or is lost. Returns `status`. */
+SLUICE_MUST_CHECK enum sluice_status unit_resumed(struct unit *unit, enum sluice_status status);
+
+/**
+ * Whether a unit did not wake up. Nobody knows what it does: its driver changes tables in memory
+ * alone, as before start, and src/domain confirms nothing that needs the unit to have seen it.
+ */
+static inline bool unit_is_lost(const struct unit *unit)
+{
+    return unit->exposed && !unit->started;
+}
 
 #endif

@@ -47,9 +47,11 @@ struct world {
     struct sluice_pages buffer;
     uint64_t page_bytes;
     struct lie lies[VIRTIO_MODEL_WORDS];
-    bool asleep;
-    bool lied;         /**< at all */
-    bool lied_of_self; /**< of what it can do, or did to its registers */
+    bool asleep;        /**< the last resume failed */
+    bool ends_asleep;   /**< and if it is so at the end, no other is tried */
+    bool lies_to_death; /**< also while everything is given up */
+    bool lied;          /**< at all */
+    bool lied_of_self;  /**< of what it can do, or did to its registers */
     unsigned faults;
 };
 
@@ -350,22 +352,24 @@ static void play(struct world *w)
     check_reach(w);
 }
 
-/* Told the truth again, it lets everything go. */
+/* Told the truth again, it lets everything go; and else everything can be given up. */
 static void finish(struct world *w)
 {
     struct model_host *host = w->machine->host;
 
-    memset(w->lies, 0, sizeof(w->lies));
-    if (w->asleep)
-        check(w->lied && sluice_resume(w->sluice) == SLUICE_OK);
+    if (!w->lies_to_death)
+        memset(w->lies, 0, sizeof(w->lies));
+    if (w->asleep && !w->ends_asleep)
+        check(w->lied && (sluice_resume(w->sluice) == SLUICE_OK || w->lies_to_death));
     for (unsigned i = 0; i < 2; i++) {
         if (w->devices[i] != NULL) {
             (void)!sluice_domain_detach(w->devices[i]);
-            (void)!sluice_device_remove(w->devices[i]);
+            check(sluice_domain_detach(w->devices[i]) == SLUICE_OK);
+            check(sluice_device_remove(w->devices[i]) == SLUICE_OK);
         }
     }
     if (sluice_unit_count(w->sluice) != 0)
-        check(sluice_stop(w->sluice) == SLUICE_OK);
+        check(sluice_stop(w->sluice) == SLUICE_OK || w->lies_to_death);
     check(sluice_destroy(w->sluice) == SLUICE_OK);
     check(model_host_objects_in_use(host) == 0);
     check(w->lied || (model_host_pages_in_use(host) == 0 && model_host_violations(host) == 0));
@@ -376,10 +380,14 @@ static void finish(struct world *w)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     struct world w = {.input = data, .left = bytes};
+    uint8_t arms;
 
     choose_device(&w);
     create(&w);
-    for (uint8_t arms = take(&w) % 4; arms > 0; arms--)
+    arms = take(&w);
+    w.ends_asleep = (arms & 0x80) != 0;
+    w.lies_to_death = (arms & 0x40) != 0;
+    for (arms %= 4; arms > 0; arms--)
         arm(&w);
     virtio_model_set_twist(w.unit, twist, &w);
     if (sluice_start(w.sluice) == SLUICE_OK)

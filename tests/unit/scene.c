@@ -180,6 +180,40 @@ void scene_evict(struct scene *scene)
         vtd_model_evict(machine->units[0]);
 }
 
+void scene_power_cycle(struct scene *scene)
+{
+    struct machine *machine = scene->machine;
+
+    scene_evict(scene);
+    if (scene_on("amd"))
+        amdvi_model_reset(machine->amd, false);
+    else if (scene_on("smmu3"))
+        smmu3_model_reset(machine->unit);
+    else if (scene_on("riscv"))
+        riscv_model_reset(machine->unit);
+    else if (scene_on("virtio"))
+        virtio_model_power_cycle(machine->unit);
+    else
+        vtd_model_reset(machine->units[0], false);
+}
+
+void scene_unplug(struct scene *scene, bool gone)
+{
+    struct machine *machine = scene->machine;
+    uint64_t at = gone ? 1 : 0;
+
+    if (scene_on("amd"))
+        amdvi_model_inject(machine->amd, &(struct amdvi_model_injection){.gone_at = at});
+    else if (scene_on("smmu3"))
+        smmu3_model_inject(machine->unit, &(struct smmu3_model_injection){.gone_at = at});
+    else if (scene_on("riscv"))
+        riscv_model_inject(machine->unit, &(struct riscv_model_injection){.gone_at = at});
+    else if (scene_on("virtio"))
+        virtio_model_inject(machine->unit, &(struct virtio_model_injection){.gone_at = at});
+    else
+        vtd_model_inject(machine->units[0], &(struct vtd_model_injection){.gone_at = at});
+}
+
 struct sluice_device *scene_device(struct scene *scene, uint16_t rid)
 {
     const struct sluice_device_config config = {.rid = rid, .name = "device"};

@@ -58,6 +58,11 @@ void scene_silence(struct scene *scene, bool silent);
 /** The unit drops all that it has cached, as hardware may at any time. */
 void scene_evict(struct scene *scene);
 
+/** Power is lost and comes back: the unit's registers are as at reset, its caches empty. */
+void scene_power_cycle(struct scene *scene);
+/** The unit's registers read all ones from now on, or are there again. */
+void scene_unplug(struct scene *scene, bool gone);
+
 struct sluice_device *scene_device(struct scene *scene, uint16_t rid);
 struct sluice_domain *scene_domain(struct scene *scene, enum sluice_domain_kind kind);
 /** A page of memory filled with a byte. */

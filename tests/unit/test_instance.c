@@ -114,7 +114,7 @@ static void test_states(void **state)
 
     assert_int_equal(sluice_suspend(scene.sluice), SLUICE_OK);
     assert_int_equal(sluice_suspend(scene.sluice), SLUICE_ERR_STATE);
-    assert_int_equal(sluice_stop(scene.sluice), SLUICE_ERR_STATE);
+    assert_int_equal(sluice_stop(scene.sluice), SLUICE_ERR_BUSY);
     assert_int_equal(sluice_domain_detach(device), SLUICE_ERR_STATE);
     assert_int_equal(sluice_device_remove(device), SLUICE_ERR_STATE);
     assert_int_equal(sluice_resume(scene.sluice), SLUICE_OK);

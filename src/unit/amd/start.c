@@ -225,8 +225,12 @@ enum sluice_status amdvi_start(struct unit *unit)
 enum sluice_status amdvi_stop(struct unit *unit)
 {
     struct amdvi *amdvi = amdvi_of(unit);
+    uint64_t now = amdvi_read(amdvi, AMDVI_REG_CONTROL);
     enum sluice_status status;
 
+    /* After sleep it may not be what was written last. */
+    if (now != UINT64_MAX)
+        amdvi->control = now;
     amdvi_event_off(amdvi, true);
     /* Who comes after us may not know of segments. */
     amdvi_control(amdvi, AMDVI_MASK(CONTROL_EN) | AMDVI_MASK(CONTROL_DEVTABSEG), 0);
@@ -267,6 +271,22 @@ enum sluice_status amdvi_suspend(struct unit *unit)
     return status;
 }
 
+/*
+ * A unit that came back off lets everything through. It is led to our table, though it could not be
+ * made to forget what it had before: after a loss of power it has nothing, and whatever it has
+ * reaches less than no translation does. Whether it took that is not known, if it does not answer.
+ */
+static void close_if_open(struct amdvi *amdvi)
+{
+    if ((amdvi_read(amdvi, AMDVI_REG_CONTROL) & AMDVI_MASK(CONTROL_EN)) != 0)
+        return;
+    if (amdvi_table_set(amdvi) == SLUICE_OK)
+        amdvi_control(amdvi, AMDVI_MASK(CONTROL_EN), AMDVI_MASK(CONTROL_EN));
+    if ((amdvi_read(amdvi, AMDVI_REG_CONTROL) & AMDVI_MASK(CONTROL_EN)) == 0)
+        log_error(amdvi->unit.sluice, "%s: translation is off, and devices reach all of memory",
+                  amdvi->unit.name);
+}
+
 enum sluice_status amdvi_resume(struct unit *unit)
 {
     struct amdvi *amdvi = amdvi_of(unit);
@@ -275,10 +295,9 @@ enum sluice_status amdvi_resume(struct unit *unit)
 
     if (status == SLUICE_OK)
         status = bring_up(amdvi);
-    if (status != SLUICE_OK) {
-        unit_degrade(unit, "it could not be programmed again after suspend");
-        return status;
-    }
-    amdvi_event_on(amdvi);
-    return SLUICE_OK;
+    if (status == SLUICE_OK)
+        amdvi_event_on(amdvi);
+    else
+        close_if_open(amdvi);
+    return unit_resumed(unit, status);
 }

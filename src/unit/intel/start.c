@@ -216,6 +216,28 @@ enum sluice_status vtd_suspend(struct unit *unit)
     return status;
 }
 
+/*
+ * A unit that came back off lets everything through. Where it takes commands at all it is led to
+ * our tables, though it could not be made to forget what it had before: after a loss of power it
+ * has nothing [VT-d 6.6], and whatever it has reaches less than no translation does.
+ */
+static void close_if_open(struct vtd *vtd)
+{
+    const uint64_t root = vtd->root.phys | VTD_PREP(RTADDR_TTM, VTD_TTM_LEGACY);
+    uint32_t now = vtd_read32(vtd, VTD_REG_GSTS);
+    enum sluice_status status = SLUICE_OK;
+
+    if (now == UINT32_MAX || (now & VTD_MASK32(GSTS_TES)) != 0)
+        return;
+    if ((now & VTD_MASK32(GSTS_RTPS)) == 0 || vtd_read64(vtd, VTD_REG_RTADDR) != root)
+        status = vtd_command_set_root(vtd, root);
+    if (status == SLUICE_OK)
+        status = vtd_command_lasting(vtd, VTD_MASK32(GSTS_TES), true, "translation on");
+    if (status != SLUICE_OK)
+        log_error(vtd->unit.sluice, "%s: translation is off, and devices reach all of memory",
+                  vtd->unit.name);
+}
+
 enum sluice_status vtd_resume(struct unit *unit)
 {
     struct vtd *vtd = vtd_of(unit);
@@ -224,10 +246,9 @@ enum sluice_status vtd_resume(struct unit *unit)
 
     if (status == SLUICE_OK)
         status = bring_up(vtd, &before);
-    if (status != SLUICE_OK) {
-        unit_degrade(unit, "it could not be programmed again after suspend");
-        return status;
-    }
-    vtd_fault_event_on(vtd);
-    return SLUICE_OK;
+    if (status == SLUICE_OK)
+        vtd_fault_event_on(vtd);
+    else
+        close_if_open(vtd);
+    return unit_resumed(unit, status);
 }

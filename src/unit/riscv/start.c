@@ -43,16 +43,23 @@ static enum sluice_status bring_up(struct riommu *riommu)
     return status;
 }
 
+/* Off blocks everything; the command queue takes nothing any more, whether that worked or not. */
+static enum sluice_status block(struct riommu *riommu)
+{
+    enum sluice_status status = riommu_directory_off(riommu);
+    enum sluice_status queues = queues_off(riommu);
+
+    return status != SLUICE_OK ? status : queues;
+}
+
 /*
  * Off again. What firmware had on does not come back, and where it had, devices stay blocked; a
  * unit that was bare is bare again.
  */
 static enum sluice_status turn_off(struct riommu *riommu)
 {
-    enum sluice_status status = riommu_directory_off(riommu);
+    enum sluice_status status = block(riommu);
 
-    if (status == SLUICE_OK)
-        status = queues_off(riommu);
     if (status == SLUICE_OK && riommu->before == RIOMMU_DDTP_BARE)
         status = riommu_directory_set(riommu, RIOMMU_DDTP_BARE, 0);
     return status;
@@ -128,7 +135,8 @@ enum sluice_status riommu_resume(struct unit *unit)
     if (unit->desc->on_pci)
         riommu_pci_master(riommu);
     status = bring_up(riommu);
-    if (status != SLUICE_OK)
-        unit_degrade(unit, "it could not be programmed again after suspend");
-    return status;
+    if (status != SLUICE_OK && block(riommu) != SLUICE_OK)
+        log_error(unit->sluice, "%s: it could not be turned off: what devices reach is unknown",
+                  unit->name);
+    return unit_resumed(unit, status);
 }

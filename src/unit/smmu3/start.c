@@ -98,6 +98,8 @@ static enum sluice_status turn_off(struct smmu3 *smmu3)
 
     if (status != SLUICE_OK)
         return status;
+    /* After sleep it may not be what was written last. */
+    smmu3->cr0 &= smmu3_read32(smmu3, SMMU3_REG_CR0);
     status = smmu3_control(smmu3, smmu3->cr0 & ~mask32(SMMU3_MASK(CR0_SMMUEN)));
     smmu3_queue_enable(smmu3, false);
     return status != SLUICE_OK ? status : smmu3_control(smmu3, 0);
@@ -190,10 +192,10 @@ enum sluice_status smmu3_resume(struct unit *unit)
 
     if (status == SLUICE_OK)
         status = bring_up(smmu3, smmu3->gbpa);
-    if (status != SLUICE_OK) {
-        unit_degrade(unit, "it could not be programmed again after suspend");
-        return status;
-    }
-    smmu3_event_on(smmu3);
-    return SLUICE_OK;
+    if (status == SLUICE_OK)
+        smmu3_event_on(smmu3);
+    else if (turn_off(smmu3) != SLUICE_OK)
+        log_error(unit->sluice, "%s: it could not be made to abort: what devices reach is unknown",
+                  unit->name);
+    return unit_resumed(unit, status);
 }

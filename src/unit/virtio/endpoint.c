@@ -230,6 +230,7 @@ enum sluice_status viommu_attach(struct unit *unit, struct source *source, uint3
         to != NULL ? endpoint_get(viommu, source->id) : viommu_endpoint_find(viommu, source->id);
     if (endpoint == NULL)
         return to != NULL ? SLUICE_ERR_NO_MEMORY : SLUICE_OK;
+    endpoint->refused = false;
     if (!unit->started) {
         irq = sluice_spin_lock(&viommu->lock);
         note_move(endpoint, to != NULL ? to->own : NULL);
@@ -248,16 +249,36 @@ enum sluice_status viommu_attach(struct unit *unit, struct source *source, uint3
     return status;
 }
 
-static enum sluice_status restore(struct viommu *viommu, struct viommu_endpoint *endpoint)
+bool viommu_source_refused(struct unit *unit, uint32_t id)
+{
+    const struct viommu_endpoint *endpoint = viommu_endpoint_find(viommu_of(unit), id);
+
+    return endpoint != NULL && endpoint->refused;
+}
+
+static enum sluice_status restore(struct viommu *viommu, struct viommu_endpoint *endpoint,
+                                  bool whole)
 {
     struct viommu_domain *to = endpoint->domain;
     enum sluice_status status;
+    bool answered;
 
     endpoint->domain = NULL; /* for the device, after its reset */
     to->endpoints--;
     status = attach_and_tell(viommu, endpoint, to);
     if (status == SLUICE_OK)
         return SLUICE_OK;
+    answered = status != SLUICE_ERR_TIMEOUT && status != SLUICE_ERR_HARDWARE;
+    /* Who is not there needs nothing, and may be plugged in later. */
+    if (answered && (!whole || status == SLUICE_ERR_NOT_FOUND)) {
+        log_warning(viommu->unit.sluice,
+                    "%s: endpoint %#x: blocked, not in domain %u as before: "
+                    "%s",
+                    viommu->unit.name, (unsigned)endpoint->id, (unsigned)to->id,
+                    sluice_status_text(status));
+        endpoint->refused = true;
+        return SLUICE_OK;
+    }
     if (endpoint->domain == NULL) { /* as it was, for another try */
         endpoint->domain = to;
         to->endpoints++;
@@ -361,7 +382,7 @@ void viommu_endpoints_release(struct viommu *viommu)
                     viommu->unit.name);
 }
 
-enum sluice_status viommu_endpoints_restore(struct viommu *viommu)
+enum sluice_status viommu_endpoints_restore(struct viommu *viommu, bool whole)
 {
     enum sluice_status status = SLUICE_OK;
 
@@ -377,7 +398,7 @@ enum sluice_status viommu_endpoints_restore(struct viommu *viommu)
         struct viommu_endpoint *endpoint = container_of(node, struct viommu_endpoint, node);
 
         if (status == SLUICE_OK && endpoint->domain != NULL)
-            status = restore(viommu, endpoint);
+            status = restore(viommu, endpoint, whole);
     }
     return status == SLUICE_OK ? visit_all(viommu, block_id) : status;
 }

@@ -117,6 +117,7 @@ const struct unit_ops viommu_unit_ops = {
     .revert = viommu_stop, /* the bypass that was found */
     .suspend = viommu_suspend,
     .resume = viommu_resume,
+    .source_refused = viommu_source_refused,
     .geometry = viommu_geometry,
     .link_open = viommu_link_open,
     .link_close = viommu_link_close,

@@ -7,7 +7,8 @@
  * mappings; and then bypass is turned off. A reset does not change `bypass` [Virtio 5.13.4], so
  * devices that firmware let through go on as before until then, and devices that it blocked stay
  * blocked. Where the device has no BYPASS_CONFIG, not taking BYPASS has it block who is in no
- * domain from the moment features are agreed on.
+ * domain from the moment features are agreed on. After sleep bypass is off before all else, since
+ * power may have been lost and no device is let loose yet.
  */
 #include "unit/virtio/virtio.h"
 
@@ -102,12 +103,17 @@ static enum sluice_status bypass_set(struct viommu *viommu, uint8_t bypass)
     return SLUICE_ERR_HARDWARE;
 }
 
-static enum sluice_status bring_up(struct viommu *viommu)
+/* `again`: after sleep, when nobody may do DMA yet. */
+static enum sluice_status bring_up(struct viommu *viommu, bool again)
 {
     enum sluice_status status = reset(viommu);
 
     if (status == SLUICE_OK)
         status = agree(viommu);
+    /* Power may have been lost, and bypass with it: nobody passes while the rest is done, which may
+     * fail. */
+    if (status == SLUICE_OK && again)
+        status = bypass_set(viommu, 0);
     if (status != SLUICE_OK)
         return status;
     viommu->transport->enable(viommu);
@@ -119,24 +125,36 @@ static enum sluice_status bring_up(struct viommu *viommu)
                                               VIRTIO_STATUS_FEATURES_OK | VIRTIO_STATUS_DRIVER_OK);
     queues_enable(viommu, true);
     viommu->transport->notify(viommu, VIOMMU_EVENTS);
-    status = viommu_endpoints_restore(viommu);
-    if (status != SLUICE_OK)
+    status = viommu_endpoints_restore(viommu, !again);
+    if (status != SLUICE_OK || again)
         return status;
     viommu->bypass_taken = true;
     return bypass_set(viommu, 0);
 }
 
+/* `bypass` may be written only once features are agreed on, which power may have taken back. */
+static enum sluice_status bypass_put_back(struct viommu *viommu)
+{
+    bool agreed = (viommu->transport->status(viommu) & VIRTIO_STATUS_FEATURES_OK) != 0;
+    enum sluice_status status = agreed ? SLUICE_OK : reset(viommu);
+
+    if (!agreed && status == SLUICE_OK)
+        status = agree(viommu);
+    return status == SLUICE_OK ? bypass_set(viommu, viommu->bypass) : status;
+}
+
 /* Off: bypass as it was found, and a device that reaches nothing of ours. */
 static enum sluice_status take_down(struct viommu *viommu)
 {
+    bool ready = (viommu->transport->status(viommu) & VIRTIO_STATUS_DRIVER_OK) != 0;
     enum sluice_status bypass = SLUICE_OK;
     enum sluice_status status;
 
     viommu_event_off(viommu, true);
     if (viommu->bypass_taken)
-        bypass = bypass_set(viommu, viommu->bypass);
+        bypass = bypass_put_back(viommu);
     viommu->bypass_taken = false;
-    if (viommu->queue.enabled && !viommu->queue.dead)
+    if (ready && viommu->queue.enabled && !viommu->queue.dead)
         viommu_endpoints_release(viommu);
     queues_enable(viommu, false);
     status = reset(viommu);
@@ -151,7 +169,7 @@ enum sluice_status viommu_start(struct unit *unit)
     viommu->touched = true;
     if (viommu_has(viommu, VIOMMU_F_BYPASS_CONFIG))
         viommu->bypass = viommu->transport->config_read8(viommu, VIOMMU_CONFIG_BYPASS) & 1u;
-    status = bring_up(viommu);
+    status = bring_up(viommu, false);
     if (status != SLUICE_OK) {
         unit->exposed = take_down(viommu) != SLUICE_OK;
         if (unit->exposed)
@@ -198,8 +216,10 @@ enum sluice_status viommu_resume(struct unit *unit)
     enum sluice_status status;
 
     queues_enable(viommu, false);
-    status = bring_up(viommu);
-    if (status != SLUICE_OK)
-        unit_degrade(unit, "it could not be programmed again after suspend");
-    return status;
+    status = bring_up(viommu, true);
+    if (status != SLUICE_OK) {
+        viommu_event_off(viommu, false);
+        queues_enable(viommu, false);
+    }
+    return unit_resumed(unit, status);
 }

@@ -192,6 +192,7 @@ struct viommu_endpoint {
     struct list_node node; /**< in viommu->endpoints */
     uint32_t id;
     struct viommu_domain *domain; /**< NULL: blocked, and in the domain for that if known at all */
+    bool refused; /**< the device did not take it back after sleep, and nobody was told yet */
     bool probed;
     unsigned region_count;
     struct sluice_reserved_region regions[VIOMMU_REGIONS_MAX];
@@ -326,8 +327,12 @@ enum sluice_status viommu_attach(struct unit *unit, struct source *source, uint3
                                  struct domain_link *to);
 enum sluice_status viommu_source_region(struct unit *unit, uint32_t id, unsigned index,
                                         struct sluice_reserved_region *out);
-/** After a reset: attaches everybody who is in a domain, and blocks everybody else. */
-enum sluice_status viommu_endpoints_restore(struct viommu *viommu);
+/**
+ * After a reset: attaches everybody who is in a domain, and blocks everybody else. Those whom the
+ * device refuses stay blocked; without `whole` that is no error, and viommu_source_refused says so.
+ */
+enum sluice_status viommu_endpoints_restore(struct viommu *viommu, bool whole);
+bool viommu_source_refused(struct unit *unit, uint32_t id);
 /** Before a stop: takes everybody out of every domain, as the reset does where devices are right.
  */
 void viommu_endpoints_release(struct viommu *viommu);
