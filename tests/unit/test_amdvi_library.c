@@ -293,7 +293,7 @@ static void stop_is_repeated(void **state)
     assert_int_equal(sluice_stop(scene.sluice), SLUICE_ERR_TIMEOUT);
     machine_footprint(scene.machine, &after);
     assert_memory_equal(&before, &after, sizeof(before));
-    assert_int_equal(sluice_destroy(scene.sluice), SLUICE_ERR_BUSY);
+    assert_int_equal(sluice_start(scene.sluice), SLUICE_ERR_STATE);
     inject(&scene, (injection){0});
     assert_int_equal(sluice_stop(scene.sluice), SLUICE_OK);
     scene_finish(&scene);

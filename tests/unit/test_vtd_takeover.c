@@ -315,7 +315,10 @@ static void resume_fails(void **state)
         inject(&world, (struct vtd_model_injection){.stuck_gsts = bits[i]});
         assert_int_equal(world.unit->ops->resume(world.unit), SLUICE_ERR_TIMEOUT);
         assert_true(degraded(&world));
-        assert_false(vtd_model_translating(world.model));
+        /* Where only the queue is missing it is closed all the same. */
+        assert_int_equal(vtd_model_translating(world.model), bits[i] == 1u << 26);
+        if (bits[i] == 1u << 26)
+            assert_int_equal(world_reaches(&world, 1), -1);
         inject(&world, (struct vtd_model_injection){0});
         assert_int_equal(world.unit->ops->resume(world.unit), SLUICE_OK);
         assert_int_equal(world_reaches(&world, 0), 0);

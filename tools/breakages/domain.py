@@ -111,4 +111,11 @@ ROWS = [
     Breakage("silence-outlives-its-device", "8, no hidden state", "src/domain/device.c",
              "        (void)!source_silence_locked(source, false);\n", "",
              ["silence"]),
+    Breakage("unmap-confirmed-by-a-lost-unit", "1, fail closed", "src/domain/flush.c",
+             "        if (unit_is_lost(link->unit))\n            status = SLUICE_ERR_HARDWARE;\n", "",
+             ["teardown"]),
+    Breakage("detach-confirmed-by-a-lost-unit", "1, fail closed", "src/domain/attach.c",
+             "    if (status == SLUICE_OK && unit_is_lost(source->unit))\n"
+             "        status = SLUICE_ERR_HARDWARE;\n", "",
+             ["teardown"]),
 ]

@@ -67,4 +67,8 @@ ROWS = [
              "            ++*cursor;\n            return true;",
              "            *cursor += *cursor % 16 == 7 ? 2 : 1;\n            return true;",
              [], ["storm"]),
+    Breakage("bus-masters-behind-a-lost-unit", "1, fail closed", "src/fault/quarantine.c",
+             "        if (unit_is_lost(device->unit))\n            hold(device);\n        else\n",
+             "",
+             ["teardown"]),
 ]

@@ -106,4 +106,10 @@ ROWS = [
              "    return unit_stopped(unit, status);",
              "    (void)status;\n    unit->started = false;\n    return SLUICE_OK;",
              ["virtio-errors"]),
+    Breakage("virtio-bypass-until-all-is-restored", "2, no open window", "src/unit/virtio/start.c",
+             "    if (status == SLUICE_OK && again)\n        status = bypass_set(viommu, 0);\n", "",
+             ["virtio-errors"]),
+    Breakage("virtio-refused-and-nobody-told", "1, fail closed", "src/unit/virtio/endpoint.c",
+             "        endpoint->refused = true;\n", "",
+             ["virtio-errors"]),
 ]

@@ -218,7 +218,7 @@ enum sluice_status vtd_suspend(struct unit *unit)
 
 /*
  * A unit that came back off lets everything through. Where it takes commands at all it is led to
- * our tables, though it could not be made to forget what it had before: after a loss of power it
+ * our tables, also where it cannot be made to forget what it had before: after a loss of power it
  * has nothing [VT-d 6.6], and whatever it has reaches less than no translation does.
  */
 static void close_if_open(struct vtd *vtd)
@@ -231,6 +231,8 @@ static void close_if_open(struct vtd *vtd)
         return;
     if ((now & VTD_MASK32(GSTS_RTPS)) == 0 || vtd_read64(vtd, VTD_REG_RTADDR) != root)
         status = vtd_command_set_root(vtd, root);
+    if (status == SLUICE_OK && forget_all(vtd) != SLUICE_OK)
+        log_warning(vtd->unit.sluice, "%s: translation on, whatever it has cached", vtd->unit.name);
     if (status == SLUICE_OK)
         status = vtd_command_lasting(vtd, VTD_MASK32(GSTS_TES), true, "translation on");
     if (status != SLUICE_OK)
