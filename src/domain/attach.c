@@ -28,7 +28,9 @@ enum sluice_status source_switch_locked(struct source *source, struct domain_lin
     struct domain_link *from = source->link;
     enum sluice_status status;
 
-    if (source->cut_off != 0 || unit_is_lost(source->unit))
+    if (source->cut_off != 0)
+        to = NULL;
+    if (unit_is_lost(source->unit))
         to = NULL;
     if (from == to)
         return SLUICE_OK;

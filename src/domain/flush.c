@@ -62,10 +62,8 @@ static enum sluice_status flush_submit(struct sluice_domain *domain, unsigned *o
             break;
         status =
             link->unit->ops->invalidate_submit(link->unit, &what, &round->tickets[round->count]);
-        if (unit_is_lost(link->unit))
-            status = SLUICE_ERR_HARDWARE;
         round->units[round->count++] = status == SLUICE_OK ? link->unit : NULL;
-        result = worse(result, status);
+        result = worse(result, unit_is_lost(link->unit) ? SLUICE_ERR_HARDWARE : status);
         *order = link->order + 1;
     }
     sluice_spin_unlock(&domain->links_lock, irq);

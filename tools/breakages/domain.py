@@ -112,7 +112,7 @@ ROWS = [
              "        (void)!source_silence_locked(source, false);\n", "",
              ["silence"]),
     Breakage("unmap-confirmed-by-a-lost-unit", "1, fail closed", "src/domain/flush.c",
-             "        if (unit_is_lost(link->unit))\n            status = SLUICE_ERR_HARDWARE;\n", "",
+             "unit_is_lost(link->unit) ? SLUICE_ERR_HARDWARE : status);", "status);",
              ["teardown"]),
     Breakage("detach-confirmed-by-a-lost-unit", "1, fail closed", "src/domain/attach.c",
              "    if (status == SLUICE_OK && unit_is_lost(source->unit))\n"

@@ -9,7 +9,7 @@ ROWS = [
              "        if (interrupt->device == device)\n            continue;",
              ["quarantine-interrupt"], ["hostile"], shape="intel-48-queued-remap"),
     Breakage("quarantine-leaves-bus-master", "1, fail closed", "src/fault/quarantine.c",
-             "command & ~PCI_COMMAND_MASTER);\n    command", "command);\n    command",
+             "on ? command | PCI_COMMAND_MASTER : command & ~PCI_COMMAND_MASTER);", "command);",
              ["quarantine"], ["hostile"]),
     Breakage("quarantine-waits-for-a-poll", "1, fail closed", "src/fault/work.c",
              "    fault_work(sluice);\n    /* Release: nothing", "    /* Release: nothing",
