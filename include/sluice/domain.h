@@ -56,6 +56,8 @@ struct sluice_domain_info {
     uint64_t page_sizes;   /**< bit n set: mappings of 1 << n bytes exist */
     uint64_t table_bytes;  /**< memory its page tables hold now */
     unsigned device_count; /**< devices attached */
+    /** Memory for what was unmapped lately (sluice_config.unmap_history). */
+    uint64_t history_bytes;
 };
 
 /** What is mapped at an address. */

@@ -5,6 +5,8 @@
 #ifndef SLUICE_FAULT_H
 #define SLUICE_FAULT_H
 
+#include <stddef.h>
+
 #include <sluice/status.h>
 #include <sluice/types.h>
 
@@ -91,12 +93,27 @@ typedef void sluice_fault_handler(void *arg, const struct sluice_fault *fault);
  */
 SLUICE_API unsigned sluice_fault_poll(struct sluice *sluice);
 
-/** What is known of a fault's address, beyond what the hardware says. */
+/**
+ * What is known of a fault's address, beyond what the hardware says: looked up in the domain that
+ * the device, or its PASID, is in when the record is made.
+ *
+ * Each domain remembers its last unmaps (sluice_config.unmap_history), by ranges and times, at no
+ * cost worth speaking of. A time is that of the invalidation's completion, within one wait for the
+ * hardware; in a lazy domain it is that of a batch of unmaps, from when the first of them was
+ * queued to the flush that ended it. Of an unmap over several mappings at once, what lies between
+ * them may count as unmapped too. The checking mode (sluice_config.check_dma) knows more exactly,
+ * and then it is what is told.
+ */
 enum sluice_address_history {
     SLUICE_ADDRESS_UNKNOWN = 0, /**< nobody kept a record, or the address is not valid */
-    SLUICE_ADDRESS_NOT_MAPPED,  /**< nothing is mapped there now */
-    SLUICE_ADDRESS_MAPPED,      /**< mapped now, in the domain of the device */
-    SLUICE_ADDRESS_UNMAPPED,    /**< was mapped, and ended (the checking mode knows when) */
+    /** Nothing is mapped there now, and it is not among the last unmaps (`unmaps_known`): whether
+     * it ever was mapped is not known. */
+    SLUICE_ADDRESS_NOT_MAPPED,
+    SLUICE_ADDRESS_MAPPED,   /**< mapped now, in the domain of the device */
+    SLUICE_ADDRESS_UNMAPPED, /**< was mapped, and ended: see unmapped_ago_ns */
+    /** Nothing was ever mapped there in this domain. Never said falsely; of an address in a region
+     * of 2 MiB that was in use, or as good as one, it is not said. */
+    SLUICE_ADDRESS_NEVER_MAPPED,
 };
 
 /** A fault with what the library knows of it; texts are copies. */
@@ -106,8 +123,23 @@ struct sluice_fault_record {
     char device[64]; /**< "0000:01:00.0 'nic'"; empty: nobody told of a device with this ID */
     char domain[32]; /**< of the device now; empty: none */
     enum sluice_address_history history;
-    uint64_t unmapped_ago_ns; /**< UNMAPPED: how long ago */
+    uint64_t unmapped_ago_ns; /**< UNMAPPED: at least so long ago, when the record was made */
+    /** UNMAPPED: and at most so much longer; UINT64_MAX: nobody knows how much. */
+    uint64_t unmapped_slack_ns;
+    /** UNMAPPED: a unit has not confirmed it: it goes on, or the unit did not answer. */
+    bool unmap_unconfirmed;
+    uint64_t unmaps_known; /**< NOT_MAPPED: it is not among so many, the domain's last ones */
 };
+
+/** Enough for any record's text. */
+#define SLUICE_FAULT_TEXT_BYTES 512u
+
+/**
+ * A record in one line: who, what it tried, why it was stopped, and what was at the address; never
+ * more than `bytes`, terminated. Context: any. Returns the length that the whole line has.
+ */
+SLUICE_API size_t sluice_fault_text(const struct sluice_fault_record *record, char *buffer,
+                                    size_t bytes);
 
 /**
  * A subscriber: called once a fault, in order, never two at a time.
@@ -139,6 +171,9 @@ struct sluice_fault_counts {
     uint64_t quarantines; /**< devices cut off */
     uint64_t recoveries;  /**< and brought back */
     uint64_t silences;    /**< sources that were silenced (sluice/quarantine.h) */
+    /** Drained records around which a unit said that it dropped others: each stands for one lost
+     * record at least, as units do not count them. */
+    uint64_t hardware_losses;
 };
 
 SLUICE_API void sluice_fault_counts(struct sluice *sluice, struct sluice_fault_counts *out);

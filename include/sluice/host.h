@@ -216,6 +216,15 @@ struct sluice_host_ops {
      * or false: faults are acted on at the next sluice_fault_poll().
      */
     bool (*defer)(void *ctx, void (*work)(void *arg), void *arg);
+
+    /**
+     * Wants sluice_fault_poll() to be called at this time (now_ns) or soon after; later calls
+     * replace earlier ones only by earlier times. Called from interrupts too, at most a few times
+     * for each window that sluice/quarantine.h names. NULL: the host calls sluice_fault_poll()
+     * regularly by itself, or a silence ends, and a summary of faults comes, only with the next
+     * fault.
+     */
+    void (*fault_poll_at)(void *ctx, uint64_t time_ns);
 };
 
 #endif

@@ -33,6 +33,11 @@ extern "C" {
 
 struct sluice;
 
+/** sluice_config.fault_lines: faults are not logged. */
+#define SLUICE_NO_FAULT_LINES UINT32_MAX
+/** sluice_config.unmap_history: unmaps are not remembered. */
+#define SLUICE_NO_HISTORY UINT32_MAX
+
 /** How an instance behaves; zero in every optional field is the recommended value. */
 struct sluice_config {
     const struct sluice_host_ops *ops; /**< not copied: must live as long as the instance */
@@ -58,7 +63,17 @@ struct sluice_config {
     uint32_t flood_faults;
     uint64_t flood_window_ns; /**< 0 is one second */
     uint64_t silence_ns; /**< how long a flooding source is not listened to; 0 is ten seconds */
-    uint32_t fault_log_records; /**< that readers may be behind; rounded up to 2^n; 0 is 256 */
+    /** Lines of the log (warnings) that a source has in a window, at most 8; what is more is
+     * counted in one line at its end. 0 is 5; SLUICE_NO_FAULT_LINES: none. */
+    uint32_t fault_lines;
+    uint64_t fault_lines_window_ns; /**< 0 is ten seconds */
+    uint32_t fault_log_records;     /**< that readers may be behind; rounded up to 2^n; 0 is 256 */
+    /**
+     * How many unmaps are remembered, so that a fault can say when its address was unmapped: as
+     * many of each domain, and in a lazy one of each CPU besides. Rounded up to 2^n; 0 is 1024,
+     * of 24 bytes each a domain and 8 a CPU; SLUICE_NO_HISTORY: none.
+     */
+    uint32_t unmap_history;
     sluice_quarantine_handler *on_quarantine; /**< may be NULL */
     void *on_quarantine_arg;
 

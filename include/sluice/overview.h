@@ -37,6 +37,7 @@ struct sluice_overview {
     uint64_t mappings;            /**< of the DMA API, alive now */
     uint64_t mapped_bytes;        /**< of them */
     uint64_t table_bytes;         /**< memory that page tables hold */
+    uint64_t history_bytes;       /**< memory that remembers what was unmapped lately */
     uint64_t strict_flushes;      /**< invalidations that an unmap waited for */
     uint64_t lazy_flushes;        /**< invalidations for a queue of unmapped ranges */
     uint64_t queued;              /**< ranges that wait for one now */

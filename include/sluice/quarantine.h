@@ -11,11 +11,13 @@
  *
  * A source that floods its unit's log, `flood_faults` within `flood_window_ns`, is silenced,
  * whether it is cut off or not: the unit is told not to record its faults, so that others' are not
- * lost behind them. It is heard again after `silence_ns`, seen by sluice_fault_poll() or when
- * somebody else faults, or when it is recovered or removed. What it did meanwhile was stopped as
- * ever, and is counted nowhere. VT-d, AMD-Vi and RISC-V units and SMMUv3s can be told so, the
- * latter not for a stream with PASIDs and not for what a guest's own stage 1 finds; a virtio-iommu
- * cannot.
+ * lost behind them. It is heard again after `silence_ns`, at the poll that the host was asked for
+ * (sluice_host_ops.fault_poll_at), at another sluice_fault_poll() or when somebody else faults; or
+ * when it is recovered or removed. What it did meanwhile was stopped as ever, and is counted
+ * nowhere. A source that is no known device's is silenced likewise, of 16 such at once, and heard
+ * when a device is added that has its ID. VT-d, AMD-Vi and RISC-V units and SMMUv3s can be told so,
+ * the latter not for a stream with PASIDs and not for what a guest's own stage 1 finds; a
+ * virtio-iommu cannot.
  *
  * Context of everything here: as in the head of sluice/instance.h, unless a function says more.
  */

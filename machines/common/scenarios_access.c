@@ -101,8 +101,31 @@ static void run_write_only(struct lab *lab)
           "with the translation cached, a read still brings nothing");
 }
 
+static void keep_record(void *arg, const struct sluice_fault_record *record, uint64_t lost)
+{
+    (void)lost;
+    *(struct sluice_fault_record *)arg = *record;
+}
+
+/* The fault's record knows that the address was unmapped, and when. */
+static void check_past(struct lab *lab, const struct sluice_fault_record *record,
+                       uint64_t unmapping_at)
+{
+    static char line[SLUICE_FAULT_TEXT_BYTES];
+    if (!lab->expect->logs_faults)
+        return;
+    (void)sluice_fault_text(record, line, sizeof(line));
+    say("the library says: %s", line);
+    check(record->history == SLUICE_ADDRESS_UNMAPPED && !record->unmap_unconfirmed &&
+              record->unmapped_ago_ns <= arch_now_ns() - unmapping_at,
+          "the fault says that its address was unmapped %lu us before",
+          record->unmapped_ago_ns / 1000);
+}
+
 static void run_stale(struct lab *lab)
 {
+    static struct sluice_fault_record record;
+    struct sluice_fault_subscription *subscription;
     struct stage stage;
     if (!stage_set(lab, &stage, lab->plain, SLUICE_DOMAIN_DMA))
         return;
@@ -110,6 +133,7 @@ static void run_stale(struct lab *lab)
     if (!lab_map(stage.domain, STAGE_IOVA, page.phys, LAB_PAGE, READ_WRITE))
         return;
     stage_check_writes(&stage, STAGE_IOVA, page, ", so the translation is cached");
+    uint64_t unmapping_at = arch_now_ns();
     if (!lab_unmap(stage.domain, STAGE_IOVA, LAB_PAGE))
         return;
     lab_page_free(lab, page);
@@ -117,7 +141,16 @@ static void run_stale(struct lab *lab)
     check(reused.phys == page.phys, "the page at 0x%lx is freed and somebody else gets it",
           page.phys);
     struct page watched[] = {reused, {0}};
+    record = (struct sluice_fault_record){0};
+    if (!check(sluice_fault_subscribe(lab->sluice, keep_record, &record, &subscription) ==
+                   SLUICE_OK,
+               "somebody wants to be told of faults"))
+        return;
     stage_check_write_stopped(&stage, STAGE_IOVA, watched, NOT_MAPPED);
+    (void)sluice_fault_poll(lab->sluice);
+    machine_host_run_deferred();
+    check_past(lab, &record, unmapping_at);
+    sluice_fault_unsubscribe(subscription);
     stage_check_read_stopped(&stage, STAGE_IOVA, reused, NOT_MAPPED);
 }
 

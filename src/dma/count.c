@@ -130,6 +130,19 @@ void dma_count_flush(struct sluice_dma *dma)
     sluice_cpu_leave(state);
 }
 
+void dma_count_flushed(struct sluice_dma *dma, uint64_t bytes)
+{
+    struct dma_counts *counts;
+    sluice_irqstate_t state;
+    unsigned cpu;
+
+    state = sluice_cpu_enter(&cpu);
+    counts = &dma->counters.of_cpu[cpu % dma->counters.cpus];
+    (void)dma_count_here(counts, bytes, false);
+    (void)dma_count_add(&counts->flushes, 1);
+    sluice_cpu_leave(state);
+}
+
 __attribute__((noinline)) void dma_sample(struct sluice_dma *dma)
 {
     struct sluice_dma_usage usage;

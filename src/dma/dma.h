@@ -207,8 +207,10 @@ SLUICE_MUST_CHECK enum sluice_status space_unmap(struct sluice_dma *dma, sluice_
  */
 SLUICE_MUST_CHECK enum sluice_status space_clear(struct dma_space *space, struct pt_gather *gather,
                                                  sluice_iova_t iova, uint64_t bytes);
-/** Then the invalidation; after it, space_give or space_withhold for each range. */
-SLUICE_MUST_CHECK enum sluice_status space_flush(struct sluice_dma *dma, struct pt_gather *gather);
+/** Then the invalidation of `gone`; after it, space_give or space_withhold for each range. */
+SLUICE_MUST_CHECK enum sluice_status space_flush(struct sluice_dma *dma, struct pt_gather *gather,
+                                                 const struct sluice_dma_chunk *gone,
+                                                 unsigned count);
 
 /** Whether unmaps of this space wait in a queue now. */
 static inline bool space_is_lazy(struct dma_space *space)
@@ -293,6 +295,8 @@ void dma_count(struct sluice_dma *dma, uint64_t bytes, bool mapped);
 void dma_sample(struct sluice_dma *dma);
 /** Counts an invalidation that an unmap waits for. */
 void dma_count_flush(struct sluice_dma *dma);
+/** Counts the end of a mapping, and an invalidation that it waits for. */
+void dma_count_flushed(struct sluice_dma *dma, uint64_t bytes);
 uint64_t counters_flushes(const struct dma_counters *counters);
 /** Adds up what all handles of a space have. */
 void space_usage(struct dma_space *space, struct sluice_dma_usage *out);

@@ -10,16 +10,31 @@
  * The window: a range waits until its CPU's ring is full, or until sluice_dma_poll() comes after
  * lazy_window_ns.
  *
+ * A ring has more room than it takes: what was flushed stays until it is overwritten, and is what a
+ * fault's address is looked for in (src/domain/history.h). That costs an unmap nothing, and the
+ * time of an entry is known as well as its batch's: from when the oldest of them went in to the
+ * flush that ended it. A look-up takes no lock: it reads `tail` again after an entry, to see that
+ * it was not overwritten meanwhile.
+ *
  * Called by src/dma/space.c and context.c.
  */
 #ifndef SLUICE_DMA_FLUSH_H
 #define SLUICE_DMA_FLUSH_H
 
 #include "dma/iova.h"
+#include "domain/history.h"
 
-#define FLUSH_RING 256u /**< ranges a CPU; a power of two */
+#define FLUSH_RING   256u /**< ranges a CPU that wait; a power of two */
+#define FLUSH_ROOM   512u /**< entries a CPU, flushed ones too; a power of two */
+#define FLUSH_STAMPS 64u  /**< batches whose times are kept; a power of two */
 
 struct dma_space;
+
+/** A batch: every entry before `until`, and after the batch before. */
+struct flush_stamp {
+    atomic_uint until;
+    atomic_uint_fast64_t since_ns, until_ns;
+};
 
 struct flush_ring {
     _Alignas(IOVA_CACHE_LINE) atomic_uint tail; /**< written by its CPU */
@@ -27,7 +42,10 @@ struct flush_ring {
     atomic_uint_fast64_t since_ns; /**< when the oldest range went in */
     _Alignas(IOVA_CACHE_LINE) atomic_uint head; /**< written by who flushes */
     unsigned until;                             /**< how far this flush goes; who flushes owns it */
-    uint64_t entries[FLUSH_RING];               /**< iova_word */
+    atomic_bool wrapped;                        /**< every entry was written; by who flushes */
+    atomic_uint stamped;                        /**< stamps ever; by who flushes */
+    struct flush_stamp stamps[FLUSH_STAMPS];
+    atomic_uint_fast64_t entries[FLUSH_ROOM]; /**< iova_word */
 };
 
 struct flush_queues {
@@ -43,6 +61,8 @@ struct flush_queues {
 /** Returns: OK; NO_MEMORY. */
 SLUICE_MUST_CHECK enum sluice_status flush_create(struct sluice *sluice, uint64_t window_ns,
                                                   struct flush_queues **out);
+/** Memory that is there for the sake of history alone. */
+size_t flush_history_bytes(const struct flush_queues *queues);
 /** From now on nothing waits; what does already is for flush_drain. */
 void flush_close(struct flush_queues *queues);
 /** A CPU's ring; one that takes nothing where there are no queues (NULL). */
@@ -69,7 +89,9 @@ static inline enum flush_result flush_ring_put(struct flush_ring *ring, uint64_t
     if (__builtin_expect(tail - head >= atomic_load_explicit(&ring->limit, memory_order_relaxed),
                          0))
         return FLUSH_FULL;
-    ring->entries[tail % FLUSH_RING] = word;
+    /* Release: whoever reads it has seen this tail, and so that the entry before it is gone; pairs
+     * with the acquire in look_at_ring. */
+    atomic_store_explicit(&ring->entries[tail % FLUSH_ROOM], word, memory_order_release);
     /*
      * Release: the entry, and the clearing of the page table before it, come first; pairs with the
      * acquire in flush_run, which an invalidation follows.
@@ -97,6 +119,9 @@ uint64_t flush_poll(struct dma_space *space, uint64_t now_ns);
 
 /** Flushes until everything queued before the call is through. */
 void flush_drain(struct dma_space *space);
+
+/** What is in the rings of an address, waiting or flushed. Context: any. */
+void flush_look_back(struct dma_space *space, sluice_iova_t address, struct address_past *past);
 
 /** Ranges that wait now. */
 uint64_t flush_queued(struct flush_queues *queues);

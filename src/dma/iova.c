@@ -121,10 +121,15 @@ static uint64_t zone_span(unsigned zone)
                                    : ((uint64_t)1 << 24) - 1;
 }
 
-/** Pushes the single pages that a list begins with, as far as one zone and one magazine go. */
-static unsigned push_pages(struct iova_cpu *cpu, const uint64_t *words, unsigned count)
+static inline uint64_t word_of(const atomic_uint_fast64_t *word)
 {
-    unsigned zone = iova_zone_of(words[0]);
+    return atomic_load_explicit(word, memory_order_relaxed);
+}
+
+/** Pushes the single pages that a list begins with, as far as one zone and one magazine go. */
+static unsigned push_pages(struct iova_cpu *cpu, const atomic_uint_fast64_t *words, unsigned count)
+{
+    unsigned zone = iova_zone_of(word_of(words));
     struct iova_magazine *magazine = cpu->loaded[iova_bin(zone, 0)];
     sluice_iova_t first = zone_first(zone);
     uint64_t span = zone_span(zone);
@@ -132,8 +137,13 @@ static unsigned push_pages(struct iova_cpu *cpu, const uint64_t *words, unsigned
     unsigned i;
 
     count = count < room ? count : room;
-    for (i = 0; i < count && words[i] - first <= span && iova_word_pages(words[i]) == 1; i++)
-        magazine->at[magazine->count + i] = words[i];
+    for (i = 0; i < count; i++) {
+        uint64_t word = word_of(&words[i]);
+
+        if (word - first > span || iova_word_pages(word) != 1)
+            break;
+        magazine->at[magazine->count + i] = word;
+    }
     /* Not for the magazine that stands for none, which nobody may write to. */
     if (i != 0)
         magazine->count += i;
@@ -153,22 +163,22 @@ static void push_block(struct iova *iova, struct iova_cpu *cpu, uint64_t word)
 }
 
 /** Gives back as many of a list as this CPU takes without leaving it; returns how many. */
-static unsigned free_cached(struct iova *iova, struct iova_cpu *cpu, const uint64_t *words,
-                            unsigned count)
+static unsigned free_cached(struct iova *iova, struct iova_cpu *cpu,
+                            const atomic_uint_fast64_t *words, unsigned count)
 {
     unsigned i = 0;
 
     while (i < count) {
         i += push_pages(cpu, &words[i], count - i);
-        if (i == count || iova_word_pages(words[i]) > IOVA_BLOCK_PAGES)
+        if (i == count || iova_word_pages(word_of(&words[i])) > IOVA_BLOCK_PAGES)
             break;
-        push_block(iova, cpu, words[i++]);
+        push_block(iova, cpu, word_of(&words[i++]));
     }
     iova_count_all(&cpu->counts.frees, i);
     return i;
 }
 
-void iova_free_list(struct iova *iova, const uint64_t *words, unsigned count)
+void iova_free_list(struct iova *iova, const atomic_uint_fast64_t *words, unsigned count)
 {
     for (unsigned done = 0; done < count;) {
         unsigned now = count - done < IOVA_FREE_BURST ? count - done : IOVA_FREE_BURST;
@@ -179,7 +189,9 @@ void iova_free_list(struct iova *iova, const uint64_t *words, unsigned count)
         iova_cpu_leave(cpu, state);
         done += now;
         if (now == 0) { /* no magazines here, or too long for them */
-            iova_free(iova, iova_word_at(words[done]), iova_word_pages(words[done]));
+            uint64_t word = word_of(&words[done]);
+
+            iova_free(iova, iova_word_at(word), iova_word_pages(word));
             done++;
         }
     }

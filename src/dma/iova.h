@@ -161,7 +161,7 @@ static inline uint64_t iova_word_pages(uint64_t word)
 }
 
 /** As iova_free for each of a list of words, which is faster. */
-void iova_free_list(struct iova *iova, const uint64_t *words, unsigned count);
+void iova_free_list(struct iova *iova, const atomic_uint_fast64_t *words, unsigned count);
 
 /**
  * As iova_alloc, with alignment and boundary. Blocks that need no more than their natural

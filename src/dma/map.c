@@ -297,13 +297,16 @@ unmap_page_now(struct sluice_dma *dma, sluice_iova_t page, uint64_t bytes)
     enum sluice_status status;
     struct pt_gather gather;
 
-    dma_count(dma, bytes, false);
-    if (space_is_lazy(space) && flush_put(space, page, SLUICE_PAGE_BYTES))
+    if (space_is_lazy(space) && flush_put(space, page, SLUICE_PAGE_BYTES)) {
+        dma_count(dma, bytes, false);
         return SLUICE_OK;
+    }
+    dma_count_flushed(dma, bytes);
     pt_gather_init(&gather);
     gather.ranges[gather.count++] = (struct pt_range){
         .first = page, .last = page + (SLUICE_PAGE_BYTES - 1), .page_lg2 = SLUICE_PAGE_LG2};
-    status = space_flush(dma, &gather);
+    status = domain_flush_unmapped(space->domain, &gather,
+                                   &(struct sluice_dma_chunk){page, SLUICE_PAGE_BYTES}, 1);
     if (status == SLUICE_OK)
         iova_free(space->iova, page, 1);
     else
@@ -467,7 +470,7 @@ static enum sluice_status unmap_together(struct sluice_dma *dma,
         round.chunks = &chunks[done];
         cleared = round_clear(dma, &round, count - done, flags, &gather);
         if (!pt_gather_empty(&gather))
-            flushed = space_flush(dma, &gather);
+            flushed = space_flush(dma, &gather, round.chunks, round.count);
         round_give(dma, &round, flags, flushed);
         result = worse(worse(result, flushed), cleared);
         if (cleared != SLUICE_OK)

@@ -27,6 +27,15 @@ static void manager_distrust(struct domain_manager *manager)
     flush_drain(space);
 }
 
+static void manager_look_back(struct domain_manager *manager, sluice_iova_t address,
+                              struct address_past *past)
+{
+    struct dma_space *space = container_of(manager, struct dma_space, manager);
+
+    if (space->queues != NULL)
+        flush_look_back(space, address, past);
+}
+
 /** Everything that must never be handed out: the domain's ranges, and every unit's interrupts. */
 static enum sluice_status reserve_ranges(struct dma_space *space)
 {
@@ -58,6 +67,9 @@ static enum sluice_status space_fill(struct dma_space *space)
         status = reserve_ranges(space);
     if (status == SLUICE_OK && domain->lazy)
         status = flush_create(sluice, domain->lazy_window_ns, &space->queues);
+    if (space->queues != NULL)
+        atomic_fetch_add_explicit(&domain->history_bytes, flush_history_bytes(space->queues),
+                                  memory_order_relaxed);
     return status;
 }
 
@@ -65,6 +77,9 @@ static void space_free(struct dma_space *space)
 {
     struct sluice *sluice = space->context->sluice;
 
+    if (space->queues != NULL)
+        atomic_fetch_sub_explicit(&space->domain->history_bytes, flush_history_bytes(space->queues),
+                                  memory_order_relaxed);
     flush_destroy(sluice, space->queues);
     if (space->iova != NULL)
         iova_destroy(space->iova);
@@ -82,7 +97,7 @@ static enum sluice_status space_create_locked(struct dma_context *context,
         return SLUICE_ERR_NO_MEMORY;
     space->context = context;
     space->domain = domain;
-    space->manager = (struct domain_manager){manager_reserve, manager_distrust};
+    space->manager = (struct domain_manager){manager_reserve, manager_distrust, manager_look_back};
     space->granule_lg2 = (unsigned)__builtin_ctzll(domain->pt.config.page_sizes);
     atomic_init(&space->strict, domain->untrusted != 0 || !domain->lazy);
     status = space_fill(space);
@@ -249,7 +264,8 @@ enum sluice_status space_unmap(struct sluice_dma *dma, sluice_iova_t iova, uint6
         return SLUICE_OK;
     if (status == SLUICE_OK) {
         dma_count_flush(dma);
-        status = domain_flush(space->domain, &gather);
+        status = domain_flush_unmapped(space->domain, &gather,
+                                       &(struct sluice_dma_chunk){iova, bytes}, 1);
     }
     if (status == SLUICE_OK)
         space_give(space, iova, bytes);
@@ -275,10 +291,11 @@ enum sluice_status space_clear(struct dma_space *space, struct pt_gather *gather
     return SLUICE_ERR_NOT_FOUND;
 }
 
-enum sluice_status space_flush(struct sluice_dma *dma, struct pt_gather *gather)
+enum sluice_status space_flush(struct sluice_dma *dma, struct pt_gather *gather,
+                               const struct sluice_dma_chunk *gone, unsigned count)
 {
     dma_count_flush(dma);
-    return domain_flush(dma->space->domain, gather);
+    return domain_flush_unmapped(dma->space->domain, gather, gone, count);
 }
 
 enum sluice_status space_lookup(struct dma_space *space, sluice_iova_t iova, sluice_phys_t *out)

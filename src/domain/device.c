@@ -11,7 +11,7 @@ static struct list_node *source_bucket(struct sluice *sluice, const struct unit 
     return &sluice->sources[(key ^ (key >> 8)) % SOURCE_BUCKETS];
 }
 
-static struct source *find_source(struct sluice *sluice, const struct unit *unit, uint32_t id)
+struct source *source_find_locked(struct sluice *sluice, const struct unit *unit, uint32_t id)
 {
     struct list_node *bucket = source_bucket(sluice, unit, id);
 
@@ -28,7 +28,7 @@ static struct source *find_source(struct sluice *sluice, const struct unit *unit
 enum sluice_status source_get_locked(struct sluice *sluice, struct unit *unit, uint32_t id,
                                      struct source **out)
 {
-    struct source *source = find_source(sluice, unit, id);
+    struct source *source = source_find_locked(sluice, unit, id);
 
     if (source == NULL) {
         source = host_alloc(sluice, sizeof(*source));
@@ -43,8 +43,7 @@ enum sluice_status source_get_locked(struct sluice *sluice, struct unit *unit, u
     return SLUICE_OK;
 }
 
-/** Forgets a source that nobody uses and that firmware has no claim on. */
-static void source_put(struct sluice *sluice, struct source *source)
+void source_put_locked(struct sluice *sluice, struct source *source)
 {
     if (source->users == 0) {
         source_pasids_drop_locked(source);
@@ -83,7 +82,7 @@ void device_free_locked(struct sluice_device *device)
     for (unsigned i = 0; i < device->source_count; i++) {
         device->sources[i]->users--;
         device->sources[i]->cut_off -= device->quarantined ? 1u : 0u;
-        source_put(sluice, device->sources[i]);
+        source_put_locked(sluice, device->sources[i]);
     }
     list_remove(&device->node);
     device_release(device);

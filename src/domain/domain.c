@@ -108,6 +108,8 @@ static enum sluice_status create_tables(struct sluice_domain *domain, struct uni
     status = config.format->create(domain->sluice, &config, &domain->pt);
     domain->has_tables = status == SLUICE_OK;
     if (status == SLUICE_OK && domain->kind != SLUICE_DOMAIN_IDENTITY)
+        status = history_create(domain);
+    if (status == SLUICE_OK && domain->kind != SLUICE_DOMAIN_IDENTITY)
         status = reserve_special_of_all(domain, unit);
     return status;
 }
@@ -160,6 +162,7 @@ void domain_free_locked(struct sluice_domain *domain)
             domain->pt.format->destroy(&domain->pt);
         }
     }
+    history_destroy(domain);
     list_remove(&domain->node);
     host_free(sluice, domain, sizeof(*domain));
 }
@@ -226,7 +229,10 @@ const char *domain_kind_text(enum sluice_domain_kind kind)
 
 void sluice_domain_info(struct sluice_domain *domain, struct sluice_domain_info *out)
 {
-    *out = (struct sluice_domain_info){.kind = domain->kind, .device_count = domain->devices};
+    *out = (struct sluice_domain_info){
+        .kind = domain->kind,
+        .device_count = domain->devices,
+        .history_bytes = atomic_load_explicit(&domain->history_bytes, memory_order_relaxed)};
     if (!domain->has_tables)
         return;
     out->last = domain->pt.config.iova_bits >= 64

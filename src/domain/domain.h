@@ -8,6 +8,7 @@
  *   identity.c  identity maps                    firmware.c  regions that firmware demands
  *   find.c      from a name to unit and sources  doorbell.c  where interrupt messages go
  *   pasid.c     PASIDs of a source              nested.c    first stages of somebody else's
+ *   history.c   what was unmapped lately
  *
  * Locking: everything that changes who is attached where runs under sluice->lock. Mapping and
  * flushing take only domain->links_lock, for as long as it takes to pick up the links; see
@@ -17,6 +18,7 @@
 #define SLUICE_DOMAIN_DOMAIN_H
 
 #include "core/instance.h"
+#include "domain/history.h"
 #include "pagetable/pagetable.h"
 #include "pci/pci.h"
 #include "unit/unit.h"
@@ -42,6 +44,9 @@ struct domain_manager {
                                   sluice_iova_t last);
     /** An untrusted device is about to be attached: nothing stale from now on. */
     void (*distrust)(struct domain_manager *manager);
+    /** Adds what it knows of an address that was unmapped; see domain_history. NULL: nothing. */
+    void (*look_back)(struct domain_manager *manager, sluice_iova_t address,
+                      struct address_past *past);
 };
 
 /** What stands above and has a word in who may join what. Called under sluice->lock. */
@@ -104,6 +109,9 @@ struct sluice_domain {
      * unmap is confirmed any more.
      */
     atomic_bool tables_withheld;
+
+    struct domain_history *history;     /**< NULL: it has none */
+    atomic_uint_fast64_t history_bytes; /**< memory for it, the manager's part included */
 };
 
 struct sluice_device {
@@ -242,6 +250,15 @@ SLUICE_MUST_CHECK enum sluice_status domain_flush(struct sluice_domain *domain,
                                                   struct pt_gather *gather);
 
 /**
+ * The same for an unmap, which the domain's history notes.
+ * @param gone   the ranges that were unmapped; not empty ones
+ */
+SLUICE_MUST_CHECK enum sluice_status domain_flush_unmapped(struct sluice_domain *domain,
+                                                           struct pt_gather *gather,
+                                                           const struct sluice_dma_chunk *gone,
+                                                           unsigned count);
+
+/**
  * The same, and tells units that walk no tables what was mapped.
  * Returns: as domain_flush; NO_MEMORY, UNSUPPORTED (the tables are freed, but a unit does not know
  * all that was mapped: take it back).
@@ -329,9 +346,13 @@ void pasid_forget(struct sluice *sluice, struct source_pasid **place);
 
 /* ---- device.c ---- */
 
+/** NULL: there is none. */
+struct source *source_find_locked(struct sluice *sluice, const struct unit *unit, uint32_t id);
 /** Finds a source or makes one, blocked. Under sluice->lock. */
 SLUICE_MUST_CHECK enum sluice_status source_get_locked(struct sluice *sluice, struct unit *unit,
                                                        uint32_t id, struct source **out);
+/** Forgets a source that nobody uses and that firmware has no claim on; it is heard again. */
+void source_put_locked(struct sluice *sluice, struct source *source);
 /** Makes a device without sources. Returns: OK; NO_MEMORY. */
 SLUICE_MUST_CHECK enum sluice_status device_make_locked(struct sluice *sluice, struct unit *unit,
                                                         const struct sluice_device_config *config,

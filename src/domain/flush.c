@@ -14,6 +14,7 @@
 struct flush_round {
     unsigned count;
     struct unit *units[FLUSH_LINKS]; /**< NULL: nothing was submitted */
+    uint64_t seen_ns[FLUSH_LINKS];   /**< unit_seen_ns before */
     struct unit_ticket tickets[FLUSH_LINKS];
 };
 
@@ -23,6 +24,15 @@ struct flush_what {
     const struct unit_mapping *mapped;               /**< NULL: nothing */
     const struct sluice_nested_invalidation *nested; /**< NULL: not that */
     unsigned nested_count;
+    struct flush_note *note; /**< NULL: nothing to note in the domain's history */
+};
+
+/** What the domain's history notes of an unmap. */
+struct flush_note {
+    const struct sluice_dma_chunk *gone;
+    unsigned count;
+    uint64_t first;   /**< number of the first note */
+    uint64_t time_ns; /**< the latest look that found a completion; 0: nobody looked */
 };
 
 static bool hardware_failed(enum sluice_status status)
@@ -45,6 +55,9 @@ static enum sluice_status flush_submit(struct sluice_domain *domain, unsigned *o
     enum sluice_status result = SLUICE_OK;
     sluice_irqstate_t irq = sluice_spin_lock(&domain->links_lock);
 
+    if (asked->note != NULL && *order == 0)
+        asked->note->first =
+            history_note_locked(domain->history, asked->note->gone, asked->note->count);
     round->count = 0;
     list_for_each(node, &domain->links)
     {
@@ -60,6 +73,7 @@ static enum sluice_status flush_submit(struct sluice_domain *domain, unsigned *o
             continue;
         if (round->count == FLUSH_LINKS)
             break;
+        round->seen_ns[round->count] = unit_seen_ns(link->unit);
         status =
             link->unit->ops->invalidate_submit(link->unit, &what, &round->tickets[round->count]);
         round->units[round->count++] = status == SLUICE_OK ? link->unit : NULL;
@@ -70,7 +84,8 @@ static enum sluice_status flush_submit(struct sluice_domain *domain, unsigned *o
     return result;
 }
 
-static enum sluice_status flush_wait(struct sluice *sluice, struct flush_round *round)
+static enum sluice_status flush_wait(struct sluice *sluice, struct flush_round *round,
+                                     struct flush_note *note)
 {
     enum sluice_status result = SLUICE_OK;
 
@@ -87,6 +102,8 @@ static enum sluice_status flush_wait(struct sluice *sluice, struct flush_round *
 
         if (unit != NULL)
             status = unit->ops->invalidate_wait(unit, &round->tickets[i]);
+        if (note != NULL && unit != NULL && unit_seen_ns(unit) != round->seen_ns[i])
+            note->time_ns = unit_seen_ns(unit);
         result = worse(result, status);
     }
     return result;
@@ -108,6 +125,16 @@ static void release_tables(struct sluice_domain *domain, struct pt_gather *gathe
     domain->pt.format->release(&domain->pt, gather);
 }
 
+static inline void confirm(struct sluice_domain *domain, const struct flush_note *note)
+{
+    uint64_t time_ns = note->time_ns;
+
+    /* No driver looked at the clock: there is no unit, or all that it was asked for was done. */
+    if (__builtin_expect(time_ns == 0, 0))
+        time_ns = host_now_ns(domain->sluice);
+    history_confirm(domain->history, note->first, note->count, time_ns);
+}
+
 /** On every unit of the domain. */
 static enum sluice_status flush_links(struct sluice_domain *domain, const struct flush_what *what)
 {
@@ -117,10 +144,12 @@ static enum sluice_status flush_links(struct sluice_domain *domain, const struct
 
     do {
         enum sluice_status submitted = flush_submit(domain, &order, what, &round);
-        enum sluice_status waited = flush_wait(domain->sluice, &round);
+        enum sluice_status waited = flush_wait(domain->sluice, &round, what->note);
 
         result = worse(result, worse(submitted, waited));
     } while (round.count == FLUSH_LINKS);
+    if (what->note != NULL && !hardware_failed(result))
+        confirm(domain, what->note);
     return result;
 }
 
@@ -146,6 +175,18 @@ static enum sluice_status flush(struct sluice_domain *domain, struct pt_gather *
 enum sluice_status domain_flush(struct sluice_domain *domain, struct pt_gather *gather)
 {
     const struct flush_what what = {.gather = gather};
+
+    if (pt_gather_empty(gather))
+        return SLUICE_OK;
+    return flush(domain, gather, &what);
+}
+
+enum sluice_status domain_flush_unmapped(struct sluice_domain *domain, struct pt_gather *gather,
+                                         const struct sluice_dma_chunk *gone, unsigned count)
+{
+    struct flush_note note = {.gone = gone, .count = count};
+    const struct flush_what what = {.gather = gather,
+                                    .note = domain->history != NULL && count != 0 ? &note : NULL};
 
     if (pt_gather_empty(gather))
         return SLUICE_OK;

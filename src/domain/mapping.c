@@ -146,6 +146,8 @@ enum sluice_status domain_map_unchecked(struct sluice_domain *domain, sluice_iov
     /* The format takes it for granted. */
     if (((iova | phys | bytes) & (domain_page_bytes(domain) - 1)) != 0)
         return SLUICE_ERR_ALIGNMENT;
+    if (domain->history != NULL)
+        history_mark(domain->history, iova, bytes);
     status = domain->pt.format->map(&domain->pt, iova, phys, bytes, prot, &gather);
     return finish_map(domain, &mapping, &gather, status);
 }
@@ -158,6 +160,8 @@ enum sluice_status domain_map_list(struct sluice_domain *domain, sluice_iova_t i
     enum sluice_status status;
 
     pt_gather_init(&gather);
+    if (domain->history != NULL)
+        history_mark(domain->history, iova, list->bytes);
     status = domain->pt.format->map_list(&domain->pt, iova, list, prot, &gather);
     return finish_map(domain, &mapping, &gather, status);
 }
@@ -189,9 +193,29 @@ enum sluice_status domain_clear(struct sluice_domain *domain, sluice_iova_t iova
     return domain->pt.format->unmap(&domain->pt, iova, bytes, gather, out_unmapped_bytes);
 }
 
+/** What of [iova, iova + bytes) was mapped, as well as the gather knows; returns how many pieces.
+ */
+static unsigned gone_of(const struct pt_gather *gather, sluice_iova_t iova, uint64_t bytes,
+                        struct sluice_dma_chunk gone[PT_GATHER_RANGES])
+{
+    const sluice_iova_t last = iova + (bytes - 1);
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < gather->count; i++) {
+        const struct pt_range *range = &gather->ranges[i];
+        sluice_iova_t from = range->first > iova ? range->first : iova;
+        sluice_iova_t to = range->last < last ? range->last : last;
+
+        if (from <= to && to - from != UINT64_MAX)
+            gone[count++] = (struct sluice_dma_chunk){from, to - from + 1};
+    }
+    return count;
+}
+
 enum sluice_status sluice_domain_unmap(struct sluice_domain *domain, sluice_iova_t iova,
                                        uint64_t bytes, uint64_t *out_unmapped_bytes)
 {
+    struct sluice_dma_chunk gone[PT_GATHER_RANGES];
     struct pt_gather gather;
     enum sluice_status status;
 
@@ -207,7 +231,7 @@ enum sluice_status sluice_domain_unmap(struct sluice_domain *domain, sluice_iova
     pt_gather_init(&gather);
     status = domain_clear(domain, iova, bytes, &gather, out_unmapped_bytes);
     if (status == SLUICE_OK)
-        status = domain_flush(domain, &gather);
+        status = domain_flush_unmapped(domain, &gather, gone, gone_of(&gather, iova, bytes, gone));
     return status;
 }
 

@@ -11,6 +11,8 @@
 #define DEFAULT_FLOOD     1000u
 #define DEFAULT_FLOOD_NS  ((uint64_t)1000000000)
 #define DEFAULT_SILENCE   ((uint64_t)10000000000)
+#define DEFAULT_LINES     5u
+#define DEFAULT_LINES_NS  ((uint64_t)10000000000)
 
 static uint64_t records_wanted(const struct sluice_config *config)
 {
@@ -28,6 +30,22 @@ static void fill_defaults(struct sluice_config *config)
     config->flood_window_ns =
         config->flood_window_ns != 0 ? config->flood_window_ns : DEFAULT_FLOOD_NS;
     config->silence_ns = config->silence_ns != 0 ? config->silence_ns : DEFAULT_SILENCE;
+    config->fault_lines_window_ns =
+        config->fault_lines_window_ns != 0 ? config->fault_lines_window_ns : DEFAULT_LINES_NS;
+}
+
+static unsigned lines_wanted(const struct sluice_config *config)
+{
+    if (config->fault_lines == SLUICE_NO_FAULT_LINES)
+        return 0;
+    if (config->fault_lines == 0)
+        return DEFAULT_LINES;
+    return config->fault_lines < WATCH_LINES ? config->fault_lines : WATCH_LINES;
+}
+
+static unsigned flood_most_of(const struct sluice_config *config)
+{
+    return config->flood_faults != SLUICE_FAULTS_UNLIMITED ? config->flood_faults : 0;
 }
 
 enum sluice_status fault_center_make(struct sluice *sluice)
@@ -46,6 +64,13 @@ enum sluice_status fault_center_make(struct sluice *sluice)
         return status;
     }
     atomic_init(&center->silence_end_ns, UINT64_MAX);
+    atomic_init(&center->lines_next_ns, UINT64_MAX);
+    center->lines_most = lines_wanted(&sluice->config);
+    /* Nobody's to cut off: what is no device's is blocked already. */
+    center->stranger_limits =
+        (struct watch_limits){.window_ns = sluice->config.flood_window_ns,
+                              .flood_most = flood_most_of(&sluice->config),
+                              .flood_window_ns = sluice->config.flood_window_ns};
     sluice->faults = center;
     sluice->fault_sink = fault_observe;
     sluice->fault_policy = &fault_policy;
@@ -107,7 +132,7 @@ static struct watch_limits limits_of(const struct sluice_device *device)
     return (struct watch_limits){
         .most = most_of(device),
         .window_ns = window_of(device),
-        .flood_most = config->flood_faults != SLUICE_FAULTS_UNLIMITED ? config->flood_faults : 0,
+        .flood_most = flood_most_of(config),
         .flood_window_ns = config->flood_window_ns,
     };
 }
@@ -121,6 +146,12 @@ static enum sluice_status device_added(struct sluice_device *device)
     for (unsigned i = 0; i < device->source_count && status == SLUICE_OK; i++)
         status = watch_get_locked(device->sluice, &center->watches, device->unit,
                                   device->sources[i]->id, &limits);
+    /* Whose faults were silenced when nobody knew whose they are. Not confirmed: the unit is
+     * degraded. Where others have the source too, it is theirs. */
+    for (unsigned i = 0; i < device->source_count && status == SLUICE_OK; i++) {
+        if (device->sources[i]->users == 1)
+            (void)!source_silence_locked(device->sources[i], false);
+    }
     return status;
 }
 
@@ -216,5 +247,6 @@ void sluice_fault_counts(struct sluice *sluice, struct sluice_fault_counts *out)
         .quarantines = atomic_load_explicit(&center->quarantines, memory_order_relaxed),
         .recoveries = atomic_load_explicit(&center->recoveries, memory_order_relaxed),
         .silences = atomic_load_explicit(&center->silences, memory_order_relaxed),
+        .hardware_losses = atomic_load_explicit(&center->hardware_losses, memory_order_relaxed),
     };
 }

@@ -1,28 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Faults of every unit in one form: the words for them, and draining by polling.
+ * Draining every unit by polling.
  */
 #include "fault/fault.h"
-
-const char *sluice_fault_reason_text(enum sluice_fault_reason reason)
-{
-    static const char *const words[SLUICE_FAULT_REASON_COUNT] = {
-        [SLUICE_FAULT_OTHER] = "other",
-        [SLUICE_FAULT_BLOCKED] = "blocked",
-        [SLUICE_FAULT_NOT_MAPPED] = "not mapped",
-        [SLUICE_FAULT_READ_DENIED] = "read denied",
-        [SLUICE_FAULT_WRITE_DENIED] = "write denied",
-        [SLUICE_FAULT_OUT_OF_RANGE] = "address out of range",
-        [SLUICE_FAULT_BAD_ENTRY] = "malformed table entry",
-        [SLUICE_FAULT_TABLE_ACCESS] = "table not readable",
-        [SLUICE_FAULT_REQUEST_TYPE] = "kind of request not allowed",
-        [SLUICE_FAULT_INTERRUPT] = "interrupt refused",
-    };
-
-    if ((unsigned)reason >= SLUICE_FAULT_REASON_COUNT)
-        return "unknown";
-    return words[reason];
-}
 
 /** Keeps the units where they are while this poll looks at them; false when there are none. */
 static bool poll_begin(struct sluice *sluice)
@@ -54,8 +34,8 @@ unsigned sluice_fault_poll(struct sluice *sluice)
      * in one order with the work's look at `due`: see ask_for_call.
      */
     atomic_fetch_sub_explicit(&sluice->pollers, 1, memory_order_seq_cst);
-    /* Nobody else watches the clock: silences end here too when nothing faults. */
-    if (flood_is_over(sluice))
+    /* Silences and the log's windows end here too when nothing faults. */
+    if (fault_time_is_up(sluice))
         atomic_store_explicit(&sluice->faults->due, 1, memory_order_seq_cst);
     fault_work(sluice);
     return drained;

@@ -2,10 +2,12 @@
 /*
  * Faults inside: from a unit's log to whoever has to act.
  *
- *   fault.c       words, polling                log.c    the last records, for many readers
- *   center.c      what the instance has of it
+ *   fault.c       polling                       log.c    the last records, for many readers
+ *   center.c      what the instance has of it   text.c   words
  *   watch.c       who faults how often          work.c   what is done about it, and who is told
+ *   describe.c    what is known of an address   lines.c  lines of the instance's log
  *   flood.c       who is not listened to for a while
+ *   timer.c       what is due at a time
  *   quarantine.c  cutting a device off          reset.c  and resetting it
  *
  * A fault is counted and logged where it is drained, mostly in an interrupt, without a lock. All
@@ -25,6 +27,12 @@ struct fault_center {
     struct sluice *sluice;
     struct fault_log log;
     struct watches watches;
+    struct watch_limits stranger_limits; /**< for who is no device; set once */
+    unsigned lines_most;                 /**< lines of a source in a window; 0: none */
+    atomic_uint lines_new;               /**< raised when there may be a line to print */
+    atomic_uint_fast64_t lines_next_ns;  /**< when a window is over; UINT64_MAX: none is open */
+    atomic_uint_fast64_t poll_asked_ns;  /**< when the host was asked to poll */
+    atomic_uint_fast64_t hardware_losses;
     atomic_uint asked;   /**< 1: the host was asked for a call that has not begun */
     atomic_uint owed;    /**< calls of the host that are not over */
     atomic_uint working; /**< 1: somebody does the work now */
@@ -35,6 +43,7 @@ struct fault_center {
     uint64_t next_order;          /**< of the next one */
     atomic_uint_fast64_t quarantines, recoveries, silences;
     atomic_uint floods;                  /**< 1: a watch saw a flood */
+    atomic_uint crowded;                 /**< 1: a stranger found no watch */
     atomic_uint_fast64_t silence_end_ns; /**< the first of those that go on; UINT64_MAX: none */
 };
 
@@ -57,8 +66,24 @@ extern const struct domain_policy fault_policy;
 /** The watch of a device's index-th source; NULL: none. */
 struct watch *fault_watch_of(const struct sluice_device *device, unsigned index);
 
-/** Whether a source has been silent for long enough. Context: any. */
-bool flood_is_over(struct sluice *sluice);
+/** Fills in device, domain and what is known of the address. Under sluice->lock, listed, or by who
+ * has the instance to itself. */
+void fault_describe_locked(struct sluice *sluice, struct sluice_fault_record *record);
+/** The same, and takes the lock. */
+void fault_describe(struct sluice *sluice, struct sluice_fault_record *record);
+
+/** Keeps a fault for a line, or counts it for one. Context: any. */
+void lines_keep(struct fault_center *center, struct watch *watch, const struct sluice_fault *fault);
+/** Prints what is due. */
+void lines_work(struct sluice *sluice);
+/** Prints all that is left, before watches go. Nobody else works. */
+void lines_finish(struct sluice *sluice);
+
+/** Whether something is due that no fault brings. Context: any. */
+bool fault_time_is_up(struct sluice *sluice);
+/** Asks the host for a poll when something will be. */
+void fault_timer_set(struct sluice *sluice);
+
 /** Silences whoever floods, and lets those be heard again whose time is over. */
 void flood_work(struct sluice *sluice);
 /** Lets every source of a device be heard again. Under sluice->lock. Returns: of the unit. */

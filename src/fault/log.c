@@ -19,7 +19,7 @@ void fault_log_clear(struct sluice *sluice, struct fault_log *log)
     log->slots = NULL;
 }
 
-static void store_words(struct fault_slot *slot, const struct sluice_fault *fault)
+void fault_words_store(atomic_uint_fast64_t words[FAULT_WORDS], const struct sluice_fault *fault)
 {
     union {
         struct sluice_fault fault;
@@ -27,21 +27,22 @@ static void store_words(struct fault_slot *slot, const struct sluice_fault *faul
     } copy = {.words = {0}};
 
     copy.fault = *fault;
-    /* Release: whoever reads one of these sees the odd turn before it; pairs with load_words. */
+    /* Release: whoever reads one of these sees the odd turn before it; pairs with fault_words_load.
+     */
     for (unsigned i = 0; i < FAULT_WORDS; i++)
-        atomic_store_explicit(&slot->words[i], copy.words[i], memory_order_release);
+        atomic_store_explicit(&words[i], copy.words[i], memory_order_release);
 }
 
-static void load_words(struct fault_slot *slot, struct sluice_fault *out)
+void fault_words_load(atomic_uint_fast64_t words[FAULT_WORDS], struct sluice_fault *out)
 {
     union {
         struct sluice_fault fault;
         uint64_t words[FAULT_WORDS];
     } copy;
 
-    /* Acquire: the look at the turn that follows is not older; pairs with store_words. */
+    /* Acquire: the look at the turn that follows is not older; pairs with fault_words_store. */
     for (unsigned i = 0; i < FAULT_WORDS; i++)
-        copy.words[i] = atomic_load_explicit(&slot->words[i], memory_order_acquire);
+        copy.words[i] = atomic_load_explicit(&words[i], memory_order_acquire);
     *out = copy.fault;
 }
 
@@ -61,7 +62,7 @@ void fault_log_put(struct fault_log *log, const struct sluice_fault *fault)
         atomic_fetch_add_explicit(&log->overtaken, 1, memory_order_relaxed);
         return;
     }
-    store_words(slot, fault);
+    fault_words_store(slot->words, fault);
     /* Release: the words come before the even turn; pairs with the reader's first load. */
     atomic_store_explicit(&slot->turn, 2 * number + 2, memory_order_release);
 }
@@ -76,7 +77,7 @@ static bool read_slot(struct fault_log *log, uint64_t number, struct sluice_faul
     *out_late = before > 2 * number + 2;
     if (before != 2 * number + 2)
         return false;
-    load_words(slot, out);
+    fault_words_load(slot->words, out);
     *out_late = atomic_load_explicit(&slot->turn, memory_order_relaxed) != before;
     return !*out_late;
 }

@@ -39,6 +39,10 @@ SLUICE_MUST_CHECK enum sluice_status fault_log_init(struct sluice *sluice, struc
                                                     uint64_t records);
 void fault_log_clear(struct sluice *sluice, struct fault_log *log);
 
+/** A record's words, for one writer and any readers; each brings what tells them apart. */
+void fault_words_store(atomic_uint_fast64_t words[FAULT_WORDS], const struct sluice_fault *fault);
+void fault_words_load(atomic_uint_fast64_t words[FAULT_WORDS], struct sluice_fault *out);
+
 /** Writes a record. Context: any. */
 void fault_log_put(struct fault_log *log, const struct sluice_fault *fault);
 

@@ -11,14 +11,89 @@ static _Atomic(struct watch *) *bucket_of(struct watches *watches, const char *u
     return &watches->buckets[(key ^ (key >> 8)) % WATCH_BUCKETS];
 }
 
+static bool is_of(const struct watch *watch, const char *unit, uint32_t id)
+{
+    return atomic_load_explicit(&watch->unit, memory_order_relaxed) == unit &&
+           atomic_load_explicit(&watch->id, memory_order_relaxed) == id;
+}
+
 struct watch *watch_find(struct watches *watches, const char *unit, uint32_t id)
 {
     /* Acquire: what it holds was written before; pairs with the release in watch_get_locked. */
     struct watch *watch = atomic_load_explicit(bucket_of(watches, unit, id), memory_order_acquire);
 
-    while (watch != NULL && (watch->unit != unit || watch->id != id))
+    while (watch != NULL && !is_of(watch, unit, id))
         watch = watch->next;
     return watch;
+}
+
+static void take_limits(struct watch *watch, const struct watch_limits *limits)
+{
+    unsigned most = limits->most < SLUICE_FAULTS_MOST ? limits->most : SLUICE_FAULTS_MOST;
+
+    atomic_store_explicit(&watch->window_ns, limits->window_ns, memory_order_relaxed);
+    atomic_store_explicit(&watch->most, most, memory_order_relaxed);
+    atomic_store_explicit(&watch->flood_window_ns, limits->flood_window_ns, memory_order_relaxed);
+    atomic_store_explicit(&watch->flood_most, limits->flood_most, memory_order_relaxed);
+}
+
+/*
+ * Two CPUs that meet the same stranger for the first time may give it two watches: the first one is
+ * found from then on, and the other one is dismissed as everybody's is who keeps quiet.
+ */
+struct watch *watch_stranger(struct watches *watches, const char *unit, uint32_t id,
+                             const struct watch_limits *limits)
+{
+    for (unsigned i = 0; i < WATCH_STRANGERS; i++) {
+        struct watch *watch = &watches->strangers[i];
+
+        /* Acquire: whose it is was written before; pairs with the release below. */
+        if (atomic_load_explicit(&watch->state, memory_order_acquire) == WATCH_THERE &&
+            is_of(watch, unit, id))
+            return watch;
+    }
+    for (unsigned i = 0; i < WATCH_STRANGERS; i++) {
+        struct watch *watch = &watches->strangers[i];
+        unsigned state = WATCH_FREE;
+
+        if (!atomic_compare_exchange_strong_explicit(&watch->state, &state, WATCH_MADE,
+                                                     memory_order_acquire, memory_order_relaxed))
+            continue;
+        atomic_store_explicit(&watch->unit, unit, memory_order_relaxed);
+        atomic_store_explicit(&watch->id, id, memory_order_relaxed);
+        take_limits(watch, limits);
+        atomic_store_explicit(&watch->state, WATCH_THERE, memory_order_release);
+        return watch;
+    }
+    return &watches->crowd;
+}
+
+/* Who found it just before counts into it all the same: the next one's numbers begin with that. */
+void watch_dismiss_locked(struct watch *watch)
+{
+    watch_reset(watch);
+    watch->cannot_silence = false;
+    atomic_store_explicit(&watch->state, WATCH_FREE, memory_order_release);
+}
+
+bool watch_keep_line(struct watch *watch, const struct sluice_fault *fault, unsigned most)
+{
+    struct watch_lines *lines = &watch->lines;
+    unsigned place = UINT32_MAX;
+
+    if (atomic_load_explicit(&watch->tested, memory_order_relaxed) != 0)
+        return false;
+    /* Looked at first, so that a storm does not count round. */
+    if (atomic_load_explicit(&lines->taken, memory_order_acquire) < most)
+        place = atomic_fetch_add_explicit(&lines->taken, 1, memory_order_acquire);
+    if (place < most) {
+        fault_words_store(lines->lines[place].words, fault);
+        /* Release: the words are there; pairs with the acquire of who prints them. */
+        atomic_store_explicit(&lines->lines[place].ready, 1, memory_order_release);
+    }
+    /* Release, and after its line: whoever counts this one finds its line ready. */
+    atomic_fetch_add_explicit(&lines->seen, 1, memory_order_release);
+    return true;
 }
 
 enum sluice_status watch_get_locked(struct sluice *sluice, struct watches *watches,
@@ -33,16 +108,12 @@ enum sluice_status watch_get_locked(struct sluice *sluice, struct watches *watch
         watch = host_alloc(sluice, sizeof(*watch));
         if (watch == NULL)
             return SLUICE_ERR_NO_MEMORY;
-        watch->unit = unit->name;
-        watch->id = id;
+        atomic_init(&watch->unit, unit->name);
+        atomic_init(&watch->id, id);
+        atomic_init(&watch->state, WATCH_THERE);
     }
     watch_reset(watch);
-    atomic_store_explicit(&watch->window_ns, limits->window_ns, memory_order_relaxed);
-    atomic_store_explicit(&watch->most,
-                          limits->most < SLUICE_FAULTS_MOST ? limits->most : SLUICE_FAULTS_MOST,
-                          memory_order_relaxed);
-    atomic_store_explicit(&watch->flood_window_ns, limits->flood_window_ns, memory_order_relaxed);
-    atomic_store_explicit(&watch->flood_most, limits->flood_most, memory_order_relaxed);
+    take_limits(watch, limits);
     if (made) {
         watch->next = atomic_load_explicit(bucket, memory_order_relaxed);
         atomic_store_explicit(bucket, watch, memory_order_release);
@@ -133,6 +204,10 @@ unsigned watch_recent(struct watch *watch, uint64_t now_ns)
 
 void watches_clear(struct sluice *sluice, struct watches *watches)
 {
+    for (unsigned i = 0; i < WATCH_STRANGERS; i++) {
+        watches->strangers[i].silenced = false;
+        watch_dismiss_locked(&watches->strangers[i]);
+    }
     for (unsigned i = 0; i < WATCH_BUCKETS; i++) {
         struct watch *watch = atomic_load_explicit(&watches->buckets[i], memory_order_relaxed);
 

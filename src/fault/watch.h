@@ -3,21 +3,56 @@
  * Who faults how often: one watch a source of a device, found from interrupts without a lock.
  *
  * A watch is made when its device is added and stays until the instance stops, so that a look-up
- * needs nothing but loads. A source that is no device's has none: it is blocked anyway.
+ * needs nothing but loads. Sources that are no device's, strangers, share a few watches that are
+ * given to them by their first fault, and taken away when they have been quiet for long; when there
+ * are more of them than watches, the rest is counted as one crowd.
  */
 #ifndef SLUICE_FAULT_WATCH_H
 #define SLUICE_FAULT_WATCH_H
 
 #include "domain/domain.h"
+#include "fault/log.h"
 
 #include <sluice/quarantine.h>
 
-#define WATCH_BUCKETS 64u
+#define WATCH_BUCKETS   64u
+#define WATCH_STRANGERS 16u /**< sources of no device that are told apart */
+#define WATCH_LINES     8u  /**< most faults of a source that are kept for the log's lines */
+
+/** A fault that is to be a line of the log. */
+struct watch_line {
+    atomic_uint ready; /**< 1: the words are there */
+    atomic_uint_fast64_t words[FAULT_WORDS];
+};
+
+/**
+ * What of a source's faults goes into the log: the first few of each window one by one, the rest as
+ * a number. Kept here and not in the fault log, where others would overwrite it.
+ */
+struct watch_lines {
+    atomic_uint_fast64_t seen; /**< faults ever */
+    atomic_uint taken;         /**< places given out in this window, or more */
+    struct watch_line lines[WATCH_LINES];
+    /* Of who works, under sluice->lock. */
+    uint64_t told;      /**< faults that were a line, or counted in one */
+    uint64_t window_ns; /**< when the window began; 0: none is open */
+    unsigned printed;   /**< lines of this window */
+};
+
+enum watch_state {
+    WATCH_FREE = 0, /**< a stranger's, and nobody's */
+    WATCH_MADE,     /**< being given to somebody */
+    WATCH_THERE
+};
 
 struct watch {
     struct watch *next; /**< in its bucket; never changes once it can be found */
-    const char *unit;   /**< unit->name: the text itself is the unit */
-    uint32_t id;
+    /** unit->name: the text itself is the unit. This and `id` change for strangers alone. */
+    _Atomic(const char *) unit;
+    atomic_uint id;
+    atomic_uint state; /**< enum watch_state; of a device's always WATCH_THERE */
+    bool silenced;     /**< stranger: a source was made to silence it; under sluice->lock */
+    struct watch_lines lines;
     atomic_uint_fast64_t faults; /**< since the device was added, or recovered */
     atomic_uint tested;          /**< 1: a self-test provokes faults, which count for nothing */
     atomic_uint provoked;        /**< of them, so many came */
@@ -38,6 +73,8 @@ struct watch {
 
 struct watches {
     _Atomic(struct watch *) buckets[WATCH_BUCKETS];
+    struct watch strangers[WATCH_STRANGERS];
+    struct watch crowd; /**< strangers that there was no watch for */
 };
 
 /** What is too many. */
@@ -55,6 +92,13 @@ SLUICE_MUST_CHECK enum sluice_status watch_get_locked(struct sluice *sluice,
                                                       const struct watch_limits *limits);
 /** NULL: not watched. Context: any. */
 struct watch *watch_find(struct watches *watches, const char *unit, uint32_t id);
+/** The watch of a stranger, given to it if need be; else the crowd's. Context: any. */
+struct watch *watch_stranger(struct watches *watches, const char *unit, uint32_t id,
+                             const struct watch_limits *limits);
+/** Takes a stranger's watch away: nothing of it is owed any more. Under sluice->lock. */
+void watch_dismiss_locked(struct watch *watch);
+/** Keeps a fault for the log if it is one of the first `most` of its window. Context: any. */
+bool watch_keep_line(struct watch *watch, const struct sluice_fault *fault, unsigned most);
 /** Counts a fault; true when it is the one that makes them too many. Context: any. */
 bool watch_count(struct watch *watch, uint64_t now_ns);
 /** Counts it for floods; true when it is the one that makes it one. Context: any. */

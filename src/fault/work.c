@@ -47,13 +47,19 @@ void fault_observe(struct sluice *sluice, const struct sluice_fault *fault)
     struct fault_center *center = sluice->faults;
     struct watch *watch = watch_find(&center->watches, fault->unit, fault->source);
 
+    if (watch == NULL)
+        watch =
+            watch_stranger(&center->watches, fault->unit, fault->source, &center->stranger_limits);
+    if (watch == &center->watches.crowd)
+        atomic_store_explicit(&center->crowded, 1, memory_order_relaxed);
     fault_log_put(&center->log, fault);
-    if (watch != NULL) {
-        (void)watch_count(watch, fault->time_ns);
-        /* Release: the watch's word is there; pairs with the acquire in flood_work. */
-        if (watch_flood(watch, fault->time_ns))
-            atomic_store_explicit(&center->floods, 1, memory_order_release);
-    }
+    if (fault->records_lost)
+        atomic_fetch_add_explicit(&center->hardware_losses, 1, memory_order_relaxed);
+    (void)watch_count(watch, fault->time_ns);
+    /* Release: the watch's word is there; pairs with the acquire in flood_work. */
+    if (watch_flood(watch, fault->time_ns))
+        atomic_store_explicit(&center->floods, 1, memory_order_release);
+    lines_keep(center, watch, fault);
     atomic_store_explicit(&center->due, 1, memory_order_seq_cst);
     ask_for_call(sluice);
 }
@@ -133,55 +139,6 @@ void quarantine_refused(struct sluice *sluice)
 
 /* ---- telling ---- */
 
-static const struct sluice_device *sender_of(struct sluice *sluice,
-                                             const struct sluice_fault *fault)
-{
-    list_for_each(node, &sluice->devices)
-    {
-        const struct sluice_device *device = container_of(node, struct sluice_device, node);
-
-        for (unsigned i = 0; i < device->source_count; i++) {
-            if (device->unit->name == fault->unit && device->sources[i]->id == fault->source)
-                return device;
-        }
-    }
-    return NULL;
-}
-
-static enum sluice_address_history history_of(struct sluice_domain *domain,
-                                              const struct sluice_fault *fault)
-{
-    struct sluice_mapping mapping;
-
-    if (domain == NULL || !domain->has_tables || !fault->address_valid ||
-        fault->address > domain->pt.last)
-        return SLUICE_ADDRESS_UNKNOWN;
-    return domain_lookup(domain, fault->address, &mapping) == SLUICE_OK ? SLUICE_ADDRESS_MAPPED
-                                                                        : SLUICE_ADDRESS_NOT_MAPPED;
-}
-
-static void describe(struct sluice *sluice, struct sluice_fault_record *record)
-{
-    struct sluice_dma_misuse misuse;
-    const struct sluice_device *device;
-    sluice_irqstate_t irq = sluice_spin_lock(&sluice->lock);
-
-    device = sluice->state == INSTANCE_STARTED ? sender_of(sluice, &record->fault) : NULL;
-    if (device != NULL) {
-        format_text(record->device, sizeof(record->device), "%s '%s'", device->label, device->name);
-        if (device->domain != NULL)
-            format_text(record->domain, sizeof(record->domain), "%s", device->domain->name);
-        record->history = history_of(device->domain, &record->fault);
-    }
-    sluice_spin_unlock(&sluice->lock, irq);
-    if (record->history == SLUICE_ADDRESS_NOT_MAPPED &&
-        sluice_dma_explain_fault(sluice, &record->fault, &misuse) == SLUICE_OK &&
-        misuse.kind == SLUICE_DMA_USE_AFTER_UNMAP) {
-        record->history = SLUICE_ADDRESS_UNMAPPED;
-        record->unmapped_ago_ns = misuse.age_ns;
-    }
-}
-
 /**
  * Holds the first subscription of at least this order; NULL past the last. Not "the one behind":
  * while a subscriber is called its neighbours may go, and it too.
@@ -226,7 +183,7 @@ static void tell(struct sluice *sluice, struct sluice_fault_subscription *subscr
         if (!fault_log_get(log, &subscription->cursor, &record.fault, &subscription->lost))
             break;
         record.number = subscription->cursor - 1;
-        describe(sluice, &record);
+        fault_describe(sluice, &record);
         subscription->subscriber(subscription->arg, &record, subscription->lost);
         subscription->lost = 0;
     }
@@ -263,7 +220,9 @@ void fault_work(struct sluice *sluice)
         atomic_store_explicit(&center->due, 0, memory_order_seq_cst);
         cut_off(sluice, &(struct cut){device_tripped, "too many faults"});
         flood_work(sluice);
+        lines_work(sluice);
         tell_all(sluice);
+        fault_timer_set(sluice);
         atomic_store_explicit(&center->working, 0, memory_order_seq_cst);
     }
 }

@@ -54,6 +54,7 @@ static void gather_domains(struct sluice *sluice, struct sluice_overview *out)
         sluice_domain_info(domain, &info);
         out->domains += !domain->internal;
         out->table_bytes += info.table_bytes;
+        out->history_bytes += info.history_bytes;
         if (dma_domain_info_locked(domain, &dma) != SLUICE_OK)
             continue;
         out->mappings += dma.usage.live;

@@ -137,6 +137,7 @@ static void withhold_exposed(struct sluice *sluice)
 
 void units_clear(struct sluice *sluice)
 {
+    lines_finish(sluice);
     withhold_exposed(sluice);
     domain_layer_clear_locked(sluice);
     group_clear(sluice);

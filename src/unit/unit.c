@@ -63,6 +63,7 @@ void unit_note_wait_locked(const struct unit_wait *wait)
     uint64_t ns = wait->now_ns > wait->since_ns ? wait->now_ns - wait->since_ns : 0;
 
     add_locked(&latency->sum_ns, ns);
+    atomic_store_explicit(&latency->seen_ns, wait->now_ns, memory_order_relaxed);
     add_locked(&latency->buckets[bucket_of(ns)], 1);
 }
 

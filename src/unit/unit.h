@@ -103,6 +103,7 @@ struct interrupt_message {
  * unit_note_wait_locked. */
 struct unit_latency {
     atomic_uint_fast64_t sum_ns;
+    atomic_uint_fast64_t seen_ns; /**< host clock of the look that found the last completion */
     atomic_uint_fast64_t buckets[SLUICE_LATENCY_BUCKETS];
 };
 
@@ -417,6 +418,11 @@ static inline bool unit_wait_is_late(struct unit_wait *wait)
  * were seen to add a tenth to a strict unmap where the unit is at once done, these nothing.
  */
 void unit_note_wait_locked(const struct unit_wait *wait);
+/** When the last completion was seen, for whoever wants a time and not to read the clock. */
+static inline uint64_t unit_seen_ns(const struct unit *unit)
+{
+    return atomic_load_explicit(&unit->latency.seen_ns, memory_order_relaxed);
+}
 /** Adds what was counted so far. */
 void unit_latency_add(const struct unit *unit, struct sluice_latency *out);
 

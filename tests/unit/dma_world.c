@@ -35,6 +35,7 @@ static void configure(struct sluice_config *config, void *arg)
     const struct setup *setup = arg;
 
     config->check_dma = setup->config->check;
+    config->unmap_history = setup->config->unmap_history;
     config->bounce_limit_bytes = setup->config->bounce_limit_bytes;
     if (setup->config->hardware_timeout_ns != 0)
         config->hardware_timeout_ns = setup->config->hardware_timeout_ns;

@@ -24,6 +24,7 @@ struct dma_world_config {
     bool bare; /**< no IOMMU: nothing is started */
     bool check;
     uint64_t bounce_limit_bytes;
+    uint32_t unmap_history;
     uint64_t hardware_timeout_ns; /**< 0: the scene's */
 };
 

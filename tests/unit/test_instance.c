@@ -58,6 +58,7 @@ static void test_create_needs_hooks(void **state)
         {offsetof(struct sluice_host_ops, dma_poll_at), false},
         {offsetof(struct sluice_host_ops, device_reset), false},
         {offsetof(struct sluice_host_ops, defer), false},
+        {offsetof(struct sluice_host_ops, fault_poll_at), false},
     };
 
     (void)state;

@@ -300,6 +300,10 @@ enum sluice_status smmu3_source_silence(struct unit *unit, struct source *source
 
     if (streams != NULL && silence)
         return SLUICE_ERR_UNSUPPORTED;
+    /* A stream that no entry is there for is told of too [SMMU 7.3.3], CR2.RECINVSID being set:
+     * one that aborts is not. */
+    if (entry == NULL && silence)
+        return smmu3_stream_make(smmu3, source->id);
     if (entry == NULL || source->link == NULL)
         return SLUICE_OK;
     want = smmu3_ste_for(smmu3, source->link, streams, unit_user_has_device_tlb(user), silence);
