@@ -98,7 +98,7 @@ void riscv_model_reset(struct riscv_model *unit)
     riscv_set64(unit, R_DDTP, unit->ddtp);
     unit->ddtp_left = 0;
     memset(unit->csr_left, 0, sizeof(unit->csr_left));
-    unit->unordered = unit->atc_failed = false;
+    unit->unordered = unit->unordered_second = unit->atc_failed = false;
     unit->context_count = unit->directory_count = unit->tlb_count = unit->message_count = 0;
     unit->process_count = unit->pdt_count = 0;
     riscv_unlock(unit);

@@ -41,17 +41,20 @@ struct riscv_model_config {
     bool mrif;                   /**< MSI_MRIF; true */
     unsigned processes;          /**< bits 0 to 2: PD8, PD17, PD20; 7 */
     bool ats;
-    bool ranges;            /**< CAP.S */
-    bool nonleaf;           /**< CAP.NL */
-    bool both_orders;       /**< CAP.END: FCTL.BE can be written; else it is as follows */
-    bool big_endian;        /**< FCTL.BE at reset */
-    bool coherent;          /**< tables and queues are read with snooping; true */
-    unsigned igs;           /**< 0 messages, 1 wires, 2 both; 2 */
-    unsigned version;       /**< 0x10 */
-    unsigned pas;           /**< 56 */
-    unsigned modes;         /**< bits 0 to 2: DDTP takes one, two, three levels; 7 */
-    unsigned odd_mode;      /**< what DDTP.MODE becomes when it does not take one; 0 */
-    unsigned reset_mode;    /**< DDTP.MODE at reset: 0 off, 1 bare; 0 */
+    bool ranges;         /**< CAP.S */
+    bool nonleaf;        /**< CAP.NL */
+    bool both_orders;    /**< CAP.END: FCTL.BE can be written; else it is as follows */
+    bool big_endian;     /**< FCTL.BE at reset */
+    bool coherent;       /**< tables and queues are read with snooping; true */
+    unsigned igs;        /**< 0 messages, 1 wires, 2 both; 2 */
+    unsigned version;    /**< 0x10 */
+    unsigned pas;        /**< 56 */
+    unsigned modes;      /**< bits 0 to 2: DDTP takes one, two, three levels; 7 */
+    unsigned odd_mode;   /**< what DDTP.MODE becomes when it does not take one; 0 */
+    unsigned reset_mode; /**< DDTP.MODE at reset: 0 off, 1 bare; 0 */
+    /** IOTINVAL.GVMA looks for its address among those of devices where there are two stages, as
+     * QEMU's does. */
+    bool by_device_address;
     bool pieces;            /**< by address only 4 KiB of a large page are dropped; true */
     uint32_t wires[4];      /**< numbers of its wires, by vector */
     unsigned latency_reads; /**< busy is over at this read after the write; 2 */
@@ -86,7 +89,8 @@ void riscv_model_log(struct riscv_model *unit, const uint64_t record[4]);
 struct riscv_model_stats {
     uint64_t doorbells, commands, fences, inval_ddt, inval_ddt_all, inval_pdt, inval_address,
         inval_range, inval_tag, inval_all, atc, responses;
-    uint64_t atc_pasid; /**< of atc: with a PASID */
+    uint64_t inval_guest; /**< of inval_address, _tag and _all: of guests' first stages */
+    uint64_t atc_pasid;   /**< of atc: with a PASID */
     uint64_t walks, hits, faults, faults_lost, interrupts;
     uint64_t passed;  /**< accesses that got by while DDTP was bare */
     uint64_t notices; /**< of interrupt files in memory */

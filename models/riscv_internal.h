@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The inside of the RISC-V IOMMU model: riscv.c (life), riscv_registers.c, riscv_queue.c (commands,
- * faults, interrupts), riscv_walk.c (contexts, translation), riscv_process.c, riscv_msi.c. All of
- * it runs with the unit locked.
+ * faults, interrupts), riscv_walk.c (contexts, translation), riscv_nested.c, riscv_process.c,
+ * riscv_msi.c. All of it runs with the unit locked.
  */
 #ifndef MODELS_RISCV_INTERNAL_H
 #define MODELS_RISCV_INTERNAL_H
@@ -53,6 +53,10 @@ enum {
     MODE_3LVL = 4
 };
 enum {
+    CAUSE_READ_ACCESS = 5,
+    CAUSE_WRITE_ACCESS = 7
+};
+enum {
     CAUSE_OFF = 256,
     CAUSE_DDT_LOAD,
     CAUSE_DDT_INVALID,
@@ -75,16 +79,42 @@ enum {
 #define ENDPOINTS_MAX 16u
 #define MESSAGES_MAX  64u
 
+/** Where a guest's root page is, for as long as what leads there is cached. */
+struct riscv_root {
+    bool known;
+    sluice_phys_t phys;
+};
+
 /** A valid device context, as it was read. */
 struct riscv_context {
     uint32_t device;
     uint64_t word[8];
+    struct riscv_root root;     /**< of its first stage or process directory */
+    struct riscv_root *root_at; /**< of a copy: the root of the first stage, where it is kept */
 };
 
 /** A valid process context. */
 struct riscv_process {
     uint32_t device, process;
     uint64_t ta, fsc;
+    struct riscv_root root;
+};
+
+/** One stage as a context has it. */
+struct riscv_stage {
+    bool second;
+    bool guest;      /**< a first stage on a second one */
+    uint32_t tag;    /**< PSCID, or of a second stage GSCID */
+    uint32_t below;  /**< guest: GSCID of that second stage */
+    unsigned levels; /**< 0: bare */
+    sluice_phys_t root;
+};
+
+/** What a stage is asked for. */
+struct riscv_access {
+    bool write;
+    bool fault_write; /**< what a fault says that was asked for */
+    bool implicit;    /**< the unit's own reading of tables */
 };
 
 /** A directory entry that leads to a table. */
@@ -95,10 +125,14 @@ struct riscv_directory {
     sluice_phys_t table;
 };
 
-/** A cached translation (level 0, in pieces of a page), or a pointer to the table below `level`. */
+/**
+ * A cached translation (level 0, in pieces of a page), or a pointer to the table below `level`. Of
+ * a guest's first stage a translation is that of both stages, and a pointer is the guest's address.
+ */
 struct riscv_cached {
-    bool second;
-    uint32_t tag;
+    bool second, guest;
+    uint32_t tag, below;
+    uint64_t gpa; /**< guest, level 0: number of the guest's page in between */
     unsigned level;
     unsigned shift; /**< of the leaf that a piece is of */
     uint64_t index; /**< address >> shift of the level */
@@ -128,8 +162,10 @@ struct riscv_model {
     uint64_t ddtp;      /**< as it has taken effect */
     unsigned ddtp_left; /**< reads until it follows */
     unsigned csr_left[3];
-    bool unordered;  /**< an IOTINVAL is not known to be complete */
-    bool atc_failed; /**< the next IOFENCE.C fails */
+    bool unordered;        /**< an IOTINVAL is not known to be complete */
+    bool unordered_second; /**< nor is one of a second stage */
+    uint64_t guest_fault;  /**< iotval2 of the last guest page fault [RISC-V IOMMU 3.2] */
+    bool atc_failed;       /**< the next IOFENCE.C fails */
 
     struct riscv_context contexts[CONTEXTS_MAX];
     unsigned context_count;
@@ -216,6 +252,30 @@ bool riscv_inval_pdt(struct riscv_model *unit, uint64_t low, uint64_t high);
 bool riscv_has_mode(const struct riscv_model *unit, bool second, uint64_t mode);
 bool riscv_fetch(struct riscv_model *unit, sluice_phys_t phys, uint64_t *out);
 void riscv_ats_request(void *arg, uint16_t rid, uint64_t address, struct model_translation *out);
+
+/** Where to find what a context's stage was cached as; at level 0 translations. */
+struct riscv_cached *riscv_cache_find(struct riscv_model *unit, const struct riscv_stage *stage,
+                                      unsigned level, uint64_t index);
+struct riscv_cached *riscv_cache_add(struct riscv_model *unit, const struct riscv_stage *stage,
+                                     unsigned level, uint64_t index, sluice_phys_t phys);
+uint16_t riscv_page_fault(bool second, bool write);
+/** The second stage of a context, or its first. */
+struct riscv_stage riscv_stage_of(const struct riscv_context *context, bool second);
+/** Through one stage that stands by itself. 0, or a cause. */
+uint16_t riscv_through(struct riscv_model *unit, const struct riscv_stage *stage, uint64_t address,
+                       const struct riscv_access *access, uint64_t *out);
+
+/* riscv_nested.c; 0, or a cause */
+/** The page of a root that a context names, remembered with it. */
+uint16_t riscv_root(struct riscv_model *unit, const struct riscv_stage *second,
+                    struct riscv_root *root, sluice_phys_t table, bool write, sluice_phys_t *out);
+/** Reads a word of a table whose addresses go through a second stage, if there is one. */
+uint16_t riscv_fetch_first(struct riscv_model *unit, const struct riscv_stage *second,
+                           sluice_phys_t at, bool write, uint64_t *out);
+/** Through both stages; *out_message: up to the guest's address of an interrupt file. */
+uint16_t riscv_nested(struct riscv_model *unit, const struct riscv_context *context,
+                      const struct riscv_stage stages[2], uint64_t address,
+                      const struct riscv_access *access, uint64_t *out, bool *out_message);
 
 /* riscv_msi.c */
 /** Whether a guest address is an interrupt file's. */

@@ -33,22 +33,50 @@ static bool directory_cached(const struct riscv_model *unit, const struct riscv_
     return false;
 }
 
+/* Requests without one have process 0 where the context says so. */
+static uint32_t process_id(const struct model_dma_request *request)
+{
+    return request->has_pasid ? request->pasid : 0;
+}
+
+/* A word of the directory, of which the root is kept with the context. */
+static uint16_t fetch(struct riscv_model *unit, const struct riscv_context *context,
+                      sluice_phys_t at, bool write, uint64_t *out)
+{
+    const struct riscv_stage second = riscv_stage_of(context, true);
+    bool root = at >> 12 == FIELD64(context->word[3], 43, 0);
+    sluice_phys_t phys;
+    uint16_t cause;
+
+    if (root) {
+        cause = riscv_root(unit, &second, context->root_at, at & ~MASK64(11, 0), write, &phys);
+        if (cause == 0 && !riscv_fetch(unit, phys | (at & MASK64(11, 0)), out))
+            cause = CAUSE_PDT_LOAD;
+    } else {
+        cause = riscv_fetch_first(unit, &second, at, write, out);
+    }
+    return cause == CAUSE_READ_ACCESS || cause == CAUSE_WRITE_ACCESS ? CAUSE_PDT_LOAD : cause;
+}
+
 /* The table that a process's context is in; 0, or a cause. */
 static uint16_t find_table(struct riscv_model *unit, const struct riscv_context *context,
-                           uint32_t process, sluice_phys_t *out)
+                           const struct model_dma_request *request, sluice_phys_t *out)
 {
     unsigned mode = (unsigned)FIELD64(context->word[3], 63, 60);
+    uint32_t process = process_id(request);
 
     *out = FIELD64(context->word[3], 43, 0) << 12;
     for (unsigned level = mode - PD8; level > 0; level--) {
         struct riscv_directory here = {
             .device = context->device, .level = level, .index = process >> (8 + 9 * (level - 1))};
         uint64_t entry;
+        uint16_t cause;
 
         if (directory_cached(unit, &here, out))
             continue;
-        if (!riscv_fetch(unit, *out + (here.index & 511) * 8ull, &entry))
-            return CAUSE_PDT_LOAD;
+        cause = fetch(unit, context, *out + (here.index & 511) * 8ull, request->write, &entry);
+        if (cause != 0)
+            return cause;
         if ((entry & 1) == 0)
             return CAUSE_PDT_INVALID;
         if ((entry & (MASK64(9, 1) | MASK64(63, 54))) != 0)
@@ -63,31 +91,34 @@ static uint16_t find_table(struct riscv_model *unit, const struct riscv_context 
 
 /* 0 and *out, or a cause; what is not valid is not cached. */
 static uint16_t process_of(struct riscv_model *unit, const struct riscv_context *context,
-                           uint32_t process, struct riscv_process *out)
+                           const struct model_dma_request *request, struct riscv_process **out)
 {
+    struct riscv_process read = {.device = context->device, .process = process_id(request)};
     sluice_phys_t table;
     uint16_t cause;
 
     for (unsigned i = 0; i < unit->process_count; i++) {
-        *out = unit->processes[i];
-        if (out->device == context->device && out->process == process)
+        *out = &unit->processes[i];
+        if ((*out)->device == read.device && (*out)->process == read.process)
             return 0;
     }
-    *out = (struct riscv_process){.device = context->device, .process = process};
-    cause = find_table(unit, context, process, &table);
+    cause = find_table(unit, context, request, &table);
+    table += (read.process & 255) * 16ull;
+    if (cause == 0)
+        cause = fetch(unit, context, table, request->write, &read.ta);
+    if (cause == 0)
+        cause = fetch(unit, context, table + 8, request->write, &read.fsc);
     if (cause != 0)
         return cause;
-    table += (process & 255) * 16ull;
-    if (!riscv_fetch(unit, table, &out->ta) || !riscv_fetch(unit, table + 8, &out->fsc))
-        return CAUSE_PDT_LOAD;
-    if ((out->ta & 1) == 0)
+    if ((read.ta & 1) == 0)
         return CAUSE_PDT_INVALID;
-    if ((out->ta & (MASK64(11, 3) | MASK64(63, 32))) != 0 || (out->fsc & MASK64(59, 44)) != 0 ||
-        !riscv_has_mode(unit, false, FIELD64(out->fsc, 63, 60)))
+    if ((read.ta & (MASK64(11, 3) | MASK64(63, 32))) != 0 || (read.fsc & MASK64(59, 44)) != 0 ||
+        !riscv_has_mode(unit, false, FIELD64(read.fsc, 63, 60)))
         return CAUSE_PDT_BAD;
     if (unit->process_count == CONTEXTS_MAX)
         unit->process_count = 0;
-    unit->processes[unit->process_count++] = *out;
+    *out = &unit->processes[unit->process_count++];
+    **out = read;
     return 0;
 }
 
@@ -96,7 +127,7 @@ uint16_t riscv_process_apply(struct riscv_model *unit, struct riscv_context *con
 {
     uint64_t tc = context->word[0];
     unsigned mode = (unsigned)FIELD64(context->word[3], 63, 60);
-    struct riscv_process process;
+    struct riscv_process *process;
     uint16_t cause;
 
     if (FIELD64(tc, 5, 5) == 0)
@@ -107,15 +138,12 @@ uint16_t riscv_process_apply(struct riscv_model *unit, struct riscv_context *con
         context->word[3] = 0; /* no first stage */
         return 0;
     }
-    if (FIELD64(context->word[1], 63, 60) != BARE) {
-        riscv_violate(unit, "a process directory below a second stage");
-        return CAUSE_PDT_LOAD;
-    }
-    cause = process_of(unit, context, request->has_pasid ? request->pasid : 0, &process);
+    cause = process_of(unit, context, request, &process);
     if (cause != 0)
         return cause;
-    context->word[2] = process.ta & MASK64(31, 12);
-    context->word[3] = process.fsc;
+    context->word[2] = process->ta & MASK64(31, 12);
+    context->word[3] = process->fsc;
+    context->root_at = &process->root;
     return 0;
 }
 

@@ -56,8 +56,21 @@ static void error(struct riscv_model *unit, unsigned queue, uint32_t bit)
 struct drop {
     bool second, by_tag, by_address, tables;
     uint32_t tag;
+    bool guest, by_guest; /**< first stages of guests, of one alone */
+    uint32_t below;
     uint64_t first, last;
 };
+
+/* What two stages came to goes with its second stage, by the guest's page in between. */
+static bool dropped_below(const struct riscv_model *unit, const struct riscv_cached *entry,
+                          const struct drop *drop)
+{
+    uint64_t page = unit->config.by_device_address ? entry->index : entry->gpa;
+
+    if (entry->level != 0 || (drop->by_tag && entry->below != drop->tag))
+        return false;
+    return !drop->by_address || (page >= drop->first >> 12 && page <= drop->last >> 12);
+}
 
 static bool dropped(const struct riscv_model *unit, const struct riscv_cached *entry,
                     const struct drop *drop)
@@ -65,7 +78,11 @@ static bool dropped(const struct riscv_model *unit, const struct riscv_cached *e
     unsigned shift = 12 + 9 * entry->level;
     uint64_t first = entry->index << shift, last;
 
-    if (entry->second != drop->second || (drop->by_tag && entry->tag != drop->tag))
+    if (entry->guest && drop->second)
+        return dropped_below(unit, entry, drop);
+    if (entry->second != drop->second || entry->guest != drop->guest ||
+        (drop->by_guest && entry->below != drop->below) ||
+        (drop->by_tag && entry->tag != drop->tag))
         return false;
     if (!drop->by_address)
         return true;
@@ -100,6 +117,8 @@ static void drop_translations(struct riscv_model *unit, const struct drop *drop)
     unsigned kept = 0;
 
     unit->unordered = true;
+    unit->unordered_second = unit->unordered_second || drop->second;
+    unit->stats.inval_guest += drop->guest;
     if (drop->by_address)
         unit->stats.inval_address++;
     else if (drop->by_tag)
@@ -139,8 +158,8 @@ static bool iotinval(struct riscv_model *unit, uint64_t low, uint64_t high, bool
     if (second ? !config->sv39x4 && !config->sv48x4 && !config->sv57x4
                : !config->sv39 && !config->sv48 && !config->sv57)
         return false;
-    if (!second && gv)
-        return true; /* first stages of guests: there are none here */
+    drop.guest = drop.by_guest = !second && gv;
+    drop.below = (uint32_t)FIELD64(low, 59, 44);
     drop.by_tag = second ? gv : pscv;
     drop.tag = (uint32_t)(second ? FIELD64(low, 59, 44) : FIELD64(low, 31, 12));
     drop.by_address = av && (!second || gv);
@@ -166,6 +185,15 @@ static unsigned device_bits(const struct riscv_model *unit)
     return levels > 2 ? 24 : (unit->config.extended ? 6 : 7) + 9 * (levels - 1);
 }
 
+static bool holds_guest_address(const struct riscv_model *unit, uint32_t device)
+{
+    for (unsigned i = 0; i < unit->context_count; i++) {
+        if (unit->contexts[i].device == device && unit->contexts[i].root.known)
+            return true;
+    }
+    return false;
+}
+
 static bool inval_ddt(struct riscv_model *unit, uint64_t low, uint64_t high)
 {
     bool one = FIELD64(low, 33, 33) != 0;
@@ -176,6 +204,10 @@ static bool inval_ddt(struct riscv_model *unit, uint64_t low, uint64_t high)
         return false;
     if (one && FIELD64(unit->ddtp, 3, 0) >= MODE_1LVL && device >> device_bits(unit) != 0)
         riscv_violate(unit, "IODIR.INVAL_DDT: device %#x is wider than the directory", device);
+    /* It could be cached again with addresses of the second stage as it was [3.1.3]. */
+    if (one && unit->unordered_second && holds_guest_address(unit, device))
+        riscv_violate(unit, "IODIR.INVAL_DDT: no IOFENCE.C after the second stage of device %#x",
+                      device);
     if (one)
         unit->stats.inval_ddt++;
     else
@@ -260,7 +292,7 @@ static enum verdict iofence(struct riscv_model *unit, uint64_t low, uint64_t hig
         unit->atc_failed = false;
         return TIMEOUT;
     }
-    unit->unordered = false;
+    unit->unordered = unit->unordered_second = false;
     unit->stats.fences++;
     if (FIELD64(low, 12, 12) == 0 || FIELD64(low, 13, 13) == 0)
         riscv_violate(unit, "IOFENCE.C: what devices did before is not ordered");

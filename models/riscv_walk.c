@@ -117,8 +117,7 @@ static bool misconfigured(const struct riscv_model *unit, const struct riscv_con
 }
 
 /* 0 and *out, or a cause. */
-static uint16_t context_of(struct riscv_model *unit, uint32_t device,
-                           const struct riscv_context **out)
+static uint16_t context_of(struct riscv_model *unit, uint32_t device, struct riscv_context **out)
 {
     struct riscv_context read = {.device = device};
     unsigned words = unit->config.extended ? 8 : 4;
@@ -152,55 +151,57 @@ static uint16_t context_of(struct riscv_model *unit, uint32_t device,
 
 /* ---- translation ---- */
 
-/** One stage as a context has it. */
-struct stage {
-    bool second;
-    uint32_t tag;
-    unsigned levels; /**< 0: bare */
-    sluice_phys_t root;
-};
-
-static struct stage stage_of(const struct riscv_context *context, bool second)
+struct riscv_stage riscv_stage_of(const struct riscv_context *context, bool second)
 {
     uint64_t atp = context->word[second ? 1 : 3];
     unsigned mode = (unsigned)FIELD64(atp, 63, 60);
+    uint32_t guest = (uint32_t)FIELD64(context->word[1], 59, 44);
+    bool nested = !second && FIELD64(context->word[1], 63, 60) != BARE;
 
-    return (struct stage){
+    return (struct riscv_stage){
         .second = second,
-        .tag = (uint32_t)(second ? FIELD64(atp, 59, 44) : FIELD64(context->word[2], 31, 12)),
+        .guest = nested,
+        .tag = second ? guest : (uint32_t)FIELD64(context->word[2], 31, 12),
+        .below = nested ? guest : 0,
         .levels = mode == BARE ? 0 : mode - SV39 + 3,
         .root = FIELD64(atp, 43, 0) << 12,
     };
 }
 
-static uint16_t page_fault(const struct stage *stage, bool write)
+uint16_t riscv_page_fault(bool second, bool write)
 {
-    return (uint16_t)((stage->second ? 21 : 13) + (write ? 2 : 0));
+    return (uint16_t)((second ? 21 : 13) + (write ? 2 : 0));
 }
 
-static struct riscv_cached *cache_find(struct riscv_model *unit, const struct stage *stage,
-                                       unsigned level, uint64_t index)
+struct riscv_cached *riscv_cache_find(struct riscv_model *unit, const struct riscv_stage *stage,
+                                      unsigned level, uint64_t index)
 {
     for (unsigned i = 0; i < unit->tlb_count; i++) {
         struct riscv_cached *entry = &unit->tlb[i];
 
         if (entry->level == level && entry->index == index && entry->second == stage->second &&
-            entry->tag == stage->tag)
+            entry->guest == stage->guest && entry->tag == stage->tag &&
+            entry->below == stage->below)
             return entry;
     }
     return NULL;
 }
 
-static struct riscv_cached *cache_add(struct riscv_model *unit, const struct stage *stage,
-                                      unsigned level, uint64_t index, sluice_phys_t phys)
+struct riscv_cached *riscv_cache_add(struct riscv_model *unit, const struct riscv_stage *stage,
+                                     unsigned level, uint64_t index, sluice_phys_t phys)
 {
     struct riscv_cached *entry;
 
     if (unit->tlb_count == TLB_MAX)
         unit->tlb_count = 0;
     entry = &unit->tlb[unit->tlb_count++];
-    *entry = (struct riscv_cached){
-        .second = stage->second, .tag = stage->tag, .level = level, .index = index, .phys = phys};
+    *entry = (struct riscv_cached){.second = stage->second,
+                                   .guest = stage->guest,
+                                   .tag = stage->tag,
+                                   .below = stage->below,
+                                   .level = level,
+                                   .index = index,
+                                   .phys = phys};
     return entry;
 }
 
@@ -217,7 +218,7 @@ static bool leaf_good(struct riscv_model *unit, uint64_t entry, unsigned shift)
 }
 
 /* Walks; 0 and *out, or a cause. */
-static uint16_t walk(struct riscv_model *unit, const struct stage *stage, uint64_t address,
+static uint16_t walk(struct riscv_model *unit, const struct riscv_stage *stage, uint64_t address,
                      bool write, struct riscv_cached **out)
 {
     sluice_phys_t table = stage->root;
@@ -228,7 +229,7 @@ static uint16_t walk(struct riscv_model *unit, const struct stage *stage, uint64
         bool top = level + 1 == stage->levels;
         uint64_t index = address >> shift, entry;
         uint64_t mask = top && stage->second ? 0x7ff : 0x1ff;
-        struct riscv_cached *known = level > 0 ? cache_find(unit, stage, level, index) : NULL;
+        struct riscv_cached *known = level > 0 ? riscv_cache_find(unit, stage, level, index) : NULL;
 
         if (known != NULL) {
             table = known->phys;
@@ -237,19 +238,19 @@ static uint16_t walk(struct riscv_model *unit, const struct stage *stage, uint64
         if (!riscv_fetch(unit, table + (index & mask) * 8, &entry))
             return write ? 7 : 5;
         if ((entry & 1) == 0)
-            return page_fault(stage, write);
+            return riscv_page_fault(stage->second, write);
         if ((entry & 0xe) == 0) {
             if (level == 0 || (entry & (MASK64(63, 54) | MASK64(7, 4))) != 0)
-                return page_fault(stage, write);
+                return riscv_page_fault(stage->second, write);
             table = FIELD64(entry, 53, 10) << 12;
-            (void)cache_add(unit, stage, level, index, table);
+            (void)riscv_cache_add(unit, stage, level, index, table);
             continue;
         }
         if (!leaf_good(unit, entry, shift))
-            return page_fault(stage, write);
-        *out = cache_add(unit, stage, 0, address >> 12,
-                         (FIELD64(entry, 53, 10) << 12) +
-                             (address & (BIT64(shift) - 1) & ~MASK64(11, 0)));
+            return riscv_page_fault(stage->second, write);
+        *out = riscv_cache_add(unit, stage, 0, address >> 12,
+                               (FIELD64(entry, 53, 10) << 12) +
+                                   (address & (BIT64(shift) - 1) & ~MASK64(11, 0)));
         (*out)->shift = shift;
         (*out)->read = (entry & 2) != 0;
         (*out)->write = (entry & 4) != 0 && FIELD64(entry, 7, 7) != 0;
@@ -258,7 +259,7 @@ static uint16_t walk(struct riscv_model *unit, const struct stage *stage, uint64
 }
 
 /* Sign-extended, or within the guest's width. */
-static bool in_width(const struct stage *stage, uint64_t address)
+static bool in_width(const struct riscv_stage *stage, uint64_t address)
 {
     unsigned bits = 12 + 9 * stage->levels;
     uint64_t above;
@@ -269,42 +270,63 @@ static bool in_width(const struct stage *stage, uint64_t address)
     return above == 0 || above == UINT64_MAX >> (bits - 1);
 }
 
-static uint16_t through(struct riscv_model *unit, const struct stage *stage, uint64_t address,
-                        bool write, uint64_t *out)
+/* 0 and *out, or a cause. */
+static uint16_t find(struct riscv_model *unit, const struct riscv_stage *stage, uint64_t address,
+                     const struct riscv_access *access, struct riscv_cached **out)
 {
-    struct riscv_cached *entry;
+    uint16_t cause = 0;
+
+    if (!in_width(stage, address))
+        return riscv_page_fault(stage->second, access->fault_write);
+    *out = riscv_cache_find(unit, stage, 0, address >> 12);
+    if (*out != NULL)
+        unit->stats.hits++;
+    else
+        cause = walk(unit, stage, address, access->fault_write, out);
+    if (cause == 0 && (access->write ? !(*out)->write : !(*out)->read))
+        cause = riscv_page_fault(stage->second, access->fault_write);
+    return cause;
+}
+
+uint16_t riscv_through(struct riscv_model *unit, const struct riscv_stage *stage, uint64_t address,
+                       const struct riscv_access *access, uint64_t *out)
+{
+    struct riscv_cached *entry = NULL;
     uint16_t cause;
 
     *out = address;
     if (stage->levels == 0)
         return 0;
-    if (!in_width(stage, address))
-        return page_fault(stage, write);
-    entry = cache_find(unit, stage, 0, address >> 12);
-    if (entry != NULL)
-        unit->stats.hits++;
-    else if ((cause = walk(unit, stage, address, write, &entry)) != 0)
-        return cause;
-    if (write ? !entry->write : !entry->read)
-        return page_fault(stage, write);
-    *out = entry->phys | (address & MASK64(11, 0));
-    return 0;
+    cause = find(unit, stage, address, access, &entry);
+    if (cause == 0)
+        *out = entry->phys | (address & MASK64(11, 0));
+    else if (stage->second)
+        unit->guest_fault = (address & ~3ull) | access->implicit;
+    return cause;
 }
 
-/* First stage or second stage: both at a time are not built in. */
+/* *out_message: *out is where an interrupt file is, and not looked for any further. */
 static uint16_t translate(struct riscv_model *unit, const struct riscv_context *context,
-                          uint64_t address, bool write, uint64_t *out)
+                          uint64_t address, bool write, uint64_t *out, bool *out_message)
 {
-    const struct stage first = stage_of(context, false), second = stage_of(context, true);
+    const struct riscv_stage stages[2] = {riscv_stage_of(context, false),
+                                          riscv_stage_of(context, true)};
+    const struct riscv_access access = {.write = write, .fault_write = write};
+    bool both = stages[0].levels != 0 && stages[1].levels != 0;
     uint16_t cause;
 
-    if (first.levels != 0 && second.levels != 0) {
-        riscv_violate(unit, "two stages at a time");
-        return CAUSE_DDT_BAD;
-    }
-    cause = through(unit, first.levels != 0 ? &first : &second, address, write, out);
-    if (cause == 0 && *out >> unit->config.pas != 0)
-        cause = write ? 7 : 5;
+    *out = address;
+    *out_message = stages[0].levels == 0 && riscv_is_msi(context, address);
+    if (*out_message)
+        return 0;
+    if (both && !in_width(&stages[0], address))
+        return riscv_page_fault(false, write);
+    if (both)
+        cause = riscv_nested(unit, context, stages, address, &access, out, out_message);
+    else
+        cause = riscv_through(unit, &stages[stages[0].levels == 0], address, &access, out);
+    if (cause == 0 && !*out_message && *out >> unit->config.pas != 0)
+        cause = write ? CAUSE_WRITE_ACCESS : CAUSE_READ_ACCESS;
     return cause;
 }
 
@@ -323,20 +345,29 @@ static void report(struct riscv_model *unit, const struct model_dma_request *req
         request->has_pasid ? BIT64(32) | (uint64_t)(request->pasid & 0xfffff) << 12 : 0;
     const uint64_t record[4] = {cause | process | (uint64_t)type << 34 |
                                     (uint64_t)request->rid << 40,
-                                0, address, cause >= 20 && cause <= 23 ? address & ~3ull : 0};
+                                0, address, cause >= 20 && cause <= 23 ? unit->guest_fault : 0};
 
     riscv_put_fault(unit, record);
 }
 
+/* A copy that a process's first stage can be put into. */
+static void copy(struct riscv_context *found, struct riscv_context *out)
+{
+    *out = *found;
+    out->root_at = &found->root;
+}
+
 /* 0 and *out, or a cause. *out_context says what is done where not everything passes. */
 static uint16_t one_page(struct riscv_model *unit, const struct model_dma_request *request,
-                         uint64_t address, uint64_t *out, struct riscv_context *out_context)
+                         uint64_t address, uint64_t *out, struct riscv_context *out_context,
+                         bool *out_message)
 {
     unsigned mode = (unsigned)FIELD64(unit->ddtp, 3, 0);
-    const struct riscv_context *found;
+    struct riscv_context *found;
     uint16_t cause;
 
     *out = address;
+    *out_message = false;
     *out_context = (struct riscv_context){.device = request->rid};
     if (mode == MODE_OFF)
         return CAUSE_OFF;
@@ -347,13 +378,13 @@ static uint16_t one_page(struct riscv_model *unit, const struct model_dma_reques
     cause = context_of(unit, request->rid, &found);
     if (cause != 0)
         return cause;
-    *out_context = *found;
+    copy(found, out_context);
     if (request->translated)
         return (found->word[0] & 2) != 0 ? 0 : CAUSE_TYPE;
     cause = riscv_process_apply(unit, out_context, request);
-    if (cause != 0 || riscv_is_msi(out_context, address))
+    if (cause != 0)
         return cause;
-    return translate(unit, out_context, address, request->write, out);
+    return translate(unit, out_context, address, request->write, out, out_message);
 }
 
 /* Moves within one page; 0, or a cause. */
@@ -361,14 +392,14 @@ static uint16_t move(struct riscv_model *unit, const struct model_dma_request *r
                      uint64_t address, void *data, size_t bytes, bool *out_done)
 {
     struct riscv_context context;
-    const struct model_dma_request here = {.rid = request->rid,
-                                           .address = address,
-                                           .write = request->write,
-                                           .translated = request->translated};
+    struct model_dma_request here = {
+        .rid = request->rid, .write = request->write, .translated = request->translated};
     uint64_t phys;
-    uint16_t cause = one_page(unit, request, address, &phys, &context);
+    bool message;
+    uint16_t cause = one_page(unit, request, address, &phys, &context, &message);
 
-    if (cause == 0 && !request->translated && riscv_is_msi(&context, address)) {
+    here.address = phys;
+    if (cause == 0 && message) {
         cause = riscv_msi(unit, &context, &here, data, bytes);
         *out_done = cause == 0;
     } else if (cause == 0) {
@@ -411,9 +442,10 @@ void riscv_ats_request(void *arg, uint16_t rid, uint64_t address, struct model_t
 {
     const struct model_dma_request request = {.rid = rid, .address = address};
     struct riscv_model *unit = arg;
-    const struct riscv_context *found = NULL;
+    struct riscv_context *found = NULL;
     struct riscv_context context;
     uint64_t phys = 0;
+    bool message[2];
     uint16_t cause;
 
     memset(out, 0, sizeof(*out));
@@ -422,12 +454,14 @@ void riscv_ats_request(void *arg, uint16_t rid, uint64_t address, struct model_t
     if (cause == 0 && (found->word[0] & 2) == 0)
         cause = CAUSE_TYPE;
     if (cause == 0) {
-        context = *found;
+        copy(found, &context);
         cause = riscv_process_apply(unit, &context, &request);
     }
     if (cause == 0) {
-        out->read = translate(unit, &context, address, false, &phys) == 0;
-        out->write = translate(unit, &context, address, true, &phys) == 0;
+        out->read =
+            translate(unit, &context, address, false, &phys, &message[0]) == 0 && !message[0];
+        out->write =
+            translate(unit, &context, address, true, &phys, &message[1]) == 0 && !message[1];
         out->valid = out->read || out->write;
         out->phys = phys;
     } else {

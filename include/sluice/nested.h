@@ -41,11 +41,13 @@ struct sluice_nested_smmu3 {
     unsigned without_substream; /**< S1DSS: 0 refused, 1 past the first stage, 2 descriptor 0 */
 };
 
-/** Likewise of a device context [RISC-V IOMMU 3.1.3]. */
+/** Likewise of a device context [RISC-V IOMMU 2.1.3]. */
 struct sluice_nested_riscv {
-    uint64_t first_stage; /**< fsc: mode and guest address of the root page */
+    uint64_t first_stage; /**< fsc: mode and number of the root page; all of it 0: none */
     uint32_t tag;         /**< PSCID; without a process directory */
-    bool processes;       /**< PDTV: `first_stage` is a process directory */
+    /** PDTV: `first_stage` is a process directory. Not for devices with a device TLB: what it holds
+     * under PASIDs of the guest's nobody here could name. */
+    bool processes;
     bool default_process; /**< DPE: requests without a process ID are those of process 0 */
 };
 
@@ -63,7 +65,9 @@ enum sluice_nested_what {
     SLUICE_NESTED_EVERYTHING = 0, /**< contexts, and translations under every tag */
     SLUICE_NESTED_CONTEXTS,       /**< of one PASID, or with SLUICE_NO_PASID of all */
     SLUICE_NESTED_TAG,            /**< translations under a tag: an ASID, a PSCID */
-    SLUICE_NESTED_RANGE,          /**< of [first, last] under a tag */
+    /** Of [first, last] under a tag: what the guest's commands by address mean, which may be leaves
+     * alone (RISC-V IOMMUs without CAP.NL). */
+    SLUICE_NESTED_RANGE,
 };
 
 /** One thing that is not to be used any more as it was. */
@@ -84,7 +88,7 @@ struct sluice_nested_invalidation {
  * moment in which it reaches more than before or after.
  * @param parent  created with nest_parent; it cannot be destroyed before this one
  * @param info    copied; what the unit cannot take is refused when a device is attached: INVALID (a
- *                field has no such value), RANGE (tables beyond the parent's aperture)
+ *                field has no such value), RANGE (tables beyond the parent's aperture), UNSUPPORTED
  * Context: any thread.
  * Returns: OK; INVALID (also: the parent was not created so); UNSUPPORTED (no unit takes this
  * format); STATE (not started); NO_MEMORY.

@@ -14,6 +14,7 @@
 #define GUEST_OTHER (GUEST + UINT64_C(0x130000))
 #define NO_MEMORY   (GUEST + UINT64_C(0x10000000)) /* no memory of the guest's is here */
 #define BEYOND_IOVA (STAGE_IOVA + UINT64_C(0x1000))
+#define STOLEN_IOVA (STAGE_IOVA + UINT64_C(0x2000))
 
 struct guest {
     struct stage stage; /* its domain is the nested one */
@@ -88,6 +89,7 @@ static bool guest_begin(struct lab *lab, struct guest *guest)
     point(guest, STAGE_DUMP, GUEST_DUMP);
     point(guest, STAGE_IOVA, GUEST_FIRST);
     point(guest, BEYOND_IOVA, NO_MEMORY);
+    point(guest, STOLEN_IOVA, guest->other.phys); /* the host's address of it, not the guest's */
     fill_pattern(stage->load.virt, STAGE_BYTES, STAGE_SEED);
     stage->domain = nest(guest);
     lab_forget_faults(lab);
@@ -118,6 +120,7 @@ static void run_nested(struct lab *lab)
     stage_check_writes(stage, STAGE_IOVA, guest.first, ": through both tables");
     lab_check_no_fault(lab);
     stage_check_write_stopped(stage, BEYOND_IOVA, watched, NOT_MAPPED);
+    stage_check_write_stopped(stage, STOLEN_IOVA, watched, NOT_MAPPED);
     fill_pattern(guest.first.virt, STAGE_BYTES, 60);
     point(&guest, STAGE_IOVA, GUEST_OTHER);
     if (!forget(&guest))

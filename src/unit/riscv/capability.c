@@ -172,6 +172,9 @@ void riommu_capability_publish(struct riommu *riommu)
         /* A second stage below them would be a guest's; see process.c. */
         .pasid_bits =
             !riommu->remaps && first_stage_bits(riommu) != 0 ? riommu_process_bits(riommu) : 0,
+        .nested = first_stage_bits(riommu) != 0 && second_stage_bits(riommu) != 0
+                      ? SLUICE_NESTED_RISCV
+                      : SLUICE_NESTED_NONE,
         /* What is not valid is never cached [RISC-V IOMMU 2.8], and there is no window for
          * messages. */
         .translates_messages = !riommu->remaps,

@@ -60,6 +60,25 @@ static inline struct unit_ring_entry riommu_invalidate_tag(struct riommu_tag tag
     return riommu_command(riommu_tag_opcode(tag), riommu_tag_bits(tag), 0);
 }
 
+/** First stages of a guest: all of them, or those of one of its address spaces. */
+struct riommu_guest_tag {
+    uint32_t guest; /**< GSCID */
+    bool one;
+    uint32_t id; /**< `one`: PSCID, as the guest numbers them */
+};
+
+static inline uint64_t riommu_guest_bits(struct riommu_guest_tag tag)
+{
+    return riommu_tag_bits((struct riommu_tag){.second = true, .id = tag.guest}) |
+           (tag.one ? riommu_tag_bits((struct riommu_tag){.id = tag.id}) : 0);
+}
+
+/** What is cached of them, but for pages that the guest says are the same in all. */
+static inline struct unit_ring_entry riommu_invalidate_guest(struct riommu_guest_tag tag)
+{
+    return riommu_command(RIOMMU_IOTINVAL_VMA, riommu_guest_bits(tag), 0);
+}
+
 /** An aligned block of 1 << lg2 bytes. */
 struct riommu_block {
     uint64_t address;
@@ -75,17 +94,27 @@ static inline uint64_t riommu_napot(uint64_t address, unsigned lg2)
                : (address & ~(RIOMMU_BIT(lg2) - 1)) | ((RIOMMU_BIT(lg2 - 1) - 1) & ~0xfffull);
 }
 
-static inline struct unit_ring_entry riommu_invalidate_block(struct riommu_tag tag,
-                                                             const struct riommu_block *block)
+static inline struct unit_ring_entry riommu_by_address(enum riommu_opcode opcode, uint64_t tag,
+                                                       const struct riommu_block *block)
 {
     bool range = block->lg2 > 12;
     uint64_t address =
         range ? riommu_napot(block->address, block->lg2) : block->address & ~(uint64_t)0xfff;
 
-    return riommu_command(riommu_tag_opcode(tag),
-                          riommu_tag_bits(tag) | RIOMMU_BIT(10) |
-                              (block->tables ? RIOMMU_BIT(34) : 0),
+    return riommu_command(opcode, tag | RIOMMU_BIT(10) | (block->tables ? RIOMMU_BIT(34) : 0),
                           address >> 2 | (range ? RIOMMU_BIT(9) : 0));
+}
+
+static inline struct unit_ring_entry riommu_invalidate_block(struct riommu_tag tag,
+                                                             const struct riommu_block *block)
+{
+    return riommu_by_address(riommu_tag_opcode(tag), riommu_tag_bits(tag), block);
+}
+
+static inline struct unit_ring_entry riommu_invalidate_guest_block(struct riommu_guest_tag tag,
+                                                                   const struct riommu_block *block)
+{
+    return riommu_by_address(RIOMMU_IOTINVAL_VMA, riommu_guest_bits(tag), block);
 }
 
 /** Every address space of the host (GV 0), or of every guest. */

@@ -8,7 +8,7 @@
  * it is reserved, or because of this:
  *
  *   EN_PRI, PRPR   nobody answers page requests, so the unit refuses them itself [2.7]
- *   T2GPA          there are no two stages at a time
+ *   T2GPA          device TLBs hold physical addresses
  *   GADE, SADE     page tables have accessed and dirty set in advance
  *   SXL            64-bit tables only
  */
@@ -116,6 +116,32 @@ static inline struct riommu_context riommu_context_second(const struct riommu_wa
         RIOMMU_PREP(IOHGATP_MODE, riommu_mode_of_levels(walk->levels)) |
         RIOMMU_PREP(IOHGATP_GSCID, walk->tag) | RIOMMU_PREP(IOHGATP_PPN, walk->root >> 12);
     return context;
+}
+
+/** A first stage, or a process directory, that is a guest's: its addresses are the guest's too. */
+struct riommu_guest_stage {
+    uint64_t fsc;         /**< MODE and PPN, nothing else */
+    uint32_t tag;         /**< PSCID; with a directory each process has its own */
+    bool processes;       /**< FSC is a process directory */
+    bool default_process; /**< requests without a process ID have process 0 */
+};
+
+/** Puts a guest's first stage on a second stage [RISC-V IOMMU 2.1.3]. */
+static inline void riommu_context_nest(struct riommu_context *context,
+                                       const struct riommu_guest_stage *stage)
+{
+    context->word[RIOMMU_WORD_TC] |=
+        RIOMMU_PREP(TC_PDTV, stage->processes) | RIOMMU_PREP(TC_DPE, stage->default_process);
+    context->word[RIOMMU_WORD_TA] = RIOMMU_PREP(TA_PSCID, stage->tag);
+    context->word[RIOMMU_WORD_FSC] = stage->fsc;
+}
+
+/** Whether a first stage that a guest makes lies on its second stage. */
+static inline bool riommu_context_is_nested(const struct riommu_context *context)
+{
+    return RIOMMU_GET(TC_V, context->word[RIOMMU_WORD_TC]) != 0 &&
+           RIOMMU_GET(IOHGATP_MODE, context->word[RIOMMU_WORD_IOHGATP]) != 0 &&
+           RIOMMU_GET(FSC_MODE, context->word[RIOMMU_WORD_FSC]) != 0;
 }
 
 /**

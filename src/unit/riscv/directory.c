@@ -194,6 +194,27 @@ static enum sluice_status context_switch(struct riommu *riommu, const struct sou
     return riommu_invalidate_device(riommu, source->id, &old, had_ats);
 }
 
+/*
+ * No command names the first stages of all guests, so nothing that was done before dropped what may
+ * be left of them under this one's tag. Where that cannot be had, the old context goes.
+ */
+static enum sluice_status forget_first_stages(struct riommu *riommu, const struct source *source,
+                                              riommu_word *at, const struct riommu_context *old,
+                                              const struct riommu_context *to)
+{
+    uint32_t guest = (uint32_t)RIOMMU_GET(IOHGATP_GSCID, to->word[RIOMMU_WORD_IOHGATP]);
+    enum sluice_status status = riommu_invalidate_first_stages(riommu, guest);
+
+    if (status == SLUICE_OK)
+        return SLUICE_OK;
+    context_block(riommu, at);
+    if (riommu_invalidate_device(riommu, source->id, old, riommu_has_tlb(riommu, source)) !=
+        SLUICE_OK)
+        log_error(riommu->unit.sluice, "%s: device %#x may go on as it was", riommu->unit.name,
+                  (unsigned)source->id);
+    return status;
+}
+
 static enum sluice_status move(struct riommu *riommu, const struct source *source, riommu_word *at,
                                const struct riommu_context *to, bool had_ats)
 {
@@ -214,6 +235,12 @@ static enum sluice_status move(struct riommu *riommu, const struct source *sourc
         if (status != SLUICE_OK)
             return status;
         had_ats = riommu_has_tlb(riommu, source);
+    }
+    if (riommu_context_is_nested(to)) {
+        enum sluice_status status = forget_first_stages(riommu, source, at, &old, to);
+
+        if (status != SLUICE_OK)
+            return status;
     }
     return context_switch(riommu, source, at, to, had_ats);
 }
@@ -306,7 +333,7 @@ static enum sluice_status user_add(struct riommu *riommu, const struct source *s
         .device_tlb = unit_keeps_translations(&riommu->unit, source, to),
     };
 
-    if (!user.device_tlb && user.tag == 0)
+    if (!user.device_tlb && user.tag == 0 && (to == NULL || to->parent == NULL))
         return SLUICE_OK;
     return unit_user_add(&riommu->users, &user);
 }
@@ -336,6 +363,12 @@ static enum sluice_status attach_at(struct riommu *riommu, struct source *source
 
     if (has_processes(device) && !riommu_beside_processes(to))
         return SLUICE_ERR_UNSUPPORTED;
+    if (!riommu_nested_takes(to, unit_keeps_translations(&riommu->unit, source, to))) {
+        log_error(riommu->unit.sluice,
+                  "%s: device %#x has a device TLB: it cannot have a guest's process directory",
+                  riommu->unit.name, (unsigned)source->id);
+        return SLUICE_ERR_UNSUPPORTED;
+    }
     status = user_add(riommu, source, to, device);
     if (status != SLUICE_OK)
         return status;

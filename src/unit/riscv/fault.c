@@ -92,9 +92,13 @@ static enum sluice_access access_of(unsigned type)
     return type == TTYP_EXECUTE ? EXECUTE : type == TTYP_READ ? READ : WRITE;
 }
 
-/* An access fault may be of either stage's tables [RISC-V IOMMU 3.2]. */
+/* An access fault may be of either stage's tables [RISC-V IOMMU 3.2]. A process directory is what
+ * leads to first stages, and under a second stage a guest's like they are. */
 static enum sluice_fault_stage stage_of(unsigned cause)
 {
+    if ((cause >= RIOMMU_CAUSE_PDT_LOAD && cause <= RIOMMU_CAUSE_PDT_BAD) ||
+        cause == RIOMMU_CAUSE_PDT_CORRUPT)
+        return SLUICE_STAGE_FIRST;
     if (cause < 12)
         return SLUICE_STAGE_UNKNOWN;
     if (cause <= 15)

@@ -30,6 +30,9 @@ enum riommu_cause {
     RIOMMU_CAUSE_DDT_INVALID = 258,
     RIOMMU_CAUSE_DDT_BAD = 259,
     RIOMMU_CAUSE_DISALLOWED = 260,
+    RIOMMU_CAUSE_PDT_LOAD = 265,
+    RIOMMU_CAUSE_PDT_BAD = 267,
+    RIOMMU_CAUSE_PDT_CORRUPT = 269,
 };
 
 /** The cause in words. Never NULL. */

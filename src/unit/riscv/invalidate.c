@@ -56,6 +56,30 @@ static void add_users(struct unit_ring_batch *batch, struct riommu *riommu,
     }
 }
 
+/* Of a link that is not nested itself. */
+static void add_ranges(struct unit_ring_batch *batch, struct riommu *riommu,
+                       const struct unit_invalidation *invalidation)
+{
+    const struct domain_link *link = invalidation->link;
+    /* Acquire, both: pairs with who counts before it lets the unit walk. */
+    bool below = atomic_load_explicit(&link->children, memory_order_acquire) > 0;
+    struct riommu_plan plan;
+
+    /* What both stages come to together is cached by addresses that are not known here. A unit has
+     * to find it by the second stage's [RISC-V IOMMU 3.1.1], but there are some that look for these
+     * among the first stage's (QEMU's). */
+    riommu_plan_make(below ? NULL : invalidation->gather, RIOMMU_HAS(riommu, S),
+                     RIOMMU_HAS(riommu, NL), &plan);
+    if (riommu->remaps)
+        add_users(batch, riommu, link, &plan);
+    else
+        add_plan(batch, riommu_tag_of(link), &plan);
+    if (below)
+        riommu_nested_add_below(riommu, batch, link);
+    if (atomic_load_explicit(&link->ats_sources, memory_order_acquire) > 0)
+        add_device_tlbs(batch, riommu, invalidation);
+}
+
 enum sluice_status riommu_invalidate_submit(struct unit *unit,
                                             const struct unit_invalidation *invalidation,
                                             struct unit_ticket *out_ticket)
@@ -63,21 +87,18 @@ enum sluice_status riommu_invalidate_submit(struct unit *unit,
     struct riommu *riommu = riommu_of(unit);
     const struct domain_link *link = invalidation->link;
     struct unit_ring_batch batch;
-    struct riommu_plan plan;
 
     *out_ticket = (struct unit_ticket){.since_ns = 0};
     /* Not started: nothing walks our tables, and start invalidates everything. */
     if (!unit->started || link->pt == NULL)
         return SLUICE_OK;
-    riommu_plan_make(invalidation->gather, RIOMMU_HAS(riommu, S), RIOMMU_HAS(riommu, NL), &plan);
     unit_ring_begin(&riommu->ring, &batch);
-    if (riommu->remaps)
-        add_users(&batch, riommu, link, &plan);
+    if (link->parent == NULL)
+        add_ranges(&batch, riommu, invalidation);
+    else if (invalidation->nested != NULL)
+        riommu_nested_add(riommu, &batch, invalidation);
     else
-        add_plan(&batch, riommu_tag_of(link), &plan);
-    /* Acquire: pairs with source_switch_locked, which counts before it lets the unit walk. */
-    if (atomic_load_explicit(&link->ats_sources, memory_order_acquire) > 0)
-        add_device_tlbs(&batch, riommu, invalidation);
+        riommu_nested_add_everything(riommu, &batch, link);
     return unit_ring_end(&batch, out_ticket);
 }
 
@@ -128,8 +149,19 @@ static void add_translations_of(struct unit_ring_batch *batch, const struct riom
     }
     tag.id = (uint32_t)(tag.second ? RIOMMU_GET(IOHGATP_GSCID, iohgatp)
                                    : RIOMMU_GET(TA_PSCID, old->word[RIOMMU_WORD_TA]));
+    if (riommu_context_is_nested(old))
+        unit_ring_add(batch, riommu_invalidate_guest((struct riommu_guest_tag){.guest = tag.id}));
     if (tag.second || RIOMMU_GET(FSC_MODE, old->word[RIOMMU_WORD_FSC]) != 0)
         unit_ring_add(batch, riommu_invalidate_tag(tag));
+}
+
+enum sluice_status riommu_invalidate_first_stages(struct riommu *riommu, uint32_t guest)
+{
+    struct unit_ring_batch batch;
+
+    unit_ring_begin(&riommu->ring, &batch);
+    unit_ring_add(&batch, riommu_invalidate_guest((struct riommu_guest_tag){.guest = guest}));
+    return unit_ring_finish(&batch);
 }
 
 enum sluice_status riommu_invalidate_device(struct riommu *riommu, uint32_t device,
@@ -140,8 +172,9 @@ enum sluice_status riommu_invalidate_device(struct riommu *riommu, uint32_t devi
     unit_ring_begin(&riommu->ring, &batch);
     unit_ring_add(&batch, riommu_forget_device(device));
     /* Else the unit could walk with the old context once more, after what it had walked before was
-     * dropped: a device's own tag stays in use. Only an IOFENCE.C keeps commands in order. */
-    if (riommu->remaps)
+     * dropped: a device's own tag stays in use, and so does a guest's. Only an IOFENCE.C keeps
+     * commands in order. */
+    if (riommu->remaps || riommu_context_is_nested(old))
         unit_ring_add(&batch, riommu_fence());
     add_translations_of(&batch, old);
     if (device_tlb) {

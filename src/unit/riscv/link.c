@@ -6,7 +6,8 @@
  * First stage where the unit has it, else second stage. First-stage domains are told apart by
  * PSCID, second-stage domains by GSCID. One ID is used as the one or the other, never both, and
  * comes back only after the unit confirmed that nothing is cached with it; else it is lost for
- * good. ID 0 is given to nobody.
+ * good. ID 0 is given to nobody. A guest's first stages lie on a second stage under its GSCID, with
+ * PSCIDs that are the guest's affair: see nested.c.
  *
  * Where interrupts are remapped, each device has a GSCID of its own instead, since MSI page tables
  * are cached with it, and there is only the second stage, which they need [RISC-V IOMMU 2.1.3.5].
@@ -61,11 +62,13 @@ static uint64_t page_sizes_of(unsigned levels)
 }
 
 static const struct pt_format *format_for(const struct riommu *riommu,
-                                          const struct pt_format *wanted)
+                                          const struct pt_format *wanted, bool second_stage)
 {
     bool first = !riommu->remaps && levels_for(riommu, false, 64) != 0;
     bool second = levels_for(riommu, true, 64) != 0;
 
+    if (wanted == NULL && second_stage)
+        return second ? &pt_format_riscv_second_stage : NULL;
     if (wanted == NULL)
         return first ? &pt_format_riscv_first_stage : &pt_format_riscv_second_stage;
     if ((wanted == &pt_format_riscv_first_stage && first) || (is_second(wanted) && second))
@@ -76,7 +79,7 @@ static const struct pt_format *format_for(const struct riommu *riommu,
 enum sluice_status riommu_geometry(struct unit *unit, struct pt_config *config)
 {
     struct riommu *riommu = riommu_of(unit);
-    const struct pt_format *format = format_for(riommu, config->format);
+    const struct pt_format *format = format_for(riommu, config->format, config->second_stage);
     struct pt_config want = *config;
     unsigned levels;
 
@@ -112,7 +115,8 @@ static bool can_walk(const struct riommu *riommu, const struct pagetable *pt)
     const struct pt_config *config = &pt->config;
     bool second = is_second(pt->format);
 
-    return format_for(riommu, pt->format) != NULL && has_levels(riommu, second, config->levels) &&
+    return format_for(riommu, pt->format, second) != NULL &&
+           has_levels(riommu, second, config->levels) &&
            config->iova_bits <= reach_of(second, config->levels) &&
            config->phys_bits <= riommu->unit.caps.phys_bits &&
            (riommu->unit.caps.coherent || !config->coherent) &&
@@ -152,6 +156,11 @@ static struct riommu_context context_open(const struct riommu *riommu,
     }
     context = is_second(link->pt->format) ? riommu_context_second(&walk, ats)
                                           : riommu_context_first(&walk, ats);
+    if (link->parent != NULL) {
+        const struct riommu_guest_stage stage = riommu_nested_stage(link);
+
+        riommu_context_nest(&context, &stage);
+    }
     if (riommu->remaps)
         riommu_messages_put(riommu, device->messages, &context);
     return context;
@@ -192,6 +201,10 @@ enum sluice_status riommu_link_open(struct unit *unit, struct domain_link *link)
         return SLUICE_OK; /* nothing is cached for what is not translated */
     if (!can_walk(riommu, link->pt))
         return SLUICE_ERR_UNSUPPORTED;
+    if (link->parent != NULL) {
+        link->tag = link->parent->tag;
+        return riommu_nested_check(riommu, link);
+    }
     if (riommu->remaps)
         return SLUICE_OK; /* devices have tags */
     return unit_index_take_tag(&riommu->tags, &link->tag);
@@ -207,7 +220,7 @@ enum sluice_status riommu_link_close(struct unit *unit, struct domain_link *link
     if (status == SLUICE_OK)
         status = riommu_invalidate_wait(unit, &ticket);
     unit_users_forget(&riommu->users, link);
-    if (link->pt == NULL || riommu->remaps)
+    if (link->pt == NULL || link->parent != NULL || riommu->remaps)
         return status;
     return unit_index_give_tag(&riommu->tags, unit, link->tag, status);
 }

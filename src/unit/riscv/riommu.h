@@ -210,6 +210,9 @@ enum sluice_status riommu_invalidate_device(struct riommu *riommu, uint32_t devi
                                             const struct riommu_context *old, bool device_tlb);
 struct riommu_tag riommu_tag_of(const struct domain_link *link);
 
+/** Of the first stages on a second stage: what is cached of all of them, whoever had its tag. */
+enum sluice_status riommu_invalidate_first_stages(struct riommu *riommu, uint32_t guest);
+
 /** One process's context, what was cached through `old`, and the PASID's part of its device TLB if
  * it has one; PASID 0 is requests without one. */
 enum sluice_status riommu_invalidate_process(struct riommu *riommu, uint32_t device, uint32_t pasid,
@@ -256,6 +259,30 @@ void riommu_interrupt_message(struct unit *unit, const struct interrupt_block *b
                               unsigned index, const struct sluice_interrupt_route *route,
                               struct interrupt_message *out);
 void riommu_interrupt_count(struct unit *unit, struct sluice_interrupt_info *info);
+
+/* nested.c */
+/** Returns: OK; UNSUPPORTED; INVALID, RANGE (what the guest says). */
+enum sluice_status riommu_nested_check(const struct riommu *riommu, const struct domain_link *link);
+struct riommu_guest_stage riommu_nested_stage(const struct domain_link *link);
+/**
+ * Whether a device can be there. What a device TLB holds under the PASIDs of a guest's directory
+ * nobody here can name, and devices need not know how to drop all of them [PCIe 10.3.8].
+ */
+bool riommu_nested_takes(const struct domain_link *link, bool device_tlb);
+/** What the owner of the first stage changed. Context: ring.lock, in a batch; likewise below. */
+void riommu_nested_add(struct riommu *riommu, struct unit_ring_batch *batch,
+                       const struct unit_invalidation *invalidation);
+/** All that is cached of a nested link's first stage, device TLBs included. */
+void riommu_nested_add_everything(struct riommu *riommu, struct unit_ring_batch *batch,
+                                  const struct domain_link *link);
+/**
+ * What else follows when something of a second stage went that first stages lie on. Directories
+ * and roots of theirs may be cached as the addresses that it had led to, so devices' contexts go
+ * too; and once the second stage itself is forgotten, or they could be made of it again
+ * [RISC-V IOMMU 3.1.3, 6.3.4].
+ */
+void riommu_nested_add_below(struct riommu *riommu, struct unit_ring_batch *batch,
+                             const struct domain_link *parent);
 
 /* process.c */
 /** Of the directories that the unit takes; 0: none. */
