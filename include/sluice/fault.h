@@ -46,8 +46,8 @@ enum sluice_access {
 enum sluice_fault_stage {
     SLUICE_STAGE_UNKNOWN = 0, /**< the hardware does not say */
     SLUICE_STAGE_NONE,        /**< no page table: what says who a source is refused it */
-    SLUICE_STAGE_FIRST,       /**< stage 1 of Arm, guest tables of AMD */
-    SLUICE_STAGE_SECOND,      /**< stage 2 of Arm, host tables of AMD */
+    SLUICE_STAGE_FIRST,  /**< stage 1 of Arm, guest tables of AMD; what leads there on RISC-V */
+    SLUICE_STAGE_SECOND, /**< stage 2 of Arm, host tables of AMD */
 };
 
 struct sluice_fault {
