@@ -108,20 +108,21 @@ void riscv_model_reset(struct riscv_model *unit);
 
 /** Faults of the hardware, each on its own; zeros mean healthy. */
 struct riscv_model_injection {
-    bool stuck_ddtp;         /**< DDTP stays busy */
-    bool stuck_queues;       /**< controls of queues stay busy */
-    bool queue_stuck;        /**< commands are not taken */
-    bool fence_stuck;        /**< IOFENCE.C never completes */
-    bool lost_invalidations; /**< claims completion, but drops nothing */
-    uint64_t illegal_at;     /**< the n-th command from now is refused; 1 is the next */
-    uint64_t memory_at;      /**< the n-th command meets a memory fault */
-    bool memory_always;      /**< and so it does each time it is tried again */
-    uint64_t timeout_at;     /**< the n-th ATS.INVAL is not answered */
-    uint64_t timeouts;       /**< and so many after it */
-    uint64_t gone_at;        /**< registers are all ones from the n-th access on */
-    bool fence_interrupt;    /**< FENCE_W_IP is set now */
-    uint64_t log_fails_at;   /**< the n-th fault record cannot be written */
-    sluice_phys_t bad_fetch; /**< reading this page of tables fails; 0: none */
+    bool stuck_ddtp;           /**< DDTP stays busy */
+    bool stuck_queues;         /**< controls of queues stay busy */
+    bool queue_stuck;          /**< commands are not taken */
+    bool fence_stuck;          /**< IOFENCE.C never completes */
+    bool lost_invalidations;   /**< claims completion, but drops nothing */
+    uint64_t illegal_at;       /**< the n-th command from now is refused; 1 is the next */
+    uint64_t memory_at;        /**< the n-th command meets a memory fault */
+    bool memory_always;        /**< and so it does each time it is tried again */
+    uint64_t timeout_at;       /**< the n-th ATS.INVAL is not answered */
+    uint64_t timeouts;         /**< and so many after it */
+    uint64_t gone_at;          /**< registers are all ones from the n-th access on */
+    bool fence_interrupt;      /**< FENCE_W_IP is set now */
+    uint64_t log_fails_at;     /**< the n-th fault record cannot be written */
+    uint64_t request_fails_at; /**< nor the n-th page request */
+    sluice_phys_t bad_fetch;   /**< reading this page of tables fails; 0: none */
 };
 
 void riscv_model_inject(struct riscv_model *unit, const struct riscv_model_injection *injection);

@@ -420,7 +420,7 @@ static bool append(struct riscv_model *unit, unsigned queue, const void *entry, 
         error(unit, queue, CSR_OF);
         return false;
     }
-    if ((queue == 1 && riscv_hits(&unit->inject.log_fails_at)) ||
+    if (riscv_hits(queue == 1 ? &unit->inject.log_fails_at : &unit->inject.request_fails_at) ||
         !model_host_write(unit->host, (FIELD64(base, 53, 10) << 12) + tail * bytes, entry, bytes)) {
         error(unit, queue, CSR_MF);
         return false;

@@ -187,12 +187,82 @@ static void page_requests(void **state)
     world_finish(&world);
 }
 
+static bool request(struct world *world, unsigned group)
+{
+    return riscv_model_page_request(world->model, 0x18, 0x1000ull * group, group & 511, true);
+}
+
+/* The control takes a moment; an access of registers is what passes here. */
+static void settle(struct world *world)
+{
+    for (unsigned i = 0; i < 6; i++)
+        (void)world_drain(world);
+}
+
+/* More page requests than their queue holds, by polling and by interrupt: what is in it is
+ * answered, and it goes on afterwards. What was lost the unit answers itself [2.7]. */
+static void request_overflow(void **state)
+{
+    (void)state;
+    for (unsigned polled = 0; polled < 2; polled++) {
+        struct world_config config = world_defaults();
+        struct world world;
+
+        config.model.ats = true;
+        config.host.no_events = polled != 0;
+        world_begin(&world, &config);
+        for (unsigned round = 0; round < 3; round++) {
+            uint64_t before = world_stats(&world).responses;
+            unsigned taken = 0;
+
+            for (unsigned i = 0; i < 300; i++)
+                taken += request(&world, i);
+            assert_int_equal(taken, 255);
+            (void)model_host_run_events(world.host);
+            settle(&world);
+            assert_int_equal(world_stats(&world).responses - before, 255);
+            assert_true(request(&world, 1));
+            (void)model_host_run_events(world.host);
+            settle(&world);
+            assert_int_equal(world_stats(&world).responses - before, 256);
+        }
+        assert_false(world_degraded(&world));
+        world_finish(&world);
+    }
+}
+
+/* One that cannot be written is lost, and the queue goes on. */
+static void request_not_written(void **state)
+{
+    struct world_config config = world_defaults();
+    struct world world;
+
+    (void)state;
+    config.model.ats = true;
+    world_begin(&world, &config);
+    world_inject(&world, (struct riscv_model_injection){.request_fails_at = 2});
+    assert_true(request(&world, 1));
+    assert_false(request(&world, 2));
+    assert_false(request(&world, 3)); /* until that is cleared */
+    (void)model_host_run_events(world.host);
+    settle(&world);
+    assert_true(model_host_logged(world.host, "could not be written"));
+    assert_int_equal(world_stats(&world).responses, 1);
+    assert_true(request(&world, 4));
+    (void)model_host_run_events(world.host);
+    settle(&world);
+    assert_int_equal(world_stats(&world).responses, 2);
+    assert_false(world_degraded(&world));
+    world_finish(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(faults),          cmocka_unit_test(overflow),
-        cmocka_unit_test(log_not_written), cmocka_unit_test(fault_interrupts),
-        cmocka_unit_test(every_record),    cmocka_unit_test(page_requests),
+        cmocka_unit_test(faults),           cmocka_unit_test(overflow),
+        cmocka_unit_test(log_not_written),  cmocka_unit_test(fault_interrupts),
+        cmocka_unit_test(every_record),     cmocka_unit_test(page_requests),
+        cmocka_unit_test(request_overflow), cmocka_unit_test(request_not_written),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -339,9 +339,13 @@ static void whose_fault(void **state)
     expect_fault(&story, 1ull << 38, false, STORY_READ_PAGE, SLUICE_STAGE_FIRST);
     expect_fault(&story, GUEST_VA + 0x2000, false, STORY_READ_GUEST_PAGE, SLUICE_STAGE_SECOND);
     expect_fault(&story, GUEST_VA + 0x2000, true, STORY_WRITE_GUEST_PAGE, SLUICE_STAGE_SECOND);
+    assert_true(story.scene.fault.intermediate_valid && !story.scene.fault.intermediate_of_walk);
+    assert_true(story.scene.fault.intermediate == STORY_NOWHERE);
     /* A table that the guest has no memory for, read for a write. */
     ((uint64_t *)story.guest.pages[GUEST_L1].virt)[1] = STORY_NOWHERE >> 12 << 10 | 1;
     expect_fault(&story, 1ull << 30, true, STORY_WRITE_GUEST_PAGE, SLUICE_STAGE_SECOND);
+    assert_true(story.scene.fault.intermediate_of_walk);
+    assert_true(story.scene.fault.intermediate == STORY_NOWHERE);
     assert_int_equal(sluice_domain_attach(directory, story.device), SLUICE_OK);
     guest_context(&story.guest, 0, STORY_NOWHERE, GUEST_ASID);
     expect_fault(&story, GUEST_VA, false, STORY_READ_GUEST_PAGE, SLUICE_STAGE_SECOND);

@@ -148,4 +148,9 @@ ROWS = [
              "link->parent == NULL || !device_tlb ||",
              "link->parent == NULL || device_tlb || !device_tlb ||",
              ["riscv-nested-unit"]),
+    Breakage("riscv-lost-requests-stop-the-queue", "7, hostile", "src/unit/riscv/log.c",
+             "    if (csr == UINT32_MAX || errors == 0 || (csr & LOG_BUSY) != 0)\n",
+             "    if (csr == UINT32_MAX || errors == 0 || (csr & LOG_BUSY) != 0 ||\n"
+             "        place == &request_place)\n",
+             ["riscv-faults"]),
 ]
