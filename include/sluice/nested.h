@@ -45,8 +45,12 @@ struct sluice_nested_smmu3 {
 struct sluice_nested_riscv {
     uint64_t first_stage; /**< fsc: mode and number of the root page; all of it 0: none */
     uint32_t tag;         /**< PSCID; without a process directory */
-    /** PDTV: `first_stage` is a process directory. Not for devices with a device TLB: what it holds
-     * under PASIDs of the guest's nobody here could name. */
+    /**
+     * PDTV: `first_stage` is a process directory. Not for devices with a device TLB: what it holds
+     * under PASIDs of the guest's nobody here could name. QEMU's unit, up to 10.0 at least, reads
+     * directories by these addresses as if they were the host's [RISC-V IOMMU 2.3.2 has it
+     * translate them]: a guest that is to be kept from the host's memory gets none there.
+     */
     bool processes;
     bool default_process; /**< DPE: requests without a process ID are those of process 0 */
 };
