@@ -73,6 +73,8 @@ struct sluice {
     const struct domain_policy *policy; /**< set once, by create */
     struct list_node external_ports;    /**< struct external_port.node */
     struct group_map *groups;           /**< NULL: not looked at */
+    void *chipset;       /**< its registers, mapped; NULL: none; owned by src/pci/chipset.c */
+    bool chipset_closed; /**< its root ports pass nothing on to each other */
 
     /** Decided by start, before any unit is started; guarded as `state` is. */
     bool remaps_interrupts;

@@ -64,8 +64,13 @@ static bool isolates_anyway(struct sluice *sluice, const struct group_function *
     uint16_t rid = function->rid;
     const struct platform_unit *unit;
 
-    if (function->type == PCI_EXPRESS_ROOT_PORT)
-        return pci_quirk_find(sluice, segment, rid, PCI_QUIRK_ISOLATED_PORT) != NULL;
+    if (function->type == PCI_EXPRESS_ROOT_PORT || function->type == PCI_EXPRESS_DOWNSTREAM)
+        return pci_quirk_find(sluice, segment, rid, PCI_QUIRK_ISOLATED_PORT) != NULL ||
+               (function->type == PCI_EXPRESS_ROOT_PORT &&
+                pci_chipset_isolates(sluice, segment, rid));
+    if (function->type == PCI_EXPRESS_INTEGRATED &&
+        pci_quirk_find(sluice, segment, rid, PCI_QUIRK_ISOLATED_INTEGRATED) != NULL)
+        return true;
     if (pci_quirk_find(sluice, segment, rid, PCI_QUIRK_ISOLATED_FUNCTIONS) != NULL)
         return true;
     if (pci_quirk_find(sluice, segment, rid, PCI_QUIRK_ISOLATED_UNDER_AMD) == NULL)
@@ -402,6 +407,7 @@ void group_restore(struct sluice *sluice)
 {
     struct group_map *map = sluice->groups;
 
+    pci_chipset_restore(sluice);
     for (uint32_t i = 0; map != NULL && i < map->count; i++) {
         struct group_function *function = &map->functions[i];
         uint16_t before = function->lacks;

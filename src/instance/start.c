@@ -94,8 +94,10 @@ enum sluice_status instance_turn_on(struct sluice *sluice, enum sluice_protectio
                                     ? SLUICE_INTERRUPTS_REMAPPED
                                     : SLUICE_INTERRUPTS_LEFT_ALONE;
     status = probe(sluice, level);
-    if (status == SLUICE_OK)
+    if (status == SLUICE_OK) {
+        pci_chipset_start(sluice);
         status = group_scan(sluice);
+    }
     if (status == SLUICE_OK)
         status = check_level(sluice, level, interrupts_decide(sluice));
     if (status == SLUICE_OK)

@@ -141,6 +141,7 @@ void units_clear(struct sluice *sluice)
     withhold_exposed(sluice);
     domain_layer_clear_locked(sluice);
     group_clear(sluice);
+    pci_chipset_stop(sluice);
     list_for_each_safe(node, &sluice->units)
     {
         struct unit *unit = container_of(node, struct unit, node);

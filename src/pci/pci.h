@@ -128,12 +128,25 @@ uint16_t pci_acs_lacks(enum pci_express_type type, const struct pci_acs *acs);
 /** Turns a device's translation cache off. False when it stays on. */
 bool pci_ats_disable(struct sluice *sluice, uint16_t segment, uint16_t rid);
 
+/* ---- chipset.c: access control outside configuration space ---- */
+
+/** Maps the chipset's registers, where it has such, and closes the ways from port to port. Context:
+ * start; may sleep in mmio_map. */
+void pci_chipset_start(struct sluice *sluice);
+/** Closes them again after sleep. */
+void pci_chipset_restore(struct sluice *sluice);
+void pci_chipset_stop(struct sluice *sluice);
+/** Whether a root port of the chipset isolates; its own part is turned on and read back. */
+bool pci_chipset_isolates(struct sluice *sluice, uint16_t segment, uint16_t rid);
+
 /* ---- quirk.c: devices that are not what their configuration space says ---- */
 
 enum pci_quirk_kind {
     PCI_QUIRK_ISOLATED_FUNCTIONS = 0, /**< its functions do not reach each other, without ACS */
     PCI_QUIRK_ISOLATED_UNDER_AMD,     /**< the same, on a root bus behind an AMD-Vi unit */
-    PCI_QUIRK_ISOLATED_PORT,          /**< a root port that isolates without ACS */
+    PCI_QUIRK_ISOLATED_PORT,          /**< a root or switch port that isolates without ACS */
+    PCI_QUIRK_ISOLATED_INTEGRATED,    /**< the same, where it is inside of the root complex */
+    PCI_QUIRK_CHIPSET_PORT,           /**< a root port that chipset.c knows to isolate */
     PCI_QUIRK_WIDE_ACS,               /**< a root port whose ACS registers have 32 bits */
     PCI_QUIRK_REQUESTS_AS_FUNCTION,   /**< requests carry function `value` of its device */
     PCI_QUIRK_REQUESTS_AS_DEVICE,     /**< requests carry device and function `value` */
