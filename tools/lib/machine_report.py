@@ -48,6 +48,43 @@ def print_result(run, output):
                 print("         | " + line)
 
 
+def column_name(index):
+    """A, B, ... Z, a, ... z, 0, ... 9, then two letters: there is a name for every shape."""
+    letters = string.ascii_uppercase + string.ascii_lowercase + string.digits
+    if index < len(letters):
+        return letters[index]
+    index -= len(letters)
+    return string.ascii_uppercase[index // 26] + string.ascii_lowercase[index % 26]
+
+
+def in_columns(cells, shapes):
+    """The cells beside each other, with a bar between machines."""
+    line = ""
+    for number, (cell, run) in enumerate(zip(cells, shapes)):
+        if number > 0 and machine_of(run) != machine_of(shapes[number - 1]):
+            line += " |"
+        line += " " + cell
+    return line
+
+
+def machine_of(run):
+    return run.shape.qemu, run.shape.arch.name
+
+
+def print_skipped(shapes):
+    """Each reason once, with the scenarios that it keeps from running and on how many shapes."""
+    reasons = {}
+    for run in shapes:
+        for scenario in run.scenarios:
+            if scenario["verdict"] == "skipped":
+                reasons.setdefault(scenario["reason"], []).append(scenario["name"])
+    if reasons:
+        print("\nSkipped, and why")
+    for reason, names in sorted(reasons.items(), key=lambda item: -len(item[1])):
+        print(f"  {len(names):4} x {reason}")
+        print("         " + ", ".join(sorted(set(names))))
+
+
 def print_matrix(runs):
     """Scenarios down, shapes across."""
     shapes = [r for r in runs if r.scenarios]
@@ -56,18 +93,23 @@ def print_matrix(runs):
         names += [s["name"] for s in run.scenarios if s["name"] not in names]
     if len(shapes) < 2:
         return
+    columns = [column_name(number) for number in range(len(shapes))]
+    width = max(len(column) for column in columns)
+    for number, (column, run) in enumerate(zip(columns, shapes)):
+        if number == 0 or machine_of(run) != machine_of(shapes[number - 1]):
+            print(f"\nQEMU {run.shape.qemu}, {run.shape.arch.name}")
+        counts = run.counts()
+        print(f"  {column:{width}} {run.shape.key():36} {run.verdict:8} {counts['passed']:3} passed "
+              f"{counts['failed']:2} failed {counts['skipped']:2} skipped")
     print("\nScenario by shape (. passed, F failed, s skipped, blank not part of it)")
-    letters = string.ascii_uppercase + string.ascii_lowercase + string.digits
-    for letter, run in zip(letters, shapes):
-        print(f"  {letter}  {run.shape.name()}")
-    print(" " * 21 + " ".join(letters[:len(shapes)]))
+    for row in range(width):  # names of two letters are written downwards
+        print(" " * 20 + in_columns([column.ljust(width)[row] for column in columns], shapes))
     marks = {"passed": ".", "failed": "F", "skipped": "s"}
     for name in names:
-        cells = []
-        for run in shapes:
-            found = [s for s in run.scenarios if s["name"] == name]
-            cells.append(marks[found[0]["verdict"]] if found else " ")
-        print(f"  {name:18} " + " ".join(cells))
+        verdicts = [[s["verdict"] for s in run.scenarios if s["name"] == name] for run in shapes]
+        cells = [marks[found[0]] if found else " " for found in verdicts]
+        print((f"  {name:18}" + in_columns(cells, shapes)).rstrip())
+    print_skipped(shapes)
 
 
 def tap_lines(runs):
