@@ -21,7 +21,7 @@
 
 struct virtio_model;
 
-#define VIRTIO_MODEL_REGIONS_MAX 32u
+#define VIRTIO_MODEL_REGIONS_MAX 320u
 
 /** When requests are taken. */
 enum virtio_model_mode {

@@ -21,7 +21,7 @@
 #define RANGE_CLASSES   9u /**< blocks of 1 << class pages */
 #define RANGE_SLAB_LG2  9u
 #define RANGE_SLAB      ((uint64_t)1 << RANGE_SLAB_LG2)
-#define RANGE_RESERVED  64u
+#define RANGE_RESERVED  256u
 #define RANGE_INDEX_LG2 6u /**< log2 of the slots of one node of the index of slabs */
 
 /** Parts of the address space that are filled one after the other. */

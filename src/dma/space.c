@@ -43,8 +43,11 @@ static enum sluice_status reserve_ranges(struct dma_space *space)
     unsigned count = atomic_load_explicit(&domain->reserved_count, memory_order_relaxed);
     enum sluice_status status = SLUICE_OK;
 
-    for (unsigned i = 0; i < count && status == SLUICE_OK; i++)
-        status = iova_reserve(space->iova, domain->reserved[i].first, domain->reserved[i].last);
+    for (unsigned i = 0; i < count && status == SLUICE_OK; i++) {
+        const struct domain_reserved *reserved = domain_reserved_at(domain, i);
+
+        status = iova_reserve(space->iova, reserved->first, reserved->last);
+    }
     list_for_each(node, &domain->sluice->units)
     {
         const struct unit_caps *caps = &container_of(node, struct unit, node)->caps;

@@ -231,7 +231,7 @@ static enum sluice_status own_region(struct sluice_device *device, unsigned *ind
     const struct unit_ops *ops = device->unit->ops;
 
     for (unsigned i = 0; i < device->source_count && ops->source_region != NULL; i++) {
-        for (unsigned at = 0; at < DOMAIN_RESERVED_MAX; at++) {
+        for (unsigned at = 0;; at++) {
             enum sluice_status status =
                 ops->source_region(device->unit, device->sources[i]->id, at, out);
 

@@ -145,6 +145,18 @@ enum sluice_status domain_create_locked(struct sluice *sluice,
     return SLUICE_OK;
 }
 
+static void free_reserved(struct sluice_domain *domain)
+{
+    struct domain_reserved_block *block = domain->reserved.next;
+
+    while (block != NULL) {
+        struct domain_reserved_block *next = block->next;
+
+        host_free(domain->sluice, block, sizeof(*block));
+        block = next;
+    }
+}
+
 void domain_free_locked(struct sluice_domain *domain)
 {
     struct sluice *sluice = domain->sluice;
@@ -163,6 +175,7 @@ void domain_free_locked(struct sluice_domain *domain)
         }
     }
     history_destroy(domain);
+    free_reserved(domain);
     list_remove(&domain->node);
     host_free(sluice, domain, sizeof(*domain));
 }

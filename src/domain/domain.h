@@ -28,13 +28,20 @@
 #define DOMAIN_NAME_BYTES  32u
 #define DEVICE_LABEL_BYTES 64u
 
-/** Reserved ranges a domain can hold: one a unit for interrupts, one a firmware region. */
-#define DOMAIN_RESERVED_MAX 32u
+/** Reserved ranges a domain can hold, units', firmware's and its devices' own; more are refused. */
+#define DOMAIN_RESERVED_MAX   1024u
+#define DOMAIN_RESERVED_BLOCK 16u
 
 struct domain_reserved {
     sluice_iova_t first;
     sluice_iova_t last; /**< inclusive */
     enum sluice_reserved_kind kind;
+};
+
+/** So many ranges, and those after them. */
+struct domain_reserved_block {
+    struct domain_reserved ranges[DOMAIN_RESERVED_BLOCK];
+    struct domain_reserved_block *next; /**< written before the first range in it is counted */
 };
 
 /** Who hands out the addresses of a domain, and what it must be told. Called under sluice->lock. */
@@ -102,7 +109,7 @@ struct sluice_domain {
      * is written, then counted with release, so readers need no lock.
      */
     atomic_uint reserved_count;
-    struct domain_reserved reserved[DOMAIN_RESERVED_MAX];
+    struct domain_reserved_block reserved; /**< the first of them; domain_reserved_at */
 
     /**
      * A unit did not confirm that it let go of this domain's tables: they are never freed, and no
@@ -170,6 +177,17 @@ static inline struct sluice_domain *domain_bounds(struct sluice_domain *domain)
     return domain->parent != NULL ? domain->parent : domain;
 }
 
+/** The index-th reserved range, of those that the caller's look at reserved_count covers. */
+static inline struct domain_reserved *domain_reserved_at(struct sluice_domain *domain,
+                                                         unsigned index)
+{
+    struct domain_reserved_block *block = &domain->reserved;
+
+    for (; index >= DOMAIN_RESERVED_BLOCK; index -= DOMAIN_RESERVED_BLOCK)
+        block = block->next;
+    return &block->ranges[index];
+}
+
 /** The smallest page of the domain's tables, in bytes; only of a domain that has tables. */
 static inline uint64_t domain_page_bytes(const struct sluice_domain *domain)
 {
@@ -233,7 +251,7 @@ static inline bool domain_maps_nothing(struct sluice_domain *domain)
            (uint64_t)1 << domain->pt.root_order;
 }
 
-/** Adds a reserved range; NO_SPACE when there are too many. Under sluice->lock. */
+/** Adds a reserved range; NO_SPACE when there are too many; NO_MEMORY. Under sluice->lock. */
 SLUICE_MUST_CHECK enum sluice_status domain_reserve_locked(struct sluice_domain *domain,
                                                            enum sluice_reserved_kind kind,
                                                            sluice_iova_t first, sluice_iova_t last);

@@ -133,8 +133,9 @@ static bool already_reserved(struct sluice_domain *domain, enum sluice_reserved_
     unsigned count = atomic_load_explicit(&domain->reserved_count, memory_order_relaxed);
 
     for (unsigned i = 0; i < count; i++) {
-        if (domain->reserved[i].kind == kind && domain->reserved[i].first <= first &&
-            domain->reserved[i].last >= last)
+        const struct domain_reserved *reserved = domain_reserved_at(domain, i);
+
+        if (reserved->kind == kind && reserved->first <= first && reserved->last >= last)
             return true;
     }
     return false;

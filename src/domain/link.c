@@ -22,8 +22,9 @@ static bool is_reserved(struct sluice_domain *domain, enum sluice_reserved_kind 
     unsigned count = atomic_load_explicit(&domain->reserved_count, memory_order_relaxed);
 
     for (unsigned i = 0; i < count; i++) {
-        if (domain->reserved[i].kind == kind && domain->reserved[i].first <= first &&
-            domain->reserved[i].last >= last)
+        const struct domain_reserved *reserved = domain_reserved_at(domain, i);
+
+        if (reserved->kind == kind && reserved->first <= first && reserved->last >= last)
             return true;
     }
     return false;
@@ -73,7 +74,7 @@ enum sluice_status domain_reserve_source_locked(struct sluice_domain *domain,
 
     if (unit->ops->source_region == NULL || domain->kind == SLUICE_DOMAIN_IDENTITY)
         return SLUICE_OK;
-    for (unsigned i = 0; i < DOMAIN_RESERVED_MAX && status == SLUICE_OK; i++) {
+    for (unsigned i = 0; status == SLUICE_OK; i++) { /* the driver holds so many and no more */
         status = unit->ops->source_region(source->unit, source->id, i, &region);
         if (status == SLUICE_ERR_NOT_FOUND)
             return SLUICE_OK;

@@ -52,7 +52,9 @@ static bool hits_reserved(struct sluice_domain *domain, sluice_iova_t first, slu
     unsigned count = atomic_load_explicit(&domain->reserved_count, memory_order_acquire);
 
     for (unsigned i = 0; i < count; i++) {
-        if (first <= domain->reserved[i].last && last >= domain->reserved[i].first)
+        const struct domain_reserved *reserved = domain_reserved_at(domain, i);
+
+        if (first <= reserved->last && last >= reserved->first)
             return true;
     }
     return false;
@@ -72,6 +74,25 @@ bool domain_is_free(struct sluice_domain *domain, sluice_iova_t iova, uint64_t b
     return true;
 }
 
+/** Room for one more range than `count`. */
+static enum sluice_status make_room(struct sluice_domain *domain, unsigned count)
+{
+    struct domain_reserved_block *block = &domain->reserved;
+
+    if (count == DOMAIN_RESERVED_MAX) {
+        log_error(domain->sluice, "domain '%s': %u reserved ranges, and one more: refused",
+                  domain->name, count);
+        return SLUICE_ERR_NO_SPACE;
+    }
+    if (count == 0 || count % DOMAIN_RESERVED_BLOCK != 0)
+        return SLUICE_OK;
+    for (unsigned i = DOMAIN_RESERVED_BLOCK; i < count; i += DOMAIN_RESERVED_BLOCK)
+        block = block->next;
+    if (block->next == NULL)
+        block->next = host_alloc(domain->sluice, sizeof(*block));
+    return block->next != NULL ? SLUICE_OK : SLUICE_ERR_NO_MEMORY;
+}
+
 enum sluice_status domain_reserve_locked(struct sluice_domain *domain,
                                          enum sluice_reserved_kind kind, sluice_iova_t first,
                                          sluice_iova_t last)
@@ -81,15 +102,18 @@ enum sluice_status domain_reserve_locked(struct sluice_domain *domain,
     enum sluice_status status;
 
     for (unsigned i = 0; i < count; i++) {
-        if (domain->reserved[i].first <= first && domain->reserved[i].last >= last)
+        const struct domain_reserved *reserved = domain_reserved_at(domain, i);
+
+        if (reserved->first <= first && reserved->last >= last)
             return SLUICE_OK;
     }
-    if (count == DOMAIN_RESERVED_MAX)
-        return SLUICE_ERR_NO_SPACE;
-    status = manager != NULL ? manager->reserve(manager, first, last) : SLUICE_OK;
+    status = make_room(domain, count);
+    if (status == SLUICE_OK && manager != NULL)
+        status = manager->reserve(manager, first, last);
     if (status != SLUICE_OK)
         return status;
-    domain->reserved[count] = (struct domain_reserved){.first = first, .last = last, .kind = kind};
+    *domain_reserved_at(domain, count) =
+        (struct domain_reserved){.first = first, .last = last, .kind = kind};
     /* Release: the entry is whole before it is counted; pairs with hits_reserved. */
     atomic_store_explicit(&domain->reserved_count, count + 1, memory_order_release);
     return SLUICE_OK;

@@ -90,11 +90,11 @@ void sluice_set_log_level(struct sluice *sluice, enum sluice_log_level level)
 static void abandon_units(struct sluice *sluice)
 {
     units_clear(sluice);
-    log_error(sluice,
-              "destroyed though a unit did not turn off: %llu pages that it may still reach are "
-              "never freed",
-              (unsigned long long)atomic_load_explicit(&sluice->withheld_pages,
-                                                       memory_order_relaxed));
+    log_error(
+        sluice,
+        "destroyed though a unit did not turn off: %llu pages that it may still reach are "
+        "never freed",
+        (unsigned long long)atomic_load_explicit(&sluice->withheld_pages, memory_order_relaxed));
 }
 
 enum sluice_status sluice_destroy(struct sluice *sluice)
@@ -103,9 +103,9 @@ enum sluice_status sluice_destroy(struct sluice *sluice)
 
     if (sluice == NULL)
         return SLUICE_OK;
-    if (instance_change_begin(
-            sluice, INSTANCE_IN(INSTANCE_STOPPED) | INSTANCE_IN(INSTANCE_HALF_STOPPED), &was) !=
-        SLUICE_OK)
+    if (instance_change_begin(sluice,
+                              INSTANCE_IN(INSTANCE_STOPPED) | INSTANCE_IN(INSTANCE_HALF_STOPPED),
+                              &was) != SLUICE_OK)
         return SLUICE_ERR_BUSY;
     if (dma_context_is_used(sluice) || fault_center_is_used(sluice)) {
         instance_change_end(sluice, was);

@@ -22,8 +22,8 @@
  * and waits until nobody polls for faults: from then on, the instance is the caller's alone.
  * Returns: OK; STATE.
  */
-SLUICE_MUST_CHECK enum sluice_status
-instance_change_begin(struct sluice *sluice, uint32_t states, enum instance_state *out_was);
+SLUICE_MUST_CHECK enum sluice_status instance_change_begin(struct sluice *sluice, uint32_t states,
+                                                           enum instance_state *out_was);
 /** Leaves INSTANCE_CHANGING. */
 void instance_change_end(struct sluice *sluice, enum instance_state to);
 

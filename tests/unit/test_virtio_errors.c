@@ -351,123 +351,6 @@ static void test_mmio_refused(void **state)
     }
 }
 
-/* ---- after sleep ---- */
-
-static struct sluice_device *cut_off;
-
-static void on_quarantine(void *arg, struct sluice_device *device, enum sluice_device_state state)
-{
-    (void)arg;
-    assert_int_equal(state, SLUICE_DEVICE_QUARANTINED);
-    cut_off = device;
-}
-
-static void configure_notice(struct sluice_config *config, void *arg)
-{
-    (void)arg;
-    config->on_quarantine = on_quarantine;
-}
-
-static void power_cycle(struct virtio_scene *at, struct virtio_model_injection injection)
-{
-    assert_int_equal(sluice_suspend(at->scene.sluice), SLUICE_OK);
-    virtio_model_power_cycle(at->unit);
-    virtio_scene_inject(at, injection);
-}
-
-/* One domain's mapping, or its attachment, is refused after sleep: one device stays blocked, and
- * whose it is learns of it. */
-static void test_refused_after_sleep(void **state)
-{
-    static const uint8_t types[] = {MAP, ATTACH};
-    struct virtio_model_config config = virtio_model_defaults();
-    struct scene_config scene = virtio_scene_config(&config);
-
-    (void)state;
-    scene.configure = configure_notice;
-    for (size_t i = 0; i < sizeof(types); i++) {
-        struct virtio_scene at = {.device = NULL};
-        struct sluice_device_health health;
-        struct sluice_domain *other;
-        struct sluice_device *device;
-
-        cut_off = NULL;
-        scene_start(&at.scene, &scene);
-        at.unit = at.scene.machine->unit;
-        virtio_scene_fill(&at);
-        other = scene_domain(&at.scene, SLUICE_DOMAIN_UNMANAGED);
-        device = scene_device(&at.scene, RID_B);
-        assert_int_equal(sluice_domain_attach(other, device), SLUICE_OK);
-        assert_int_equal(sluice_domain_map(other, SCENE_IOVA, at.page.phys, PAGE, 1), SLUICE_OK);
-        power_cycle(&at, (struct virtio_model_injection){.refuse_type = types[i],
-                                                         .refuse_at = 1,
-                                                         .refuse_count = 1,
-                                                         .refuse_status = NOMEM});
-        assert_int_equal(sluice_resume(at.scene.sluice), SLUICE_OK);
-        assert_false(virtio_scene_degraded(&at));
-        assert_ptr_equal(cut_off, at.device);
-        assert_int_equal(sluice_device_health(at.device, &health), SLUICE_OK);
-        assert_true(health.state == SLUICE_DEVICE_QUARANTINED && health.confirmed);
-        assert_ptr_equal(sluice_device_domain(at.device), at.domain);
-        assert_int_equal(virtio_scene_reads(&at, SCENE_IOVA), -1);
-        assert_int_equal(scene_reads(&at.scene, MACHINE_DEV_B, SCENE_IOVA), FILL);
-        /* The domain goes on as one without devices, and the device comes back as any. */
-        assert_int_equal(sluice_domain_map(at.domain, 0x50000000, at.page.phys, PAGE, 1),
-                         SLUICE_OK);
-        scene_forget(at.device);
-        at.device = scene_device(&at.scene, RID_A);
-        assert_int_equal(sluice_domain_attach(at.domain, at.device), SLUICE_OK);
-        assert_int_equal(virtio_scene_reads(&at, SCENE_IOVA), FILL);
-        assert_int_equal(virtio_scene_reads(&at, 0x50000000), FILL);
-        scene_forget(device);
-        virtio_scene_finish(&at);
-    }
-}
-
-/* The same for memory that firmware keeps for somebody whom nobody drives. */
-static void test_firmware_refused_after_sleep(void **state)
-{
-    struct virtio_model_config config = virtio_model_defaults();
-    struct sluice_reserved_memory memory = {
-        .first_id = RID_B, .id_count = 1, .first = 0x200000, .last = 0x200fff, .prot = 3};
-    struct virtio_scene at;
-
-    (void)state;
-    virtio_scene_init(&at, &config);
-    assert_int_equal(sluice_describe_reserved(at.scene.sluice, &memory), SLUICE_OK);
-    assert_int_equal(sluice_start(at.scene.sluice), SLUICE_OK);
-    virtio_scene_fill(&at);
-    assert_int_not_equal(scene_reads(&at.scene, MACHINE_DEV_B, 0x200000), -1);
-    power_cycle(
-        &at, (struct virtio_model_injection){
-                 .refuse_type = ATTACH, .refuse_at = 1, .refuse_count = 1, .refuse_status = NOMEM});
-    assert_int_equal(sluice_resume(at.scene.sluice), SLUICE_OK);
-    assert_true(model_host_logged(at.scene.machine->host,
-                                  "memory that firmware keeps for it is out of reach"));
-    assert_int_equal(scene_reads(&at.scene, MACHINE_DEV_B, 0x200000), -1);
-    assert_int_equal(virtio_scene_reads(&at, SCENE_IOVA), FILL);
-    virtio_scene_finish(&at);
-}
-
-/* Nobody passes while a resume is under way, or has failed: bypass is off before all else. */
-static void test_no_bypass_after_sleep(void **state)
-{
-    struct virtio_model_config config = virtio_model_defaults();
-    struct virtio_scene at;
-
-    (void)state;
-    virtio_scene_start(&at, &config);
-    power_cycle(&at, (struct virtio_model_injection){.stuck = true});
-    assert_int_equal(virtio_model_bypass(at.unit), 1);
-    assert_int_equal(sluice_resume(at.scene.sluice), SLUICE_ERR_TIMEOUT);
-    assert_int_equal(virtio_model_bypass(at.unit), 0);
-    assert_int_equal(scene_reads(&at.scene, MACHINE_DEV_B, at.page.phys), -1);
-    virtio_scene_inject(&at, (struct virtio_model_injection){0});
-    assert_int_equal(sluice_resume(at.scene.sluice), SLUICE_OK);
-    assert_int_equal(virtio_scene_reads(&at, SCENE_IOVA), FILL);
-    virtio_scene_finish(&at);
-}
-
 static void test_stop_refused(void **state)
 {
     struct virtio_model_config config = virtio_model_defaults();
@@ -484,58 +367,6 @@ static void test_stop_refused(void **state)
     assert_true(model_host_pages_in_use(at.scene.machine->host) >= 10);
     virtio_scene_inject(&at, (struct virtio_model_injection){0});
     virtio_scene_finish(&at);
-}
-
-static void test_absurd(void **state)
-{
-    struct virtio_model_config good = virtio_model_defaults();
-    struct virtio_model_config rows[9];
-
-    (void)state;
-    for (size_t i = 0; i < 9; i++)
-        rows[i] = good;
-    rows[0].features &= ~((uint64_t)1 << 32); /* VERSION_1 */
-    rows[1].features &= ~((uint64_t)1 << 2);  /* MAP_UNMAP */
-    rows[2].page_size_mask = 0;
-    rows[3].page_size_mask = ~(uint64_t)0x1fffff;
-    rows[4].input_last = 0xfff;
-    rows[5].domain_first = rows[5].domain_last = 3;
-    rows[6].queue_most[0] = 0;
-    rows[7].queue_most[1] = 100;
-    rows[8].queue_most[0] = 1;
-    for (size_t i = 0; i < 9; i++) {
-        struct virtio_scene at;
-
-        virtio_scene_init(&at, &rows[i]);
-        assert_int_equal(sluice_start(at.scene.sluice), SLUICE_ERR_UNSUPPORTED);
-        virtio_scene_finish(&at);
-    }
-    good.probe_size = 1 << 20; /* then without: nothing is known of regions */
-    {
-        struct virtio_scene at;
-
-        virtio_scene_start(&at, &good);
-        virtio_scene_finish(&at);
-    }
-}
-
-static void test_properties(void **state)
-{
-    static const uint16_t lengths[] = {0xffff, 600, 19, 1};
-    struct virtio_model_config config = virtio_model_defaults();
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
-        struct sluice_reserved_region region;
-        struct virtio_scene at;
-
-        virtio_scene_init(&at, &config);
-        assert_int_equal(sluice_start(at.scene.sluice), SLUICE_OK);
-        virtio_scene_inject(&at, (struct virtio_model_injection){.property_bytes = lengths[i]});
-        virtio_scene_fill(&at);
-        assert_int_equal(sluice_device_reserved(at.device, 0, &region), SLUICE_ERR_NOT_FOUND);
-        virtio_scene_finish(&at);
-    }
 }
 
 /* ---- faults ---- */
@@ -669,12 +500,7 @@ int main(void)
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_cut_without_memory),
         cmocka_unit_test(test_start_refused),
-        cmocka_unit_test(test_refused_after_sleep),
-        cmocka_unit_test(test_firmware_refused_after_sleep),
-        cmocka_unit_test(test_no_bypass_after_sleep),
         cmocka_unit_test(test_stop_refused),
-        cmocka_unit_test(test_absurd),
-        cmocka_unit_test(test_properties),
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_faults_lost),
         cmocka_unit_test(test_lost_is_told),

@@ -79,9 +79,8 @@ ROWS = [
              "    if ((false && shared_elsewhere(device, domain)) ||",
              ["described"]),
     Breakage("interrupt-window-mappable", "4, permissions", "src/domain/mapping.c",
-             "        if (first <= domain->reserved[i].last && last >= domain->reserved[i].first)",
-             "        if (false && first <= domain->reserved[i].last &&\n"
-             "            last >= domain->reserved[i].first)",
+             "        if (first <= reserved->last && last >= reserved->first)",
+             "        if (false && first <= reserved->last && last >= reserved->first)",
              ["domain"], ["reserved"]),
     Breakage("absent-entries-cached", "1, fail closed (caching mode)", "src/domain/link.c",
              "    if (link->unit->caps.flush_on_map) {\n        atomic_fetch_add_explicit",

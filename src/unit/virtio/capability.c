@@ -96,11 +96,9 @@ static enum sluice_status check_config(struct viommu *viommu)
         return unsupported(viommu, "its input range is empty, or of next to nothing");
     if (capability->domain_first >= capability->domain_last)
         return unsupported(viommu, "its domain range has fewer than two domains");
-    if (capability->probe_bytes > VIOMMU_PROBE_BYTES_MAX) {
-        log_warning(viommu->unit.sluice, "%s: properties of %u bytes are not read: that is absurd",
-                    viommu->unit.name, (unsigned)capability->probe_bytes);
-        capability->probe_bytes = 0;
-    }
+    /* What is not read may reserve something, and would be given out. */
+    if (capability->probe_bytes > VIOMMU_PROBE_BYTES_MAX)
+        return unsupported(viommu, "its endpoints' properties are absurdly long");
     return SLUICE_OK;
 }
 

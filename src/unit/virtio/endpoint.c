@@ -50,9 +50,12 @@ void viommu_endpoints_free(struct viommu *viommu)
 {
     list_for_each_safe(node, &viommu->endpoints)
     {
+        struct viommu_endpoint *endpoint = container_of(node, struct viommu_endpoint, node);
+
         list_remove(node);
-        host_free(viommu->unit.sluice, container_of(node, struct viommu_endpoint, node),
-                  sizeof(struct viommu_endpoint));
+        host_free(viommu->unit.sluice, endpoint->regions,
+                  endpoint->region_count * sizeof(*endpoint->regions));
+        host_free(viommu->unit.sluice, endpoint, sizeof(*endpoint));
     }
 }
 
@@ -405,51 +408,101 @@ enum sluice_status viommu_endpoints_restore(struct viommu *viommu, bool whole)
 
 /* ---- what the device says of an endpoint ---- */
 
-static void take_region(struct viommu *viommu, struct viommu_endpoint *endpoint,
-                        const uint8_t *value)
-{
-    struct sluice_reserved_region region = {.kind = value[0] == VIOMMU_RESV_MEM_MSI
-                                                        ? SLUICE_RESERVED_INTERRUPT
-                                                        : SLUICE_RESERVED_SPECIAL};
+/** A walk over properties. */
+struct properties {
+    struct viommu *viommu;
+    const struct viommu_endpoint *endpoint;
+    uint32_t at;   /**< of the next one */
+    uint32_t from; /**< of this one's value */
+    uint16_t type;
+    uint16_t bytes;
+};
 
-    __builtin_memcpy(&region.first, value + 4, sizeof(region.first));
-    __builtin_memcpy(&region.last, value + 12, sizeof(region.last));
-    if (region.first > region.last || endpoint->region_count == VIOMMU_REGIONS_MAX) {
-        log_warning(viommu->unit.sluice, "%s: endpoint %#x: reserved region %#llx-%#llx left out",
-                    viommu->unit.name, (unsigned)endpoint->id, (unsigned long long)region.first,
-                    (unsigned long long)region.last);
-        return;
-    }
-    endpoint->regions[endpoint->region_count++] = region;
+/* What is reserved there is not known, so nothing may be mapped for it. */
+static void absurd(const struct properties *walk, const char *why)
+{
+    log_error(walk->viommu->unit.sluice,
+              "%s: endpoint %#x: property %#x at %#x, %u bytes: %s: the endpoint is not used",
+              walk->viommu->unit.name, (unsigned)walk->endpoint->id, (unsigned)walk->type,
+              (unsigned)(walk->from - PROPERTY_HEAD), (unsigned)walk->bytes, why);
 }
 
-/* Properties one behind the other, up to the first of no type. */
-static void take_properties(struct viommu *viommu, struct viommu_endpoint *endpoint)
+/* The next property, up to the first of no type. Returns: OK; NOT_FOUND; HARDWARE (absurd). */
+static enum sluice_status next_property(struct properties *walk)
 {
-    const uint8_t *properties = viommu->queue.probe.virt;
-    uint32_t most = viommu->capability.probe_bytes;
-    uint32_t at = 0;
+    const uint8_t *properties = walk->viommu->queue.probe.virt;
+    uint32_t most = walk->viommu->capability.probe_bytes;
 
-    while (most - at >= PROPERTY_HEAD) {
-        uint16_t type, length;
-
-        __builtin_memcpy(&type, properties + at, sizeof(type));
-        __builtin_memcpy(&length, properties + at + 2, sizeof(length));
-        type &= VIOMMU_PROPERTY_TYPE_MASK;
-        at += PROPERTY_HEAD;
-        if (type == VIOMMU_PROPERTY_NONE)
-            return;
-        if (length > most - at) {
-            log_warning(viommu->unit.sluice,
-                        "%s: endpoint %#x: property %#x at %#x has %u bytes: more than there are",
-                        viommu->unit.name, (unsigned)endpoint->id, (unsigned)type, (unsigned)at,
-                        (unsigned)length);
-            return;
-        }
-        if (type == VIOMMU_PROPERTY_RESV_MEM && length >= VIOMMU_RESV_MEM_BYTES)
-            take_region(viommu, endpoint, properties + at);
-        at += length;
+    if (most - walk->at < PROPERTY_HEAD)
+        return SLUICE_ERR_NOT_FOUND;
+    __builtin_memcpy(&walk->type, properties + walk->at, sizeof(walk->type));
+    __builtin_memcpy(&walk->bytes, properties + walk->at + 2, sizeof(walk->bytes));
+    walk->type &= VIOMMU_PROPERTY_TYPE_MASK;
+    walk->from = walk->at + PROPERTY_HEAD;
+    if (walk->type == VIOMMU_PROPERTY_NONE)
+        return SLUICE_ERR_NOT_FOUND;
+    if (walk->bytes > most - walk->from) {
+        absurd(walk, "more than there are");
+        return SLUICE_ERR_HARDWARE;
     }
+    walk->at = walk->from + walk->bytes;
+    return SLUICE_OK;
+}
+
+/* The next region. Returns as next_property. */
+static enum sluice_status next_region(struct properties *walk, struct sluice_reserved_region *out)
+{
+    const uint8_t *value;
+    enum sluice_status status;
+
+    do {
+        status = next_property(walk);
+        if (status != SLUICE_OK)
+            return status;
+    } while (walk->type != VIOMMU_PROPERTY_RESV_MEM);
+    if (walk->bytes < VIOMMU_RESV_MEM_BYTES) {
+        absurd(walk, "too short for a region");
+        return SLUICE_ERR_HARDWARE;
+    }
+    value = (const uint8_t *)walk->viommu->queue.probe.virt + walk->from;
+    out->kind =
+        value[0] == VIOMMU_RESV_MEM_MSI ? SLUICE_RESERVED_INTERRUPT : SLUICE_RESERVED_SPECIAL;
+    __builtin_memcpy(&out->first, value + 4, sizeof(out->first));
+    __builtin_memcpy(&out->last, value + 12, sizeof(out->last));
+    if (out->first > out->last) {
+        absurd(walk, "a region that ends before it begins");
+        return SLUICE_ERR_HARDWARE;
+    }
+    return SLUICE_OK;
+}
+
+/* All of its regions, or none of it. The device writes the properties, but not once it answered:
+ * a walk that finds more than the one before it is as absurd as the others. */
+static enum sluice_status take_regions(struct viommu *viommu, struct viommu_endpoint *endpoint)
+{
+    struct properties walk = {.viommu = viommu, .endpoint = endpoint};
+    struct sluice_reserved_region region;
+    struct sluice_reserved_region *regions = NULL;
+    enum sluice_status status;
+    unsigned count = 0, taken = 0;
+
+    while ((status = next_region(&walk, &region)) == SLUICE_OK)
+        count++;
+    if (status != SLUICE_ERR_NOT_FOUND || count == 0)
+        return status == SLUICE_ERR_NOT_FOUND ? SLUICE_OK : status;
+    regions = host_alloc(viommu->unit.sluice, count * sizeof(*regions));
+    if (regions == NULL)
+        return SLUICE_ERR_NO_MEMORY;
+    walk.at = 0;
+    while ((status = next_region(&walk, &region)) == SLUICE_OK && taken < count)
+        regions[taken++] = region;
+    if (status != SLUICE_ERR_NOT_FOUND || taken != count) {
+        host_free(viommu->unit.sluice, regions, count * sizeof(*regions));
+        return SLUICE_ERR_HARDWARE;
+    }
+    endpoint->regions = regions;
+    endpoint->region_count = count;
+    return SLUICE_OK;
 }
 
 static enum sluice_status probe(struct viommu *viommu, struct viommu_endpoint *endpoint)
@@ -458,13 +511,13 @@ static enum sluice_status probe(struct viommu *viommu, struct viommu_endpoint *e
     sluice_irqstate_t irq = sluice_spin_lock(&viommu->lock);
     enum sluice_status status = viommu_ask_probe_locked(viommu, endpoint->id, &result);
 
-    if (status == SLUICE_OK) {
-        endpoint->probed = true;
-        if (result == VIOMMU_S_OK)
-            take_properties(viommu, endpoint);
-        else if (result != VIOMMU_S_NOENT)
-            refused(viommu, endpoint->id, "PROBE", result);
+    if (status == SLUICE_OK && result == VIOMMU_S_OK) {
+        status = take_regions(viommu, endpoint);
+    } else if (status == SLUICE_OK && result != VIOMMU_S_NOENT) {
+        refused(viommu, endpoint->id, "PROBE", result);
+        status = SLUICE_ERR_HARDWARE;
     }
+    endpoint->probed = status == SLUICE_OK;
     sluice_spin_unlock(&viommu->lock, irq);
     return status;
 }
@@ -476,11 +529,13 @@ enum sluice_status viommu_source_region(struct unit *unit, uint32_t id, unsigned
     struct viommu_endpoint *endpoint;
     enum sluice_status status = SLUICE_OK;
 
-    if (!unit->started || viommu->capability.probe_bytes == 0)
+    if (viommu->capability.probe_bytes == 0)
         return SLUICE_ERR_NOT_FOUND;
     endpoint = endpoint_get(viommu, id);
     if (endpoint == NULL)
         return SLUICE_ERR_NO_MEMORY;
+    if (!unit->started && !endpoint->probed)
+        return unit_is_lost(unit) ? SLUICE_ERR_HARDWARE : SLUICE_ERR_NOT_FOUND;
     if (!endpoint->probed)
         status = probe(viommu, endpoint);
     if (status != SLUICE_OK)

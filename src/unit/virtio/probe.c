@@ -43,7 +43,7 @@ static void viommu_release(struct unit *unit)
     viommu_endpoints_free(viommu);
     viommu_give_back(viommu, &viommu->queue.pages, VIOMMU_QUEUE_ORDER);
     viommu_give_back(viommu, &viommu->queue.slots, VIOMMU_SLOTS_ORDER);
-    viommu_give_back(viommu, &viommu->queue.probe, 0);
+    viommu_give_back(viommu, &viommu->queue.probe, viommu->queue.probe_order);
     viommu_give_back(viommu, &viommu->events.pages, VIOMMU_QUEUE_ORDER);
     viommu_give_back(viommu, &viommu->events.buffers, 0);
     unit_index_free(sluice, &viommu->ids);

@@ -52,7 +52,10 @@ bool viommu_queue_allocate(struct viommu *viommu)
     }
     if (viommu->capability.probe_bytes == 0)
         return true;
-    if (!host_pages_alloc(sluice, 0, -1, &queue->probe)) {
+    while (SLUICE_PAGE_BYTES << queue->probe_order <
+           viommu->capability.probe_bytes + sizeof(struct viommu_tail))
+        queue->probe_order++;
+    if (!host_pages_alloc(sluice, queue->probe_order, -1, &queue->probe)) {
         queue->probe.virt = NULL;
         return false;
     }
@@ -407,6 +410,6 @@ enum sluice_status viommu_ask_probe_locked(struct viommu *viommu, uint32_t endpo
 {
     const struct viommu_request request = viommu_probe_request(endpoint);
 
-    __builtin_memset(viommu->queue.probe.virt, 0, SLUICE_PAGE_BYTES);
+    __builtin_memset(viommu->queue.probe.virt, 0, SLUICE_PAGE_BYTES << viommu->queue.probe_order);
     return viommu_ask_locked(viommu, &request, out_result);
 }

@@ -30,15 +30,15 @@
 
 #include <sluice/cpu.h>
 
-#define VIOMMU_REQUESTS        0u /**< queue numbers [Virtio 5.13.2] */
-#define VIOMMU_EVENTS          1u
-#define VIOMMU_QUEUE_MAX       256u  /**< descriptors used of either queue */
-#define VIOMMU_SLOTS_MAX       128u  /**< requests in flight: two descriptors each */
-#define VIOMMU_EVENTS_MAX      64u   /**< buffers for fault reports */
-#define VIOMMU_RESULTS         1024u /**< how long the outcome of a request is remembered */
-#define VIOMMU_DOMAINS_MAX     65536u
-#define VIOMMU_REGIONS_MAX     8u    /**< kept of an endpoint's */
-#define VIOMMU_PROBE_BYTES_MAX 3072u /**< of properties that are read */
+#define VIOMMU_REQUESTS    0u /**< queue numbers [Virtio 5.13.2] */
+#define VIOMMU_EVENTS      1u
+#define VIOMMU_QUEUE_MAX   256u  /**< descriptors used of either queue */
+#define VIOMMU_SLOTS_MAX   128u  /**< requests in flight: two descriptors each */
+#define VIOMMU_EVENTS_MAX  64u   /**< buffers for fault reports */
+#define VIOMMU_RESULTS     1024u /**< how long the outcome of a request is remembered */
+#define VIOMMU_DOMAINS_MAX 65536u
+/** Of an endpoint's properties, which hold 682 regions; a device that has more is refused. */
+#define VIOMMU_PROBE_BYTES_MAX 16368u
 #define VIOMMU_WINDOWS         5u
 
 /* Where things are in a queue's pages [Virtio 2.7]. */
@@ -148,7 +148,8 @@ struct viommu_slot {
 struct viommu_queue {
     struct sluice_pages pages; /**< the rings */
     struct sluice_pages slots; /**< requests and their tails */
-    struct sluice_pages probe; /**< properties of one endpoint */
+    struct sluice_pages probe; /**< properties of one endpoint, and the tail behind them */
+    unsigned probe_order;
     struct viommu_slot slot[VIOMMU_SLOTS_MAX];
     uint64_t next;   /**< number of the next request */
     uint64_t oldest; /**< first that is not complete */
@@ -195,7 +196,7 @@ struct viommu_endpoint {
     bool refused; /**< the device did not take it back after sleep, and nobody was told yet */
     bool probed;
     unsigned region_count;
-    struct sluice_reserved_region regions[VIOMMU_REGIONS_MAX];
+    struct sluice_reserved_region *regions; /**< so many; NULL: none */
 };
 
 struct viommu {
