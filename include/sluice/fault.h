@@ -174,6 +174,7 @@ struct sluice_fault_counts {
     /** Drained records around which a unit said that it dropped others: each stands for one lost
      * record at least, as units do not count them. */
     uint64_t hardware_losses;
+    uint64_t holds; /**< times that a unit's event interrupt was held back (fault_share) */
 };
 
 SLUICE_API void sluice_fault_counts(struct sluice *sluice, struct sluice_fault_counts *out);

@@ -222,7 +222,7 @@ struct sluice_host_ops {
      * replace earlier ones only by earlier times. Called from interrupts too, at most a few times
      * for each window that sluice/quarantine.h names. NULL: the host calls sluice_fault_poll()
      * regularly by itself, or a silence ends, and a summary of faults comes, only with the next
-     * fault.
+     * fault, and a storm of faults takes as much time as it can.
      */
     void (*fault_poll_at)(void *ctx, uint64_t time_ns);
 };

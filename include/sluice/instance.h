@@ -63,6 +63,15 @@ struct sluice_config {
     uint32_t flood_faults;
     uint64_t flood_window_ns; /**< 0 is one second */
     uint64_t silence_ns; /**< how long a flooding source is not listened to; 0 is ten seconds */
+    /**
+     * Percent of one CPU's time that faults may take, over all units, at most, and one look at a
+     * unit's log beyond it; 0 is 10. Where it is used up the units' event interrupts are left
+     * unanswered until a poll, at a time that is asked for (sluice_host_ops.fault_poll_at, without
+     * which there is no limit); what units record meanwhile beyond the size of their logs they
+     * lose, and say so. What the host spends in sluice_fault_poll() counts, and is never refused.
+     * 100 or more: no limit.
+     */
+    uint32_t fault_share;
     /** Lines of the log (warnings) that a source has in a window, at most 8; what is more is
      * counted in one line at its end. 0 is 5; SLUICE_NO_FAULT_LINES: none. */
     uint32_t fault_lines;

@@ -46,6 +46,15 @@ struct external_port {
     uint16_t rid;
 };
 
+/** What faults may take of a CPU's time; see src/unit/storm.c. */
+struct fault_budget {
+    struct sluice_spinlock lock; /**< guards the next two; nothing is taken under it */
+    uint64_t seen_ns;            /**< up to when time has been earned */
+    int64_t credit_ns;
+    atomic_uint_fast64_t holds;    /**< times that a unit was held back */
+    atomic_uint_fast64_t asked_ns; /**< when the host was asked to poll */
+};
+
 struct sluice {
     const struct sluice_host_ops *ops;
     struct sluice_config config; /**< with defaults filled in */
@@ -87,6 +96,7 @@ struct sluice {
     /** Counts, logs and acts on them; owned by src/fault. Both set once, by create. */
     instance_fault_observer *fault_sink;
     struct fault_center *faults;
+    struct fault_budget fault_budget;
     const struct domain_policy *fault_policy; /**< of device_added alone */
 
     /** Pages that a unit might still reach: never freed, only counted (invariant 1). */

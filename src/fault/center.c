@@ -12,6 +12,7 @@
 #define DEFAULT_FLOOD_NS  ((uint64_t)1000000000)
 #define DEFAULT_SILENCE   ((uint64_t)10000000000)
 #define DEFAULT_LINES     5u
+#define DEFAULT_SHARE     10u /* percent */
 #define DEFAULT_LINES_NS  ((uint64_t)10000000000)
 
 static uint64_t records_wanted(const struct sluice_config *config)
@@ -30,6 +31,7 @@ static void fill_defaults(struct sluice_config *config)
     config->flood_window_ns =
         config->flood_window_ns != 0 ? config->flood_window_ns : DEFAULT_FLOOD_NS;
     config->silence_ns = config->silence_ns != 0 ? config->silence_ns : DEFAULT_SILENCE;
+    config->fault_share = config->fault_share != 0 ? config->fault_share : DEFAULT_SHARE;
     config->fault_lines_window_ns =
         config->fault_lines_window_ns != 0 ? config->fault_lines_window_ns : DEFAULT_LINES_NS;
 }
@@ -247,6 +249,7 @@ void sluice_fault_counts(struct sluice *sluice, struct sluice_fault_counts *out)
         .quarantines = atomic_load_explicit(&center->quarantines, memory_order_relaxed),
         .recoveries = atomic_load_explicit(&center->recoveries, memory_order_relaxed),
         .silences = atomic_load_explicit(&center->silences, memory_order_relaxed),
+        .holds = atomic_load_explicit(&sluice->fault_budget.holds, memory_order_relaxed),
         .hardware_losses = atomic_load_explicit(&center->hardware_losses, memory_order_relaxed),
     };
 }

@@ -31,7 +31,6 @@ struct fault_center {
     unsigned lines_most;                 /**< lines of a source in a window; 0: none */
     atomic_uint lines_new;               /**< raised when there may be a line to print */
     atomic_uint_fast64_t lines_next_ns;  /**< when a window is over; UINT64_MAX: none is open */
-    atomic_uint_fast64_t poll_asked_ns;  /**< when the host was asked to poll */
     atomic_uint_fast64_t hardware_losses;
     atomic_uint asked;   /**< 1: the host was asked for a call that has not begun */
     atomic_uint owed;    /**< calls of the host that are not over */

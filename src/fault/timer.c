@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * What is due at a time and not because of a fault: silences that end, windows of the log that are
- * over. The host is asked for a poll then, where it can be; else that happens at whatever poll or
- * fault comes next.
+ * over. The host is asked for a poll then, where it can be;
+ * else that happens at whatever poll or fault comes next.
  *
  * Called by fault.c and work.c outside interrupts.
  */
@@ -32,15 +32,8 @@ bool fault_time_is_up(struct sluice *sluice)
 
 void fault_timer_set(struct sluice *sluice)
 {
-    struct fault_center *center = sluice->faults;
-    uint64_t asked = load(&center->poll_asked_ns);
     uint64_t due = next_due(sluice);
 
-    if (sluice->ops->fault_poll_at == NULL || due == UINT64_MAX)
-        return;
-    /* Asked for already, unless that time has come: then the host has forgotten it. */
-    if (asked <= due && asked > host_now_ns(sluice))
-        return;
-    atomic_store_explicit(&center->poll_asked_ns, due, memory_order_relaxed);
-    sluice->ops->fault_poll_at(sluice->config.ctx, due);
+    if (due != UINT64_MAX)
+        fault_poll_ask(sluice, due);
 }

@@ -13,10 +13,12 @@ static void deferred_work(void *arg)
 {
     struct sluice *sluice = arg;
     struct fault_center *center = sluice->faults;
+    uint64_t begin = host_now_ns(sluice);
 
     /* Before the work: what becomes due during it asks for a call of its own. */
     atomic_store_explicit(&center->asked, 0, memory_order_seq_cst);
     fault_work(sluice);
+    (void)fault_time_spend(sluice, begin);
     /* Release: nothing of the instance is touched any more; pairs with fault_center_is_used. */
     atomic_fetch_sub_explicit(&center->owed, 1, memory_order_release);
 }

@@ -145,6 +145,8 @@ static enum sluice_status wake_units(struct sluice *sluice, bool again)
 
         if (again && unit->started)
             continue;
+        /* Its events begin anew, and nobody may remember to poll. */
+        atomic_store_explicit(&unit->events_held, 0, memory_order_relaxed);
         resumed = unit->ops->resume(unit);
         if (resumed == SLUICE_OK)
             continue;

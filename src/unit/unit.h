@@ -122,6 +122,7 @@ struct unit {
     /** 1: missed a deadline or reported an error that recovery did not clear. A word, because
      * exchanging a byte is a library call on RISC-V. */
     atomic_uint degraded;
+    atomic_uint events_held; /**< 1: its event interrupt is left unanswered; see storm.c */
     struct unit_latency latency;
     /** Owned by src/selftest, guarded by sluice->lock; no driver looks at it. */
     struct sluice_selftest_evidence selftest;
@@ -334,9 +335,16 @@ struct unit_ops {
     /**
      * Drains fault records, oldest first, bounded by the size of the log. Returns how many. Two
      * that drain at once get different records; each of them gets its own in order.
-     * A driver's own event interrupt drains into unit_fault_deliver().
+     * A driver's own event interrupt drains by unit_event_drain().
      */
     unsigned (*faults_drain)(struct unit *unit, unit_fault_sink *sink, void *arg);
+
+    /**
+     * What its event interrupt calls: answers it, and drains by unit_event_drain() for some rounds.
+     * While unit_events_held() it returns before it answers, so that the hardware does not raise
+     * another, and is called again when that is over. Context: any.
+     */
+    void (*event)(void *unit);
 
     /*
      * Interrupt entries; NULL where caps.interrupt_entries is 0 always. With
@@ -379,6 +387,23 @@ extern const struct unit_ops *const unit_drivers[];
 
 /** A unit_fault_sink (arg: the unit) that hands the record to the host's on_fault. Context: any. */
 void unit_fault_deliver(void *arg, const struct sluice_fault *fault);
+
+/**
+ * Drains once into unit_fault_deliver, and holds the unit's events back where faults have had their
+ * share of time (sluice_config.fault_share). Returns how many; 0 also when they are held back now.
+ */
+unsigned unit_event_drain(struct unit *unit);
+/** Whether its event interrupt is to be left unanswered. Context: any. */
+bool unit_events_held(struct unit *unit);
+/** Lets a unit's events go on, or asks for a poll when there will be time for them; from a poll.
+ * @param when_ns   0: now */
+void unit_events_resume(struct unit *unit, uint64_t when_ns);
+/** Asks the host for a poll, unless it was asked for one before then. Context: any. */
+void fault_poll_ask(struct sluice *sluice, uint64_t when_ns);
+/** Time from `since_ns` until now was spent on faults. Context: any. Returns when more may be; 0:
+ * now.
+ */
+uint64_t fault_time_spend(struct sluice *sluice, uint64_t since_ns);
 
 /** Marks a unit degraded and says why, once. Context: any. */
 __attribute__((format(printf, 2, 3))) void unit_degrade(struct unit *unit, const char *format, ...);

@@ -84,6 +84,7 @@ static void configure(struct sluice_config *config, void *arg)
     config->fault_lines = world->fault_lines != 0 ? world->fault_lines : LINES;
     config->fault_lines_window_ns = WINDOW_NS;
     config->fault_log_records = world->fault_log_records;
+    config->fault_share = 100; /* no limit: the clock is read more often than anything is done */
     config->flood_faults = world->flood_faults != 0 ? world->flood_faults : SLUICE_FAULTS_UNLIMITED;
     config->flood_window_ns = SECOND;
     config->silence_ns = SILENCE_NS;

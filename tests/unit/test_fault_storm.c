@@ -27,6 +27,12 @@
 #define BURST       997u  /* faults between two polls at most */
 #define UNIT_LOG    4096u /* no unit here has a longer log */
 
+/* Where time passes: what a record costs, what a look at the clock, how long a device pauses. */
+#define RECORD_NS    2000u
+#define CLOCK_NS     20u
+#define PAUSE_NS     2000u
+#define SHARE_FAULTS (STORM_FAULTS / 25)
+
 struct storm {
     struct scene scene;
     struct sluice_domain *domain;
@@ -38,6 +44,8 @@ struct storm {
     uint64_t of[2];          /**< delivered, by device */
     void (*work)(void *arg); /**< the host was asked for a call, and takes its time */
     void *work_arg;
+    uint32_t share;   /**< percent; 0: the host polls by itself */
+    uint64_t poll_at; /**< what it was asked for */
 };
 
 /* The hooks get the host as ctx, so what they report to is found here. */
@@ -61,6 +69,13 @@ static void do_deferred(struct storm *storm)
         work(storm->work_arg);
 }
 
+static void fault_poll_at(void *ctx, uint64_t time_ns)
+{
+    (void)ctx;
+    if (time_ns < current->poll_at)
+        current->poll_at = time_ns;
+}
+
 static void on_fault(void *arg, const struct sluice_fault *fault)
 {
     struct storm *storm = arg;
@@ -70,6 +85,8 @@ static void on_fault(void *arg, const struct sluice_fault *fault)
     assert_true(fault->source == first + RID_A || fault->source == first + RID_B);
     storm->of[fault->source == first + RID_B]++;
     storm->flagged += fault->records_lost;
+    if (storm->share != 0)
+        model_host_clock_advance(storm->scene.machine->host, RECORD_NS);
 }
 
 static void listen(void *arg, const struct sluice_fault_record *record, uint64_t lost)
@@ -89,6 +106,10 @@ static void configure(struct sluice_config *config, void *arg)
 
     storm->ops = *config->ops;
     storm->ops.defer = defer;
+    storm->poll_at = UINT64_MAX;
+    if (storm->share != 0)
+        storm->ops.fault_poll_at = fault_poll_at;
+    config->fault_share = storm->share;
     config->ops = &storm->ops;
     config->flood_faults = SLUICE_FAULTS_UNLIMITED;
     config->fault_log_records = LOG_RECORDS;
@@ -142,6 +163,8 @@ static void storm_start(struct storm *storm, bool polled)
     config.configure = configure;
     config.configure_arg = storm;
     config.machine.host.no_events = polled;
+    if (storm->share != 0)
+        config.machine.host.clock_step_ns = CLOCK_NS;
     scene_start(&storm->scene, &config);
     storm->domain = scene_domain(&storm->scene, SLUICE_DOMAIN_UNMANAGED);
     for (unsigned i = 0; i < 2; i++) {
@@ -286,11 +309,61 @@ static void interrupted(void **state)
     storm_finish(&storm);
 }
 
+/** Percent of the time that the library takes while a device faults without end. */
+static unsigned share_taken(uint32_t allowed, uint64_t *out_holds)
+{
+    struct storm storm = {.share = allowed};
+    struct sluice_fault_counts counts;
+    struct model_host *host;
+    struct before before;
+    uint64_t began, all, own;
+
+    storm_start(&storm, false);
+    host = storm.scene.machine->host;
+    before = look(&storm);
+    began = model_host_clock(host);
+    for (uint64_t i = 0; i < SHARE_FAULTS; i++) {
+        model_host_clock_advance(host, PAUSE_NS);
+        fault_once(&storm, i);
+        if (i % 16 == 0)
+            do_deferred(&storm);
+        if (model_host_clock(host) < storm.poll_at)
+            continue;
+        storm.poll_at = UINT64_MAX;
+        (void)sluice_fault_poll(storm.scene.sluice);
+    }
+    all = model_host_clock(host) - began;
+    own = all - (uint64_t)SHARE_FAULTS * PAUSE_NS; /* records and its reading of the clock */
+    while (sluice_fault_poll(storm.scene.sluice) != 0 || storm.work != NULL)
+        do_deferred(&storm);
+    settle(&storm, &before, SHARE_FAULTS);
+    sluice_fault_counts(storm.scene.sluice, &counts);
+    *out_holds = counts.holds;
+    if (counts.holds != 0 && look(&storm).lost != before.lost)
+        assert_in_range(counts.hardware_losses, 1, look(&storm).lost - before.lost + UNIT_LOG);
+    storm_finish(&storm);
+    return (unsigned)(own * 100 / all);
+}
+
+/** Faults get their share of time and no more; what units drop meanwhile is counted as dropped. */
+static void no_more_than_its_share(void **state)
+{
+    uint64_t holds;
+
+    (void)state;
+    assert_in_range(share_taken(100, &holds), 40, 100);
+    assert_int_equal(holds, 0);
+    assert_in_range(share_taken(10, &holds), 5, 12);
+    assert_true(holds > 3);
+    assert_in_range(share_taken(25, &holds), 15, 27);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(polled),
         cmocka_unit_test(interrupted),
+        cmocka_unit_test(no_more_than_its_share),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

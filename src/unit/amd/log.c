@@ -275,9 +275,9 @@ void amdvi_log_event(void *arg)
      * Cleared before the log is looked at: what comes meanwhile raises another one. A device that
      * faults without end must not hold the CPU.
      */
-    for (unsigned round = 0; round < EVENT_ROUNDS; round++) {
+    for (unsigned round = 0; round < EVENT_ROUNDS && !unit_events_held(&amdvi->unit); round++) {
         amdvi_write(amdvi, AMDVI_REG_STATUS, AMDVI_MASK(STATUS_EVTINT) | AMDVI_MASK(STATUS_PPRINT));
-        if (amdvi_faults_drain(&amdvi->unit, unit_fault_deliver, &amdvi->unit) == 0)
+        if (unit_event_drain(&amdvi->unit) == 0)
             return;
     }
 }

@@ -144,6 +144,7 @@ const struct unit_ops amdvi_unit_ops = {
     .invalidate_wait = amdvi_invalidate_wait,
     .source_silence = amdvi_source_silence,
     .faults_drain = amdvi_faults_drain,
+    .event = amdvi_log_event,
     .interrupt_alloc = amdvi_interrupt_alloc,
     .interrupt_write = amdvi_interrupt_write,
     .interrupt_free = amdvi_interrupt_free,

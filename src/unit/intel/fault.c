@@ -304,7 +304,7 @@ void vtd_fault_clear(struct vtd *vtd)
 
 /* ---- the event ---- */
 
-static void fault_event(void *arg)
+void vtd_fault_event(void *arg)
 {
     struct vtd *vtd = arg;
     const uint32_t causes = VTD_MASK32(FSTS_PPF) | VTD_MASK32(FSTS_PFO) | VTD_MASK32(FSTS_IQE) |
@@ -315,10 +315,10 @@ static void fault_event(void *arg)
      * added meanwhile is drained here too. A device that faults without end must not hold the CPU:
      * after some rounds what is left has an event of its own, or waits for one who polls.
      */
-    for (unsigned round = 0; round < EVENT_ROUNDS; round++) {
+    for (unsigned round = 0; round < EVENT_ROUNDS && !unit_events_held(&vtd->unit); round++) {
         if (vtd->use_queue && !vtd_queue_check(vtd))
             return;
-        (void)vtd_faults_drain(&vtd->unit, unit_fault_deliver, &vtd->unit);
+        (void)unit_event_drain(&vtd->unit);
         if ((log_status(vtd) & causes) == 0)
             return;
     }
@@ -327,7 +327,7 @@ static void fault_event(void *arg)
 void vtd_fault_event_on(struct vtd *vtd)
 {
     struct sluice *sluice = vtd->unit.sluice;
-    const struct sluice_event_handler handler = {.handler = fault_event, .arg = vtd};
+    const struct sluice_event_handler handler = {.handler = vtd_fault_event, .arg = vtd};
 
     vtd_write32(vtd, VTD_REG_FECTL, VTD_MASK32(FECTL_IM));
     if (!vtd->has_event) {

@@ -190,6 +190,7 @@ const struct unit_ops vtd_unit_ops = {
     .invalidate_wait = vtd_invalidate_wait,
     .source_silence = vtd_source_silence,
     .faults_drain = vtd_faults_drain,
+    .event = vtd_fault_event,
     .interrupt_alloc = vtd_interrupt_alloc,
     .interrupt_write = vtd_interrupt_write,
     .interrupt_free = vtd_interrupt_free,

@@ -290,6 +290,8 @@ const struct vtd_reason *vtd_fault_reason(uint8_t code);
 void vtd_fault_decode(uint64_t low, uint64_t high, struct sluice_fault *out);
 unsigned vtd_faults_drain(struct unit *unit, unit_fault_sink *sink, void *arg);
 /** Programs and unmasks the event; installs it first if that was not done. */
+/** unit_ops.event. */
+void vtd_fault_event(void *arg);
 void vtd_fault_event_on(struct vtd *vtd);
 void vtd_fault_event_off(struct vtd *vtd, bool remove);
 /** Clears what was recorded before us. */

@@ -245,6 +245,26 @@ unsigned riommu_faults_drain(struct unit *unit, unit_fault_sink *sink, void *arg
     return done;
 }
 
+/*
+ * A wire stays up while a cause is pending, so that it cannot be left unanswered: the queue raises
+ * nothing meanwhile [RISC-V IOMMU 5.16].
+ */
+static void event_mask(struct riommu *riommu, bool masked)
+{
+    const uint32_t on = (uint32_t)RIOMMU_MASK(FQCSR_FIE);
+    struct riommu_queue *queue = &riommu->faults;
+    sluice_irqstate_t irq = sluice_spin_lock(&riommu->log_lock);
+    uint32_t want = masked ? queue->csr & ~on : queue->csr | on;
+
+    /* Off, or just being turned on or off: that comes with the interrupt as it is to be. */
+    if (queue->csr != 0 && want != queue->csr &&
+        (riommu_read32(riommu, fault_place.csr) & LOG_BUSY) == 0) {
+        queue->csr = want;
+        riommu_write32(riommu, fault_place.csr, want);
+    }
+    sluice_spin_unlock(&riommu->log_lock, irq);
+}
+
 void riommu_event(void *arg)
 {
     struct riommu *riommu = arg;
@@ -257,9 +277,13 @@ void riommu_event(void *arg)
         riommu_write32(riommu, RIOMMU_REG_IPSR, pending);
     riommu_ring_look(riommu);
     /* A device that faults without end must not hold the CPU. */
-    for (unsigned round = 0; round < EVENT_ROUNDS; round++) {
-        if (riommu_faults_drain(&riommu->unit, unit_fault_deliver, &riommu->unit) == 0)
+    /* Before the look: what comes after it raises the next one. */
+    event_mask(riommu, unit_events_held(&riommu->unit));
+    for (unsigned round = 0; round < EVENT_ROUNDS && !unit_events_held(&riommu->unit); round++) {
+        if (unit_event_drain(&riommu->unit) == 0)
             break;
     }
+    if (unit_events_held(&riommu->unit))
+        event_mask(riommu, true);
     /* A cause that is still there has raised it again by now; a wire is lowered by the next one. */
 }

@@ -175,6 +175,7 @@ const struct unit_ops riommu_unit_ops = {
     .invalidate_wait = riommu_invalidate_wait,
     .source_silence = riommu_source_silence,
     .faults_drain = riommu_faults_drain,
+    .event = riommu_event,
     .interrupt_alloc = riommu_interrupt_alloc,
     .interrupt_write = riommu_interrupt_write,
     .interrupt_free = riommu_interrupt_free,

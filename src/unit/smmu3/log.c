@@ -178,8 +178,8 @@ void smmu3_event(void *arg)
 
     smmu3_errors_look(smmu3);
     /* A device that faults without end must not hold the CPU. */
-    for (unsigned round = 0; round < EVENT_ROUNDS; round++) {
-        if (smmu3_faults_drain(&smmu3->unit, unit_fault_deliver, &smmu3->unit) == 0)
+    for (unsigned round = 0; round < EVENT_ROUNDS && !unit_events_held(&smmu3->unit); round++) {
+        if (unit_event_drain(&smmu3->unit) == 0)
             break;
     }
 }

@@ -154,5 +154,6 @@ const struct unit_ops smmu3_unit_ops = {
     .invalidate_wait = smmu3_invalidate_wait,
     .source_silence = smmu3_source_silence,
     .faults_drain = smmu3_faults_drain,
+    .event = smmu3_event,
     .describe = smmu3_describe,
 };

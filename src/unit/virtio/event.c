@@ -232,14 +232,14 @@ unsigned viommu_faults_drain(struct unit *unit, unit_fault_sink *sink, void *arg
 
 /* ---- the unit's own interrupt ---- */
 
-static void on_event(void *arg)
+void viommu_event(void *arg)
 {
     struct viommu *viommu = arg;
 
     viommu->transport->event_acknowledge(viommu);
     /* A device that faults without end must not hold the CPU. */
-    for (unsigned round = 0; round < EVENT_ROUNDS; round++) {
-        if (viommu_faults_drain(&viommu->unit, unit_fault_deliver, &viommu->unit) == 0)
+    for (unsigned round = 0; round < EVENT_ROUNDS && !unit_events_held(&viommu->unit); round++) {
+        if (unit_event_drain(&viommu->unit) == 0)
             break;
     }
 }
@@ -248,7 +248,7 @@ void viommu_event_on(struct viommu *viommu)
 {
     struct sluice *sluice = viommu->unit.sluice;
     struct sluice_event_handler handler = {
-        .handler = on_event, .arg = viommu, .wires_only = viommu->transport->wired};
+        .handler = viommu_event, .arg = viommu, .wires_only = viommu->transport->wired};
 
     for (unsigned i = 0; i < SLUICE_UNIT_WIRES_MAX; i++)
         handler.wires[i] = viommu->unit.desc->wires[i];

@@ -126,5 +126,6 @@ const struct unit_ops viommu_unit_ops = {
     .invalidate_wait = viommu_invalidate_wait,
     .source_region = viommu_source_region,
     .faults_drain = viommu_faults_drain,
+    .event = viommu_event,
     .describe = viommu_describe,
 };

@@ -353,6 +353,8 @@ bool viommu_events_allocate(struct viommu *viommu);
 void viommu_events_reset(struct viommu *viommu);
 void viommu_events_place(const struct viommu *viommu, struct viommu_place *out);
 unsigned viommu_faults_drain(struct unit *unit, unit_fault_sink *sink, void *arg);
+/** unit_ops.event. */
+void viommu_event(void *arg);
 void viommu_event_on(struct viommu *viommu);
 void viommu_event_off(struct viommu *viommu, bool remove);
 
