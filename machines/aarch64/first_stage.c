@@ -4,6 +4,7 @@
  * and 39 bits of input [SMMU 5.4, Arm ARM D8.3]. Written apart from the library's own.
  *
  * By page: the descriptor, the first level, the second level, then third levels as they are needed.
+ * There is one second level, which every GiB that is used shares.
  */
 #include "arch.h"
 
@@ -35,7 +36,6 @@ bool arch_first_stage_make(uint8_t *memory, uint64_t guest_address, struct sluic
     context[0] = CONTEXT;
     context[1] = guest_address + PAGE;
     context[3] = 0xff; /* attribute 0: write-back */
-    table(memory, 1)[0] = (guest_address + 2 * PAGE) | TABLE;
     *out =
         (struct sluice_nested_info){.format = SLUICE_NESTED_SMMU_V3,
                                     .smmu3 = {.contexts = guest_address, .without_substream = 2}};
@@ -48,6 +48,7 @@ void arch_first_stage_map(uint8_t *memory, uint64_t guest_address, uint64_t devi
     uint64_t *second = table(memory, 2) + (device_address >> 21) % ENTRIES;
     unsigned page = THIRD_FIRST;
 
+    table(memory, 1)[device_address >> 30] = (guest_address + 2 * PAGE) | TABLE;
     for (unsigned i = 0; i < ENTRIES && *second == 0; i++)
         page += table(memory, 2)[i] != 0;
     if (page >= PAGES)

@@ -119,7 +119,10 @@ void arch_irqs_restore(bool enabled);
  * tells its IOMMU of them. False where none are known.
  */
 bool arch_first_stage_make(uint8_t *memory, uint64_t guest_address, struct sluice_nested_info *out);
-/** Points a page of device addresses below 1 GiB at a guest address, for reading and writing. */
+/**
+ * Points a page of device addresses at a guest address, for reading and writing. Pages must differ
+ * in the lower 30 bits of their addresses.
+ */
 void arch_first_stage_map(uint8_t *memory, uint64_t guest_address, uint64_t device_address,
                           uint64_t to);
 

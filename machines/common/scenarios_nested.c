@@ -6,15 +6,16 @@
 #include "pages.h"
 #include "stage.h"
 
-#define READ_WRITE  (SLUICE_PROT_READ | SLUICE_PROT_WRITE)
-#define GUEST       UINT64_C(0x80000000) /* where the guest's memory is, as the guest sees it */
-#define GUEST_LOAD  (GUEST + UINT64_C(0x100000))
-#define GUEST_DUMP  (GUEST + UINT64_C(0x110000))
-#define GUEST_FIRST (GUEST + UINT64_C(0x120000))
-#define GUEST_OTHER (GUEST + UINT64_C(0x130000))
-#define NO_MEMORY   (GUEST + UINT64_C(0x10000000)) /* no memory of the guest's is here */
-#define BEYOND_IOVA (STAGE_IOVA + UINT64_C(0x1000))
-#define STOLEN_IOVA (STAGE_IOVA + UINT64_C(0x2000))
+#define READ_WRITE   (SLUICE_PROT_READ | SLUICE_PROT_WRITE)
+#define GUEST        UINT64_C(0x80000000) /* where the guest's memory is, as the guest sees it */
+#define GUEST_LOAD   (GUEST + UINT64_C(0x100000))
+#define GUEST_DUMP   (GUEST + UINT64_C(0x110000))
+#define GUEST_FIRST  (GUEST + UINT64_C(0x120000))
+#define GUEST_OTHER  (GUEST + UINT64_C(0x130000))
+#define GUEST_SECOND (GUEST + UINT64_C(0x200000))   /* other tables of its */
+#define NO_MEMORY    (GUEST + UINT64_C(0x10000000)) /* no memory of the guest's is here */
+#define BEYOND_IOVA  (STAGE_IOVA + UINT64_C(0x1000))
+#define STOLEN_IOVA  (STAGE_IOVA + UINT64_C(0x2000))
 
 struct guest {
     struct stage stage; /* its domain is the nested one */
@@ -64,11 +65,11 @@ static struct sluice_domain *nest(struct guest *guest)
     return nested;
 }
 
-static bool guest_begin(struct lab *lab, struct guest *guest)
+static bool guest_begin(struct lab *lab, struct guest *guest, struct edu *edu)
 {
     struct stage *stage = &guest->stage;
-    *guest = (struct guest){.stage = {.lab = lab, .edu = lab->plain}};
-    stage->device = lab->plain == NULL ? NULL : lab_device(lab, lab->plain->pci);
+    *guest = (struct guest){.stage = {.lab = lab, .edu = edu}};
+    stage->device = edu == NULL ? NULL : lab_device(lab, edu->pci);
     if (stage->device == NULL) {
         skip("the machine lacks the edu device this needs");
         return false;
@@ -110,16 +111,34 @@ static bool forget(struct guest *guest)
                  "what the guest changed is forgotten");
 }
 
+/* The fault of a device address tells what the guest's tables made of it, where hardware does. */
+static void check_intermediate(struct lab *lab, uint64_t iova, uint64_t want)
+{
+    unsigned count = lab->fault_count < LAB_FAULTS ? lab->fault_count : LAB_FAULTS;
+    for (unsigned i = 0; i < count; i++) {
+        const struct sluice_fault *fault = &lab->faults[i];
+        if (!fault->intermediate_valid ||
+            fault->address / MACHINE_PAGE_BYTES != iova / MACHINE_PAGE_BYTES)
+            continue;
+        check(fault->stage == SLUICE_STAGE_SECOND && !fault->intermediate_of_walk &&
+                  fault->intermediate / MACHINE_PAGE_BYTES == want / MACHINE_PAGE_BYTES,
+              "it logged which address of the guest's that was: 0x%lx", fault->intermediate);
+        return;
+    }
+    say("(it did not log which address of the guest's that was)");
+}
+
 static void run_nested(struct lab *lab)
 {
     struct guest guest;
-    if (!guest_begin(lab, &guest))
+    if (!guest_begin(lab, &guest, lab->plain))
         return;
     struct stage *stage = &guest.stage;
     struct page watched[] = {guest.first, guest.other, {0}};
     stage_check_writes(stage, STAGE_IOVA, guest.first, ": through both tables");
     lab_check_no_fault(lab);
     stage_check_write_stopped(stage, BEYOND_IOVA, watched, NOT_MAPPED);
+    check_intermediate(lab, BEYOND_IOVA, NO_MEMORY);
     stage_check_write_stopped(stage, STOLEN_IOVA, watched, NOT_MAPPED);
     fill_pattern(guest.first.virt, STAGE_BYTES, 60);
     point(&guest, STAGE_IOVA, GUEST_OTHER);
@@ -140,7 +159,7 @@ static void run_nested(struct lab *lab)
 static void run_nested_move(struct lab *lab)
 {
     struct guest guest;
-    if (!guest_begin(lab, &guest))
+    if (!guest_begin(lab, &guest, lab->plain))
         return;
     struct stage *stage = &guest.stage;
     struct page watched[] = {guest.first, guest.other, {0}};
@@ -173,9 +192,120 @@ static void run_nested_move(struct lab *lab)
     stage_check_writes(stage, STAGE_IOVA, guest.first, ": with its own tables it works");
 }
 
+/* ---- moves while the device writes ---- */
+
+#define LIVE_ROUNDS 2u /* transfers while it moves between two places; each takes 100 ms */
+
+/* The pages where writes to one device address may end, by who translates it. */
+enum live_page {
+    LIVE_FIRST, /* the guest's tables, on the parent's */
+    LIVE_OTHER, /* other tables of the guest's */
+    LIVE_BELOW, /* the parent's alone: what the first stage would let pass */
+    LIVE_OPEN,  /* nobody: what the unit would let pass */
+    LIVE_PAGES
+};
+
+/* Where the device can be, and the page it reaches from there; LIVE_PAGES: none. */
+struct live_place {
+    const char *name;
+    struct sluice_domain *domain; /* NULL: in none */
+    enum live_page reaches;
+};
+
+struct live {
+    struct guest guest;
+    struct sluice_domain *second;
+    uint64_t iova; /* the address of LIVE_OPEN's page itself */
+    struct page pages[LIVE_PAGES];
+};
+
+static bool live_begin(struct lab *lab, struct live *live)
+{
+    struct guest *guest = &live->guest;
+    if (!guest_begin(lab, guest, lab->wide))
+        return false;
+    struct page tables = lab_page(lab, ARCH_FIRST_STAGE_ORDER);
+    live->pages[LIVE_FIRST] = guest->first;
+    live->pages[LIVE_OTHER] = guest->other;
+    live->pages[LIVE_BELOW] = lab_page(lab, 0);
+    live->pages[LIVE_OPEN] = lab_page(lab, 0);
+    live->iova = live->pages[LIVE_OPEN].phys;
+    point(guest, live->iova, GUEST_FIRST);
+    if (!arch_first_stage_make(tables.virt, GUEST_SECOND, &guest->info))
+        return false;
+    arch_first_stage_map(tables.virt, GUEST_SECOND, live->iova, GUEST_OTHER);
+    arch_cache_clean(tables.virt, (size_t)MACHINE_PAGE_BYTES << tables.order);
+    if (!lab_map(guest->parent, GUEST_SECOND, tables.phys,
+                 (uint64_t)MACHINE_PAGE_BYTES << tables.order, READ_WRITE) ||
+        !lab_map(guest->parent, live->iova, live->pages[LIVE_BELOW].phys, LAB_PAGE, READ_WRITE))
+        return false;
+    live->second = nest(guest);
+    return live->second != NULL;
+}
+
+static bool live_move(struct live *live, const struct live_place *place)
+{
+    struct sluice_device *device = live->guest.stage.device;
+    return (place->domain != NULL ? sluice_domain_attach(place->domain, device)
+                                  : sluice_domain_detach(device)) == SLUICE_OK;
+}
+
+/* Every page is as it was, or, where one of the places reaches it, as the device left it. */
+static bool live_look(const struct live *live, const struct live_place *from,
+                      const struct live_place *to)
+{
+    bool good = true;
+    for (unsigned i = 0; i < LIVE_PAGES; i++) {
+        bool allowed = i == from->reaches || i == to->reaches;
+        good &= has_pattern(live->pages[i].virt, STAGE_BYTES, 70 + i) ||
+                (allowed && has_pattern(live->pages[i].virt, STAGE_BYTES, STAGE_SEED));
+    }
+    return good;
+}
+
+/* From one place to the other and back, for as long as the device writes. */
+static bool live_between(struct live *live, const struct live_place *from,
+                         const struct live_place *to)
+{
+    struct edu *edu = live->guest.stage.edu;
+    unsigned moves = 0;
+    bool moved = true;
+    for (unsigned i = 0; i < LIVE_PAGES; i++)
+        fill_pattern(live->pages[i].virt, STAGE_BYTES, 70 + i);
+    for (unsigned round = 0; round < LIVE_ROUNDS && moved; round++) {
+        moved = edu_start(edu, EDU_TO_MEMORY, live->iova, 0, STAGE_BYTES, false);
+        while (moved && edu_busy(edu)) {
+            moved = live_move(live, to) && live_move(live, from);
+            moves += 2;
+        }
+    }
+    return check(moved && moves > LIVE_ROUNDS,
+                 "while it writes it moves %u times between %s and %s", moves, from->name,
+                 to->name) &&
+           check(live_look(live, from, to), "no byte is where neither of them leads");
+}
+
+static void run_nested_live(struct lab *lab)
+{
+    struct live live;
+    if (!live_begin(lab, &live))
+        return;
+    struct stage *stage = &live.guest.stage;
+    const struct live_place nested = {"the guest's tables", stage->domain, LIVE_FIRST},
+                            second = {"others of the guest's", live.second, LIVE_OTHER},
+                            parent = {"the domain below", live.guest.parent, LIVE_BELOW},
+                            nowhere = {"no domain", NULL, LIVE_PAGES};
+    if (!live_between(&live, &nested, &nowhere) || !live_between(&live, &nested, &second) ||
+        !live_between(&live, &nested, &parent))
+        return;
+    stage_check_writes(stage, live.iova, live.pages[LIVE_FIRST], ": where it is now");
+}
+
 const struct scenario scenarios_nested[] = {
     {"nested", "A guest's tables on ours: the device goes through both", run_nested},
     {"nested-move", "In and out of a guest's tables, and tables that are not the guest's",
      run_nested_move},
+    {"nested-live", "Between a guest's tables and other places while the device writes",
+     run_nested_live},
     {NULL, NULL, NULL},
 };

@@ -12,6 +12,8 @@
 #define LARGE_ORDER   9u
 #define LARGE_BYTES   UINT64_C(0x200000)
 #define LARGE_IOVA    UINT64_C(0x2000000)
+#define ROW_AT        UINT64_C(0x110000)
+#define ROW_BYTES     UINT64_C(0x20000)
 #define LONG_COPY     2048u
 #define ABOVE_39_BITS UINT64_C(0x5a8012340000)
 
@@ -118,6 +120,34 @@ static void run_large(struct lab *lab)
     stage_check_write_stopped(&stage, LARGE_IOVA, start, NOT_MAPPED);
 }
 
+/* Pages one behind the other, which units may keep as one: in a table of small pages at least 16 of
+ * 4 KiB or 32 of 64 KiB, aligned like the memory. */
+static void run_row(struct lab *lab)
+{
+    struct stage stage;
+    struct sluice_domain_info info;
+    uint64_t at = 0, bytes = LARGE_BYTES;
+    if (!stage_set(lab, &stage, lab->plain, SLUICE_DOMAIN_DMA))
+        return;
+    sluice_domain_info(stage.domain, &info);
+    if ((info.page_sizes & LARGE_BYTES) != 0) {
+        at = ROW_AT;
+        bytes = ROW_BYTES;
+    }
+    struct page block = lab_page(lab, LARGE_ORDER);
+    if (!lab_map(stage.domain, LARGE_IOVA + at, block.phys + at, bytes, READ_WRITE))
+        return;
+    uint64_t hole = at + UINT64_C(5) * LAB_PAGE, next = hole + LAB_PAGE;
+    struct page watched[] = {{block.virt + hole, block.phys + hole, 0}, {0}};
+    struct page behind = {block.virt + next, block.phys + next, 0};
+    stage_check_writes(&stage, LARGE_IOVA + hole, watched[0], ", a page of many");
+    if (!lab_unmap(stage.domain, LARGE_IOVA + hole, LAB_PAGE))
+        return;
+    stage_check_write_stopped(&stage, LARGE_IOVA + hole, watched, NOT_MAPPED);
+    stage_check_writes(&stage, LARGE_IOVA + next, behind, ", the page behind it");
+    (void)lab_unmap(stage.domain, LARGE_IOVA + next, at + bytes - next);
+}
+
 /* An address that needs more than 39 bits: reached where the unit is wide enough, refused else. */
 static void run_high(struct lab *lab)
 {
@@ -174,6 +204,7 @@ const struct scenario scenarios_shape[] = {
     {"scattered", "Scattered pages look contiguous to a device", run_scattered},
     {"far", "A device with few address bits reaches memory above 4 GiB", run_far},
     {"large", "A 2 MiB page, and a hole cut into it", run_large},
+    {"row", "Pages that a unit may keep as one, and a hole cut into them", run_row},
     {"high", "Addresses above 39 bits", run_high},
     {"edge", "The last page of the address space", run_edge},
     {NULL, NULL, NULL},

@@ -3,7 +3,8 @@
  * A guest's tables as a RISC-V IOMMU walks them: one first stage, Sv39 [RISC-V IOMMU 2.1.3.4,
  * RISC-V Privileged Sv39]. Written apart from the library's own.
  *
- * By page: the root, the second level, then third levels as they are needed.
+ * By page: the root, the second level, then third levels as they are needed. There is one second
+ * level, which every GiB that is used shares.
  */
 #include "arch.h"
 
@@ -28,7 +29,7 @@ static uint64_t entry(uint64_t address, unsigned flags)
 
 bool arch_first_stage_make(uint8_t *memory, uint64_t guest_address, struct sluice_nested_info *out)
 {
-    table(memory, 0)[0] = entry(guest_address + PAGE, TABLE);
+    (void)memory;
     *out = (struct sluice_nested_info){
         .format = SLUICE_NESTED_RISCV,
         .riscv = {.first_stage = SV39 | guest_address / PAGE, .tag = ARCH_FIRST_STAGE_TAG}};
@@ -41,6 +42,7 @@ void arch_first_stage_map(uint8_t *memory, uint64_t guest_address, uint64_t devi
     uint64_t *second = table(memory, 1) + (device_address >> 21) % ENTRIES;
     unsigned page = THIRD_FIRST;
 
+    table(memory, 0)[device_address >> 30] = entry(guest_address + PAGE, TABLE);
     for (unsigned i = 0; i < ENTRIES && *second == 0; i++)
         page += table(memory, 1)[i] != 0;
     if (page >= PAGES)

@@ -103,4 +103,8 @@ ROWS = [
     Breakage("smmu3-tables-that-change-too-much", "4, permissions", "src/unit/smmu3/link.c",
              "           (!config->run_change || bbml_of(smmu3) >= 1) &&\n", "",
              ["smmu3-runs"]),
+    Breakage("smmu3-no-domain-is-open", "2, no open window", "src/unit/smmu3/link.c",
+             "    if (link == NULL)\n        return smmu3_ste_abort();",
+             "    if (link == NULL)\n        return smmu3_ste_bypass();",
+             ["smmu3-unit"], ["nested-live"], shape="aarch64-smmu3"),
 ]
