@@ -117,6 +117,11 @@ size_t sluice_fault_text(const struct sluice_fault_record *record, char *buffer,
         add(&line, " for entry %u", (unsigned)fault->interrupt_index);
     if (fault->address_valid)
         add(&line, " at %#llx", (unsigned long long)fault->address);
+    if (fault->intermediate_valid)
+        add(&line,
+            fault->intermediate_of_walk ? ", whose tables lie at intermediate %#llx"
+                                        : ", intermediate %#llx",
+            (unsigned long long)fault->intermediate);
     add(&line, ": %s (%s %#x: %s)", sluice_fault_reason_text(fault->reason), fault->unit,
         (unsigned)fault->hardware_code, fault->hardware_text != NULL ? fault->hardware_text : "?");
     if (record->domain[0] != 0)

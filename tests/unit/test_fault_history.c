@@ -228,6 +228,23 @@ static void unconfirmed(void **state)
     world_finish(&world);
 }
 
+/** A line tells the intermediate address where hardware gave it, and what it is of. */
+static void intermediate(void **state)
+{
+    struct sluice_fault_record record = {.fault = {.pasid = SLUICE_NO_PASID,
+                                                   .unit = "u",
+                                                   .address = 0x1000,
+                                                   .address_valid = true,
+                                                   .intermediate = 0x90000000}};
+
+    (void)state;
+    assert_false(says(&record, "intermediate"));
+    record.fault.intermediate_valid = true;
+    assert_true(says(&record, "at 0x1000, intermediate 0x90000000: "));
+    record.fault.intermediate_of_walk = true;
+    assert_true(says(&record, "at 0x1000, whose tables lie at intermediate 0x90000000: "));
+}
+
 /** Long mappings are one range, and none of many regions is taken for another. */
 static void marks(void **state)
 {
@@ -522,6 +539,7 @@ int main(void)
         cmocka_unit_test(none_where_not_wanted),
         cmocka_unit_test(a_wide_unmap),
         cmocka_unit_test(unconfirmed),
+        cmocka_unit_test(intermediate),
         cmocka_unit_test(marks),
         cmocka_unit_test(strict_unmaps),
         cmocka_unit_test(lazy_unmaps),
