@@ -322,6 +322,125 @@ static void a_poll_asks_for_nothing(void **state)
     world_finish(&world);
 }
 
+/* ---- quarantine from where faults are told, and devices that go meanwhile ---- */
+
+static void cut_it_off(void *arg, const struct sluice_fault_record *record, uint64_t lost)
+{
+    struct listener *listener = arg;
+    struct work_world *world = listener->world;
+
+    listen(arg, record, lost);
+    assert_int_equal(sluice_device_quarantine(world->devices[0]), SLUICE_OK);
+}
+
+/** Whoever is told of a fault may cut the device off at once, and the next one is told too. */
+static void cut_off_by_a_subscriber(void **state)
+{
+    struct work_world world = {0};
+    struct listener first = {0}, second = {0};
+    struct sluice_device_health health;
+    struct sluice_fault_counts counts;
+
+    (void)state;
+    world_start(&world, false);
+    subscribe(&world, &first, cut_it_off);
+    subscribe(&world, &second, listen);
+    misbehave(&world, 0);
+    (void)model_host_run_events(world.scene.machine->host);
+    assert_int_equal(first.records, 1);
+    assert_int_equal(second.records, 1);
+    assert_int_equal(sluice_device_health(world.devices[0], &health), SLUICE_OK);
+    assert_int_equal(health.state, SLUICE_DEVICE_QUARANTINED);
+    assert_true(sluice_device_is_operational(world.devices[1]));
+    sluice_fault_counts(world.scene.sluice, &counts);
+    assert_int_equal(counts.quarantines, 1);
+    sluice_fault_unsubscribe(first.subscription);
+    sluice_fault_unsubscribe(second.subscription);
+    world_finish(&world);
+}
+
+#define GOING_TURNS 8u
+
+struct going {
+    struct work_world *world;
+    atomic_uint over;
+};
+
+/** Faults of a device that comes and goes, of one that stays, and of nobody, and work on them. */
+static void *fault_meanwhile(void *arg)
+{
+    struct going *going = arg;
+    struct sluice *sluice = going->world->scene.sluice;
+    struct unit *unit = container_of(sluice->units.next, struct unit, node);
+    const uint32_t ids[] = {RID_A, RID_B, SLUICE_RID(0, 9, 0)};
+    struct sluice_fault fault = {.unit = unit->name,
+                                 .pasid = SLUICE_NO_PASID,
+                                 .reason = SLUICE_FAULT_NOT_MAPPED,
+                                 .address = NOT_THERE,
+                                 .address_valid = true};
+
+    for (unsigned i = 0; atomic_load(&going->over) == 0; i++) {
+        fault.source = ids[i % 3];
+        fault.time_ns = host_now_ns(sluice);
+        unit_fault_deliver(unit, &fault);
+        (void)sluice_fault_poll(sluice);
+        (void)sched_yield(); /* whoever waits for a lock may have no CPU */
+    }
+    return NULL;
+}
+
+/** Removed, while it may be being cut off on the other CPU, until nobody is being told of it. */
+static void take_away(struct work_world *world)
+{
+    enum sluice_status status;
+
+    assert_int_equal(sluice_domain_detach(world->devices[1]), SLUICE_OK);
+    while ((status = sluice_device_remove(world->devices[1])) == SLUICE_ERR_BUSY)
+        (void)sched_yield();
+    assert_int_equal(status, SLUICE_OK);
+}
+
+static void count_quarantines(void *arg, struct sluice_device *device,
+                              enum sluice_device_state state)
+{
+    struct sluice_device_health health;
+
+    (void)arg;
+    assert_int_equal(state, SLUICE_DEVICE_QUARANTINED);
+    /* It is there as long as its owner is being told. */
+    assert_int_equal(sluice_device_health(device, &health), SLUICE_OK);
+    assert_int_equal(health.state, SLUICE_DEVICE_QUARANTINED);
+}
+
+static void devices_go_meanwhile(void **state)
+{
+    struct work_world world = {.max_faults = 1, .on_quarantine = count_quarantines};
+    struct going going = {.world = &world};
+    struct sluice_fault_counts counts = {0};
+    struct listener listener = {0};
+    enum sluice_status status;
+    pthread_t thread;
+
+    (void)state;
+    world_start(&world, true);
+    subscribe(&world, &listener, listen);
+    assert_int_equal(pthread_create(&thread, NULL, fault_meanwhile, &going), 0);
+    for (unsigned i = 0; i < GOING_TURNS || counts.quarantines < 2; i++) {
+        take_away(&world);
+        world.devices[1] = scene_device(&world.scene, RID_B);
+        status = sluice_domain_attach(world.domain, world.devices[1]);
+        /* It may be cut off already. */
+        assert_true(status == SLUICE_OK || status == SLUICE_ERR_STATE);
+        sluice_fault_counts(world.scene.sluice, &counts);
+        (void)sched_yield();
+    }
+    atomic_store(&going.over, 1);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(listener.records > 0);
+    sluice_fault_unsubscribe(listener.subscription);
+    world_finish(&world);
+}
+
 /* ---- devices that cannot be watched ---- */
 
 static unsigned added, removed;
@@ -382,6 +501,8 @@ int main(void)
         cmocka_unit_test(asks_again),
         cmocka_unit_test(a_storm_keeps_nobody),
         cmocka_unit_test(a_poll_asks_for_nothing),
+        cmocka_unit_test(cut_off_by_a_subscriber),
+        cmocka_unit_test(devices_go_meanwhile),
         cmocka_unit_test(refused_devices_are_taken_back),
     };
 
