@@ -174,6 +174,7 @@ struct sluice_mcfg_entry {
     uint32_t reserved;
 };
 
+/** The next window of configuration space. */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_mcfg_next(const struct sluice_acpi_table *table, struct sluice_acpi_cursor *cursor,
                  struct sluice_mcfg_entry *out, struct sluice_acpi_error *error);
@@ -269,6 +270,7 @@ SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_ivrs_header(const struct sluice_acpi_table *table, struct sluice_ivrs_header *out,
                    struct sluice_acpi_error *error);
 
+/** The next block: what a unit is, or memory that devices need. */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_ivrs_next(const struct sluice_acpi_table *table, struct sluice_acpi_cursor *cursor,
                  struct sluice_ivrs_block *out, struct sluice_acpi_error *error);

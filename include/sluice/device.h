@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Devices: who does DMA. A device is told to Sluice once and then attached to domains.
+ *
+ * Context of everything here: as in the head of sluice/instance.h, unless a function says more.
  */
 #ifndef SLUICE_DEVICE_H
 #define SLUICE_DEVICE_H
@@ -62,9 +64,9 @@ sluice_device_add(struct sluice *sluice, const struct sluice_device_config *conf
 
 /**
  * Forgets a device; it is detached first if need be and stays blocked.
- * Returns: OK; STATE (not started, or suspended); BUSY (its DMA API is open, it has
- * interrupt entries, or it is being reset); TIMEOUT or HARDWARE
- * (the unit did not confirm; the device is in no domain, and is kept and can be removed again).
+ * Returns: OK; INVALID (a pointer is NULL); STATE (not started, or suspended); BUSY (its DMA API is
+ * open, it has interrupt entries, or it is being reset); TIMEOUT or HARDWARE (the unit did not
+ * confirm; the device is in no domain, and is kept and can be removed again).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_device_remove(struct sluice_device *device);
 
@@ -86,7 +88,7 @@ struct sluice_reserved_region {
 
 /**
  * The index-th region that a device reserves in every domain it is attached to.
- * Returns: OK; NOT_FOUND (past the last).
+ * Returns: OK; INVALID (a pointer is NULL); NOT_FOUND (past the last).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_device_reserved(struct sluice_device *device, unsigned index,

@@ -235,6 +235,7 @@ struct sluice_devicetree_mapping {
     uint32_t count; /**< may be 0 in a broken tree */
 };
 
+/** The next run of IDs that the node at the cursor maps to a unit. */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_devicetree_mapping_next(
     struct sluice_devicetree *tree, const struct sluice_devicetree_cursor *cursor,
     struct sluice_devicetree_position *position, struct sluice_devicetree_mapping *out,
@@ -267,6 +268,7 @@ struct sluice_devicetree_interrupt {
     const char *name; /**< of "interrupt-names"; NULL: none */
 };
 
+/** The next interrupt of the node at the cursor. */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_devicetree_interrupt_next(
     struct sluice_devicetree *tree, const struct sluice_devicetree_cursor *cursor,
     struct sluice_devicetree_position *position, struct sluice_devicetree_interrupt *out,

@@ -107,8 +107,8 @@ sluice_dma_open(struct sluice *sluice, const struct sluice_dma_config *config,
  * not used again while the domain lives. The last close of a domain waits for its lazy
  * invalidations.
  * Context: as sluice_device_remove. No other call with `dma` may be running.
- * Returns: OK; BUSY (mappings were left; closed all the same); STATE (not closed: the instance is
- * being started or stopped).
+ * Returns: OK; INVALID (a pointer is NULL); BUSY (mappings were left; closed all the same); STATE
+ * (not closed: the instance is being started or stopped).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_dma_close(struct sluice_dma *dma);
 
@@ -147,7 +147,8 @@ struct sluice_dma_chunk {
 
 /**
  * As sluice_dma_unmap for each of `count` mappings, with one invalidation for all of them.
- * Returns: the worst of them. On TIMEOUT or HARDWARE none of the buffers may be reused.
+ * Returns: the worst of what sluice_dma_unmap returns for them; INVALID (a pointer is NULL). On
+ * TIMEOUT or HARDWARE none of the buffers may be reused.
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_dma_unmap_many(struct sluice_dma *dma, const struct sluice_dma_chunk *chunks, unsigned count,
@@ -163,7 +164,8 @@ SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_dma_sync_for_cpu(struct sluice_dma *dma, sluice_iova_t address, uint64_t bytes,
                         uint32_t flags, const char *site);
 
-/** Makes what the CPU wrote visible to the device; else as sluice_dma_sync_for_cpu. */
+/** Makes what the CPU wrote visible to the device; else as sluice_dma_sync_for_cpu. Returns: as
+ * that. */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_dma_sync_for_device(struct sluice_dma *dma, sluice_iova_t address, uint64_t bytes,
                            uint32_t flags, const char *site);
@@ -196,12 +198,12 @@ SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_dma_unmap_sg(struct sluic
                                                                     uint32_t flags,
                                                                     const char *site);
 
-/** sluice_dma_sync_for_cpu for a whole list. */
+/** sluice_dma_sync_for_cpu for a whole list. Returns: as that. */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_dma_sync_sg_for_cpu(struct sluice_dma *dma, const struct sluice_dma_sg *sg, uint32_t flags,
                            const char *site);
 
-/** sluice_dma_sync_for_device for a whole list. */
+/** sluice_dma_sync_for_device for a whole list. Returns: as that. */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_dma_sync_sg_for_device(struct sluice_dma *dma, const struct sluice_dma_sg *sg,
                               uint32_t flags, const char *site);
@@ -210,8 +212,9 @@ sluice_dma_sync_sg_for_device(struct sluice_dma *dma, const struct sluice_dma_sg
 
 /**
  * Lets the device reach another device's registers or memory (peer to peer). Never bounced, no
- * cache is cleaned; else as sluice_dma_map. RANGE also without translation when the device cannot
- * put out that address.
+ * cache is cleaned; else as sluice_dma_map.
+ * Returns: as sluice_dma_map; RANGE also without translation when the device cannot put out that
+ * address.
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_dma_map_mmio(struct sluice_dma *dma, sluice_phys_t phys, uint64_t bytes, uint32_t flags,
@@ -293,6 +296,7 @@ struct sluice_dma_info {
     uint64_t misuses;       /**< found by the checking mode */
 };
 
+/** Fills in all of *out. Neither may be NULL. Context: any; no lock is taken. */
 SLUICE_API void sluice_dma_info(struct sluice_dma *dma, struct sluice_dma_info *out);
 
 /** What the DMA API holds and did in one domain. */
@@ -309,7 +313,7 @@ struct sluice_dma_domain_info {
     uint64_t withheld_bytes;      /**< of addresses that were never confirmed: not used again */
 };
 
-/** Returns: OK; NOT_FOUND (the DMA API is not open in this domain). */
+/** Returns: OK; INVALID (a pointer is NULL); NOT_FOUND (the DMA API is not open in this domain). */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_dma_domain_info(struct sluice_domain *domain, struct sluice_dma_domain_info *out);
 
@@ -323,6 +327,7 @@ struct sluice_dma_bounce_info {
     uint64_t withheld_bytes; /**< a device may still reach them */
 };
 
+/** Fills in all of *out. Neither may be NULL. Context: any thread. */
 SLUICE_API void sluice_dma_bounce_info(struct sluice *sluice, struct sluice_dma_bounce_info *out);
 
 /* ---- the checking mode (sluice_config.check_dma, sluice_dma_config.check) ---- */
@@ -374,7 +379,8 @@ SLUICE_API size_t sluice_dma_misuse_text(const struct sluice_dma_misuse *misuse,
  * or mapped for the other direction. Faults that are delivered are looked at by themselves; this
  * is for those that come another way.
  * Context: any.
- * Returns: OK (*out holds for the instance's life); NOT_FOUND (nothing known, or not checking).
+ * Returns: OK (*out holds for the instance's life); INVALID (a pointer is NULL); NOT_FOUND (nothing
+ * known, or not checking).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_dma_explain_fault(struct sluice *sluice, const struct sluice_fault *fault,

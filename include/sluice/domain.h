@@ -5,6 +5,8 @@
  * Devices attached to one domain share its translation; devices of different domains share
  * nothing. Mapping and unmapping may run on many CPUs at once as long as the ranges are disjoint:
  * who owns a range of IOVA is the caller's business (an allocator's, a hypervisor's memory map).
+ *
+ * Context of everything here: as in the head of sluice/instance.h, unless a function says more.
  */
 #ifndef SLUICE_DOMAIN_H
 #define SLUICE_DOMAIN_H
@@ -79,8 +81,8 @@ sluice_domain_create(struct sluice *sluice, const struct sluice_domain_config *c
 
 /**
  * Destroys a domain and frees its tables.
- * Returns: OK; BUSY (a device is attached or assigned, a domain nested in it, or the DMA API open);
- * STATE (the instance is being started or stopped).
+ * Returns: OK; INVALID (a pointer is NULL); BUSY (a device is attached or assigned, a domain nested
+ * in it, or the DMA API open); STATE (the instance is being started or stopped).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_domain_destroy(struct sluice_domain *domain);
 
@@ -93,13 +95,14 @@ SLUICE_API void sluice_domain_info(struct sluice_domain *domain, struct sluice_d
  * when the hardware no longer answers, blocked and in no domain.
  *
  * Reserved regions that firmware demands are mapped one to one into the domain first.
- * Returns: OK (also when it is attached here already); BUSY (its DMA API is open elsewhere); STATE
- * (not started, or it is in quarantine); DENIED
- * (shares its requester ID with a device of another domain; a device of its group is in another
- * domain, and the log says what ties them; the domain or the device was assigned, or the protection
- * level forbids it, see sluice/protection.h); EXISTS (a reserved region collides
- * with a mapping); UNSUPPORTED (the device's unit cannot walk this domain's tables); NO_SPACE (no
- * domain ID left); NO_MEMORY; TIMEOUT; HARDWARE.
+ * Returns: OK (also when it is attached here already); INVALID (a pointer is NULL); BUSY (its DMA
+ * API is open elsewhere); STATE (not started, or it is in quarantine); DENIED (shares its requester
+ * ID with a device of another domain; a device of its group is in another domain, and the log says
+ * what ties them; the domain or the device was assigned, or the protection level forbids it, see
+ * sluice/protection.h); EXISTS (a reserved region collides with a mapping); RANGE
+ * (one is beyond the domain's addresses); UNSUPPORTED (the device's unit cannot walk this domain's
+ * tables); NOT_FOUND (the unit knows none of the device's IDs); NO_SPACE (no domain ID left);
+ * NO_MEMORY; TIMEOUT; HARDWARE.
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_domain_attach(struct sluice_domain *domain,
                                                                      struct sluice_device *device);
@@ -107,7 +110,9 @@ SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_domain_attach(struct slui
 /**
  * Takes a device out of its domain. It is blocked from then on, but for reserved regions that
  * firmware demands.
- * Returns: OK (also when it is in none); BUSY (its DMA API is open); TIMEOUT; HARDWARE.
+ * Returns: OK (also when it is in none); INVALID (a pointer is NULL); STATE (not started); BUSY
+ * (its DMA API is open); NOT_FOUND (the unit knows none
+ * of the device's IDs); TIMEOUT; HARDWARE.
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_domain_detach(struct sluice_device *device);
 
@@ -150,7 +155,7 @@ SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_domain_unmap(struct sluic
 /**
  * Looks an address up in the domain's tables.
  * Context: any thread, interrupt-safe; the answer is stale when another CPU unmaps meanwhile.
- * Returns: OK; NOT_FOUND (nothing mapped); RANGE.
+ * Returns: OK; INVALID (a pointer is NULL); NOT_FOUND (nothing mapped); RANGE.
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_domain_lookup(struct sluice_domain *domain, sluice_iova_t iova, struct sluice_mapping *out);

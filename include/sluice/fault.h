@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Faults: what a unit stopped, in one form for every kind of unit.
+ *
+ * Context of everything here: as in the head of sluice/instance.h, unless a function says more.
  */
 #ifndef SLUICE_FAULT_H
 #define SLUICE_FAULT_H
@@ -177,6 +179,7 @@ struct sluice_fault_counts {
     uint64_t holds; /**< times that a unit's event interrupt was held back (fault_share) */
 };
 
+/** What was counted since the instance was made. Context: any; no lock is taken. */
 SLUICE_API void sluice_fault_counts(struct sluice *sluice, struct sluice_fault_counts *out);
 
 #ifdef __cplusplus

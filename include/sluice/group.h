@@ -19,6 +19,8 @@
  *
  * Groups are looked at when the instance starts, when a device is added that was not there, and
  * when the host asks (sluice_group_rescan). A group's number stays until then.
+ *
+ * Context of everything here: as in the head of sluice/instance.h, unless a function says more.
  */
 #ifndef SLUICE_GROUP_H
 #define SLUICE_GROUP_H
@@ -91,13 +93,15 @@ struct sluice_group_info {
 /** How many groups there are; 0 before start. Context: any thread. */
 SLUICE_API unsigned sluice_group_count(struct sluice *sluice);
 
-/** Returns: OK; NOT_FOUND (index is not below the count). Context: any thread. */
+/** Returns: OK; INVALID (a pointer is NULL); NOT_FOUND (index is not below the count). Context: any
+ * thread. */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_group_info(struct sluice *sluice, unsigned index, struct sluice_group_info *out);
 
 /**
  * The index-th member of group `id`, or why its members are together.
- * Returns: OK; NOT_FOUND (no such group any more, or index past the last). Context: any thread.
+ * Returns: OK; INVALID (a pointer is NULL); NOT_FOUND (no such group any more, or index past the
+ * last). Context: any thread.
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_group_member(struct sluice *sluice, uint64_t id, unsigned index,
@@ -106,7 +110,8 @@ SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_group_reason(struct sluice *sluice, uint64_t id, unsigned index,
                     struct sluice_group_reason *out);
 
-/** The group that a function is in. Returns: OK; NOT_FOUND (it did not answer). */
+/** The group that a function is in. Returns: OK; INVALID (a pointer is NULL); NOT_FOUND (it did not
+ * answer). */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_group_of(struct sluice *sluice, uint16_t segment, uint16_t rid, uint64_t *out_id);
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_device_group(struct sluice_device *device,
@@ -116,7 +121,8 @@ SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_device_group(struct sluic
  * Looks at the topology again: devices came or went, or buses were numbered anew. Access control
  * is turned on for what is new.
  * Context: takes the instance's lock for a read of every function's configuration space.
- * Returns: OK; STATE (not started); NO_MEMORY (the groups are as before).
+ * Returns: OK; INVALID (a pointer is NULL); STATE (not started); NO_MEMORY (the groups are as
+ * before).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_group_rescan(struct sluice *sluice);
 

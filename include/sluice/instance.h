@@ -12,8 +12,10 @@
  * (sluice_unit_info.withheld_pages), and destroy logs the sum.
  *
  * Everything hangs off the instance; any number of them live in one process, and the library has
- * no other state. Unless a function says otherwise it may be called from any thread, takes the
- * instance's own locks, does not sleep, and must not be called from an interrupt handler.
+ * no other state.
+ *
+ * Context of everything here, unless a function says otherwise: any thread; it takes the instance's
+ * own locks, does not sleep, and must not be called from an interrupt handler.
  */
 #ifndef SLUICE_INSTANCE_H
 #define SLUICE_INSTANCE_H
@@ -170,8 +172,9 @@ SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_destroy(struct sluice *sl
  * wrong is better than no protection.
  * The table is copied, so the caller may unmap it. It is checked whole before anything is kept.
  * @param bytes    how many bytes are readable at `table`; the table's own length must fit
- * Returns: OK; STATE (already started); FIRMWARE (malformed: the log names table and offset,
- * nothing was kept); EXISTS (a table of this signature was added before); NO_MEMORY.
+ * Returns: OK; INVALID (a pointer is NULL); STATE (already started); FIRMWARE (malformed: the log
+ * names table and offset, nothing was kept); EXISTS (a table of this signature was added before);
+ * NO_MEMORY.
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_add_table(struct sluice *sluice,
                                                                  const void *table, size_t bytes);
@@ -193,10 +196,10 @@ sluice_add_acpi(struct sluice *sluice, const void *rsdp,
  * every other device is blocked, and translation is enabled. All units or none: on an error the
  * units that were already started are stopped again.
  * Context: may sleep in mmio_map and event_install.
- * Returns: OK; STATE (started before); NOT_FOUND (no unit is described); FIRMWARE; NO_MEMORY;
- * UNSUPPORTED (also: interrupts are to be remapped, and firmware or a unit does not have it; the
- * protection level asked for cannot be given); BUSY (DMA without an IOMMU, which the level
- * forbids); HARDWARE; TIMEOUT. The log names the unit and what was wrong.
+ * Returns: OK; INVALID (a pointer is NULL); STATE (started before); NOT_FOUND (no unit is
+ * described); FIRMWARE; NO_MEMORY; UNSUPPORTED (also: interrupts are to be remapped, and firmware
+ * or a unit does not have it; the protection level asked for cannot be given); BUSY (DMA without an
+ * IOMMU, which the level forbids); HARDWARE; TIMEOUT. The log names the unit and what was wrong.
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_start(struct sluice *sluice);
 
@@ -205,18 +208,18 @@ SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_start(struct sluice *slui
  * Devices should be quiet by then: afterwards they reach all of memory, as before start.
  * Interrupts are no longer remapped either: what devices are programmed with must be again.
  * A suspended instance is stopped without being woken, if no device is attached.
- * Returns: OK; STATE (not started); BUSY (a device is attached to a domain, or interrupt entries
- * are allocated: detach and free them first, which needs a resume where it is suspended);
- * TIMEOUT or HARDWARE (a unit did not turn off; nothing was freed, and only stop may be called
- * again, or destroy: until then every other call is refused with STATE).
+ * Returns: OK; INVALID (a pointer is NULL); STATE (not started); BUSY (a device is attached to a
+ * domain, or interrupt entries are allocated: detach and free them first, which needs a resume
+ * where it is suspended); TIMEOUT or HARDWARE (a unit did not turn off; nothing was freed, and only
+ * stop may be called again, or destroy: until then every other call is refused with STATE).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_stop(struct sluice *sluice);
 
 /**
  * Before the platform sleeps: saves what the hardware will lose. Devices must be quiet, and nothing
  * may be mapped or unmapped until resume.
- * Returns: OK; STATE; BUSY (a device is being tested, sluice/selftest.h); TIMEOUT or HARDWARE
- * (suspended all the same: resume and stop lead on).
+ * Returns: OK; INVALID (a pointer is NULL); STATE; BUSY (a device is being tested,
+ * sluice/selftest.h); TIMEOUT or HARDWARE (suspended all the same: resume and stop lead on).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_suspend(struct sluice *sluice);
 
@@ -240,7 +243,8 @@ SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_suspend(struct sluice *sl
  * - then stop may be called. All else is refused with STATE: no new device, domain, attachment,
  *   route or DMA handle.
  *
- * Returns: OK; STATE; TIMEOUT or HARDWARE (as above: do not let devices loose before it is OK).
+ * Returns: OK; INVALID (a pointer is NULL); STATE; TIMEOUT or HARDWARE (as above: do not let
+ * devices loose before it is OK).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_resume(struct sluice *sluice);
 
@@ -293,7 +297,7 @@ struct sluice_unit_info {
 /** How many units there are; 0 before start. */
 SLUICE_API unsigned sluice_unit_count(struct sluice *sluice);
 
-/** Returns: OK; NOT_FOUND (index is not below the count). */
+/** Returns: OK; INVALID (a pointer is NULL); NOT_FOUND (index is not below the count). */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_unit_info(struct sluice *sluice, unsigned index, struct sluice_unit_info *out);
 

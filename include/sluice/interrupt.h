@@ -25,8 +25,9 @@
  * device: the message stays the same for the whole life of the block, but for the vector field of
  * an IOAPIC pin (see sluice_interrupt_ioapic_entry).
  *
- * Functions take the instance's lock, wait for the hardware (bounded), do not sleep, and must not
- * be called from an interrupt handler, unless they say otherwise.
+ * Context of everything here, unless a function says otherwise: any thread; it takes the instance's
+ * lock, waits for the hardware (bounded), does not sleep, and must not be called from an interrupt
+ * handler.
  */
 #ifndef SLUICE_INTERRUPT_H
 #define SLUICE_INTERRUPT_H
@@ -131,7 +132,8 @@ sluice_interrupt_route(struct sluice_interrupt *interrupt, unsigned index,
 /**
  * Makes an entry refuse, without a fault record. What the device sends meanwhile is lost; to hold
  * it back instead, mask at the device or the pin. sluice_interrupt_route makes it deliver again.
- * Returns: OK (no message comes any more); RANGE; STATE; TIMEOUT or HARDWARE (it may still come).
+ * Returns: OK (no message comes any more); INVALID (a pointer is NULL); RANGE; STATE; TIMEOUT or
+ * HARDWARE (it may still come).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_interrupt_mask(struct sluice_interrupt *interrupt, unsigned index);

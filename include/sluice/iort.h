@@ -78,6 +78,7 @@ struct sluice_iort_region {
     uint64_t length;
 };
 
+/** The next node. */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_iort_next(const struct sluice_acpi_table *table, struct sluice_acpi_cursor *cursor,
                  struct sluice_iort_node *out, struct sluice_acpi_error *error);
@@ -165,16 +166,23 @@ struct sluice_rimt_wire {
     uint32_t flags; /**< bit 0 level-triggered, bit 1 active high */
 };
 
+/** The next node. */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_rimt_next(const struct sluice_acpi_table *table, struct sluice_acpi_cursor *cursor,
                  struct sluice_rimt_node *out, struct sluice_acpi_error *error);
+
+/** The index-th mapping of a node. Returns: OK; NOT_FOUND (past the last); FIRMWARE. */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_rimt_mapping(const struct sluice_acpi_table *table, const struct sluice_rimt_node *node,
                     uint32_t index, struct sluice_rimt_mapping *out,
                     struct sluice_acpi_error *error);
+
+/** The index-th wired interrupt of an IOMMU. Returns: OK; NOT_FOUND (past the last); FIRMWARE. */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_rimt_wire(const struct sluice_acpi_table *table, const struct sluice_rimt_node *node,
                  uint32_t index, struct sluice_rimt_wire *out, struct sluice_acpi_error *error);
+
+/** "IOMMU" for a type, or "unknown". Never NULL. */
 SLUICE_API const char *sluice_rimt_type_text(uint8_t type);
 
 /* ---- VIOT: virtio-iommu [ACPI 5.2.33] ---- */
@@ -199,9 +207,12 @@ struct sluice_viot_node {
     uint32_t reference; /**< offset of the virtio-iommu's node; 0: this is one */
 };
 
+/** The next node. */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_viot_next(const struct sluice_acpi_table *table, struct sluice_acpi_cursor *cursor,
                  struct sluice_viot_node *out, struct sluice_acpi_error *error);
+
+/** "virtio-iommu on PCI" for a type, or "unknown". Never NULL. */
 SLUICE_API const char *sluice_viot_type_text(uint8_t type);
 
 #ifdef __cplusplus

@@ -16,6 +16,8 @@
  *
  * What changed in the parent is invalidated by the parent's own functions, with all that is nested
  * in it.
+ *
+ * Context of everything here: as in the head of sluice/instance.h, unless a function says more.
  */
 #ifndef SLUICE_NESTED_H
 #define SLUICE_NESTED_H

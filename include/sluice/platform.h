@@ -117,6 +117,9 @@ struct sluice_device_sources {
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_describe_device_sources(struct sluice *sluice, const struct sluice_device_sources *sources);
 
+/** Most memory of one range that is kept mapped; ranges that firmware's tables name included. */
+#define SLUICE_RESERVED_BYTES_MAX ((uint64_t)16 << 30)
+
 /**
  * PCI functions whose interrupt messages are isolated by the interrupt controller: it looks each
  * one up by who sent it, as the interconnect says and not the message, so that none raises what
@@ -175,7 +178,11 @@ struct sluice_reserved_memory {
     sluice_phys_t phys;
 };
 
-/** Says it. Returns: OK; STATE; NOT_FOUND; INVALID; NO_MEMORY. */
+/**
+ * Says it.
+ * Returns: OK; STATE; NOT_FOUND (no such unit); INVALID; FIRMWARE (memory of more than
+ * SLUICE_RESERVED_BYTES_MAX; logged); NO_MEMORY.
+ */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_describe_reserved(struct sluice *sluice, const struct sluice_reserved_memory *memory);
 

@@ -9,6 +9,8 @@
  *
  * An *isolation mode* is what one device gets. The calls of sluice/domain.h remain: they are held
  * to the level and to the groups too, and leave domains to the caller.
+ *
+ * Context of everything here: as in the head of sluice/instance.h, unless a function says more.
  */
 #ifndef SLUICE_PROTECTION_H
 #define SLUICE_PROTECTION_H
@@ -119,8 +121,11 @@ sluice_protection_check(struct sluice *sluice, enum sluice_protection level,
  * "external-facing" in a devicetree). Devices below are untrusted, whatever is said when they are
  * added; reserved regions of firmware are not given to them, since nobody knows what is there; and
  * the port stops requests that claim to be translated. May be called before start.
- * Returns: OK; NO_MEMORY; BUSY (a device below is in a domain as a trusted one: detach it first;
- * the log names it); STATE (suspended, or being started or stopped); INVALID.
+ * Returns: OK; INVALID (a pointer is NULL); BUSY (a device below is in a domain as a trusted one:
+ * detach it first; the log names it); STATE (suspended, or being started or stopped); NO_MEMORY
+ * (also: it leads outside now, and groups are as before); HARDWARE (it leads outside now, and a
+ * device below did not turn its ATS off); UNSUPPORTED (it leads outside now, and the level does not
+ * hold with it; on_obstacle and the log name what is missing).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_port_set_external(struct sluice *sluice, uint16_t segment, uint16_t rid, bool external);
@@ -170,8 +175,8 @@ struct sluice_assignment {
  *                 sluice_dma_open
  * Returns: OK; BUSY (it is in a domain); DENIED (the log says why: its group is not its alone and
  * which bit is to blame; another device of its group is in another domain; it has memory reserved
- * by firmware, and which; it is untrusted, or the level forbids this mode); INVALID; those of
- * sluice_domain_create and sluice_domain_attach.
+ * by firmware, and which; it is untrusted, or the level forbids this mode); INVALID; STATE (not
+ * started); those of sluice_domain_create and sluice_domain_attach.
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_device_assign(struct sluice_device *device, const struct sluice_assignment *assignment,
@@ -180,8 +185,9 @@ sluice_device_assign(struct sluice_device *device, const struct sluice_assignmen
 /**
  * Ends what sluice_device_assign began: the device is blocked, and its domain destroyed when it was
  * the last one there.
- * Returns: OK; STATE (it was not assigned, or the instance does not run); BUSY (its DMA API is
- * open); TIMEOUT or HARDWARE (it is blocked and in no domain; may be called again).
+ * Returns: OK; INVALID (a pointer is NULL); STATE (it was not assigned, or the instance does not
+ * run); BUSY (its DMA API is open); TIMEOUT or HARDWARE (it is blocked and in no domain; may be
+ * called again).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_device_release(struct sluice_device *device);
 

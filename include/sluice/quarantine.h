@@ -70,8 +70,9 @@ sluice_device_health(struct sluice_device *device, struct sluice_device_health *
 
 /**
  * Cuts a device off by hand.
- * Returns: OK (also when it is already); STATE (not started); TIMEOUT or HARDWARE (its entries are
- * blocked, but the unit did not confirm that it let go of the old ones).
+ * Returns: OK (also when it is already); INVALID (a pointer is NULL); STATE (not started); TIMEOUT
+ * or HARDWARE (its entries are blocked, but the unit did not confirm that it let go of the old
+ * ones).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_device_quarantine(struct sluice_device *device);
@@ -81,10 +82,10 @@ sluice_device_quarantine(struct sluice_device *device);
  * where the host has none for it, a function level reset [PCIe 6.6.2]; its configuration header and
  * its MSI and MSI-X registers are put back, its bus mastering stays off for its driver to turn on.
  * Its interrupt entries refuse until they are routed again. Context: may take a second; not from a
- * fault subscriber or a quarantine handler. Returns: OK; STATE (it is not quarantined, somebody
- * recovers it already or is being told of it, or the instance is not started); UNSUPPORTED (there
- * is no way to reset it: it stays cut off); TIMEOUT (it did not come back from the reset, or the
- * unit does not answer); HARDWARE; NO_MEMORY; NO_SPACE.
+ * fault subscriber or a quarantine handler. Returns: OK; INVALID (a pointer is NULL); STATE (it is
+ * not quarantined, somebody recovers it already or is being told of it, or the instance is not
+ * started); UNSUPPORTED (there is no way to reset it: it stays cut off); TIMEOUT (it did not come
+ * back from the reset, or the unit does not answer); HARDWARE; NO_MEMORY; NO_SPACE.
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status sluice_device_recover(struct sluice_device *device);
 

@@ -31,6 +31,8 @@
  *
  * Nothing takes strict away again by itself, no later failure either, as with a unit that becomes
  * degraded: the log says it loudly.
+ *
+ * Context of everything here: as in the head of sluice/instance.h, unless a function says more.
  */
 #ifndef SLUICE_SELFTEST_H
 #define SLUICE_SELFTEST_H
@@ -178,7 +180,8 @@ sluice_selftest_run(struct sluice_device *device, const struct sluice_selftest_c
 
 /**
  * The evidence of the index-th unit (as sluice_unit_info counts them). Context: any thread.
- * Returns: OK (see `made`); NOT_FOUND (index is not below the count; no unit before start).
+ * Returns: OK (see `made`); INVALID (a pointer is NULL); NOT_FOUND (index is not below the count;
+ * no unit before start).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status
 sluice_selftest_evidence(struct sluice *sluice, unsigned index,

@@ -248,19 +248,19 @@ static enum sluice_status add_reserved_locked(struct sluice *sluice,
 {
     const struct platform_reader reader = {sluice, &sluice->platform, NULL};
     const struct platform_unit *unit = unit_numbered(sluice, from->unit);
+    const struct platform_reserved what = {.first = from->first,
+                                           .last = from->last,
+                                           .offset = from->moved ? from->phys - from->first : 0,
+                                           .prot = from->prot};
     struct platform_reserved *reserved;
     struct platform_scope *scope;
     enum sluice_status status;
 
     if (unit == NULL)
         return SLUICE_ERR_NOT_FOUND;
-    status = platform_make_reserved(&reader, 0, &reserved);
+    status = platform_make_reserved(&reader, &what, &reserved);
     if (status != SLUICE_OK)
         return status;
-    reserved->first = from->first;
-    reserved->last = from->last;
-    reserved->offset = from->moved ? from->phys - from->first : 0;
-    reserved->prot = from->prot;
     status = platform_make_scope(sluice, &reserved->scopes, PLATFORM_SCOPE_IDS, 0, &scope);
     if (status != SLUICE_OK) {
         list_remove(&reserved->node);

@@ -87,18 +87,19 @@ static enum sluice_status add_reserved(const struct platform_reader *reader,
 {
     const struct sluice_acpi_error inverted = {rmrr->offset + 16,
                                                "reserved region ends before it begins"};
+    const struct platform_reserved what = {.segment = rmrr->segment,
+                                           .first = rmrr->base,
+                                           .last = rmrr->last,
+                                           .prot = SLUICE_PROT_READ | SLUICE_PROT_WRITE,
+                                           .table_offset = rmrr->offset};
     struct platform_reserved *reserved;
     enum sluice_status status;
 
     if (rmrr->base > rmrr->last)
         return platform_malformed(reader, &inverted);
-    status = platform_make_reserved(reader, rmrr->offset, &reserved);
+    status = platform_make_reserved(reader, &what, &reserved);
     if (status != SLUICE_OK)
         return status;
-    reserved->segment = rmrr->segment;
-    reserved->first = rmrr->base;
-    reserved->last = rmrr->last;
-    reserved->prot = SLUICE_PROT_READ | SLUICE_PROT_WRITE;
     return add_scopes(reader, &reserved->scopes, rmrr);
 }
 

@@ -222,16 +222,17 @@ static enum sluice_status add_regions(const struct platform_reader *reader,
 
     for (uint32_t i = 0;
          (status = sluice_iort_region(reader->table, node, i, &region, &error)) == SLUICE_OK; i++) {
+        const struct platform_reserved what = {.first = region.base,
+                                               .last = region.base + (region.length - 1),
+                                               .prot = SLUICE_PROT_READ | SLUICE_PROT_WRITE,
+                                               .table_offset = region.offset};
         struct platform_reserved *reserved;
 
         if (region.length == 0 || region.base > UINT64_MAX - (region.length - 1))
             return platform_refused(reader, region.offset, "reserved memory is empty or inverted");
-        status = platform_make_reserved(reader, region.offset, &reserved);
+        status = platform_make_reserved(reader, &what, &reserved);
         if (status != SLUICE_OK)
             return status;
-        reserved->first = region.base;
-        reserved->last = region.base + (region.length - 1);
-        reserved->prot = SLUICE_PROT_READ | SLUICE_PROT_WRITE;
         status = visit_mappings(reader, node, visit_region, reserved);
         if (status != SLUICE_OK)
             return status;

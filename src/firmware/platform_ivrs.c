@@ -288,11 +288,16 @@ static enum sluice_status region_devices(const struct platform_reader *reader,
 static enum sluice_status add_region(const struct platform_reader *reader,
                                      const struct sluice_ivrs_block *ivmd)
 {
-    uint32_t prot = region_prot(ivmd->flags);
+    /* Firmware with several segments puts the segment into the lowest reserved bytes. */
+    const struct platform_reserved what = {.segment = (uint16_t)ivmd->reserved,
+                                           .first = ivmd->base,
+                                           .last = ivmd->base + (ivmd->length - 1),
+                                           .prot = region_prot(ivmd->flags),
+                                           .table_offset = ivmd->offset};
     struct platform_reserved *region;
     enum sluice_status status;
 
-    if (ivmd->length == 0 || prot == 0) {
+    if (ivmd->length == 0 || what.prot == 0) {
         log_warning(reader->sluice,
                     "IVRS: offset %#x: memory at %#llx, %#llx bytes, flags %02x, demands nothing: "
                     "skipped",
@@ -302,14 +307,9 @@ static enum sluice_status add_region(const struct platform_reader *reader,
     }
     if (ivmd->base > UINT64_MAX - (ivmd->length - 1))
         return platform_refused(reader, ivmd->offset + 24, "memory reaches beyond all addresses");
-    status = platform_make_reserved(reader, ivmd->offset, &region);
+    status = platform_make_reserved(reader, &what, &region);
     if (status != SLUICE_OK)
         return status;
-    /* Firmware with several segments puts the segment into the lowest reserved bytes. */
-    region->segment = (uint16_t)ivmd->reserved;
-    region->first = ivmd->base;
-    region->last = ivmd->base + (ivmd->length - 1);
-    region->prot = prot;
     return region_devices(reader, ivmd, region);
 }
 

@@ -41,15 +41,27 @@ enum sluice_status platform_make_scope(struct sluice *sluice, struct list_node *
     return SLUICE_OK;
 }
 
-enum sluice_status platform_make_reserved(const struct platform_reader *reader, uint32_t offset,
+enum sluice_status platform_make_reserved(const struct platform_reader *reader,
+                                          const struct platform_reserved *what,
                                           struct platform_reserved **out)
 {
-    struct platform_reserved *reserved = host_alloc(reader->sluice, sizeof(*reserved));
+    struct platform_reserved *reserved;
 
+    if (what->prot != 0 && what->last - what->first >= SLUICE_RESERVED_BYTES_MAX) {
+        log_error(reader->sluice,
+                  "%s: offset %#x: reserved memory %#llx-%#llx is more than the %llu GiB that are "
+                  "kept mapped for a device",
+                  reader->table != NULL ? reader->table->signature : "described by the host",
+                  (unsigned)what->table_offset, (unsigned long long)what->first,
+                  (unsigned long long)what->last,
+                  (unsigned long long)SLUICE_RESERVED_BYTES_MAX >> 30);
+        return SLUICE_ERR_FIRMWARE;
+    }
+    reserved = host_alloc(reader->sluice, sizeof(*reserved));
     if (reserved == NULL)
         return SLUICE_ERR_NO_MEMORY;
+    *reserved = *what;
     list_init(&reserved->scopes);
-    reserved->table_offset = offset;
     list_append(&reader->platform->reserved, &reserved->node);
     *out = reserved;
     return SLUICE_OK;

@@ -34,7 +34,12 @@ enum sluice_status platform_make_unit(const struct platform_reader *reader, uint
 enum sluice_status platform_make_scope(struct sluice *sluice, struct list_node *scopes,
                                        enum platform_scope_kind kind, uint32_t offset,
                                        struct platform_scope **out);
-enum sluice_status platform_make_reserved(const struct platform_reader *reader, uint32_t offset,
+/**
+ * Appends a copy of `what`, whose range does not end before it begins, for nobody yet.
+ * Returns: OK; FIRMWARE (more than would be kept mapped; logged); NO_MEMORY.
+ */
+enum sluice_status platform_make_reserved(const struct platform_reader *reader,
+                                          const struct platform_reserved *what,
                                           struct platform_reserved **out);
 
 /** Appends a copy. Returns: OK (also when there are too many: those are known to nobody);

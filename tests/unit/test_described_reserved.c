@@ -201,12 +201,33 @@ static void kept_free_too_late(void **state)
     described_end(&world);
 }
 
+/* More than is kept mapped for anybody; addresses that are only kept free may be as many. */
+static void too_much(void **state)
+{
+    struct sluice_reserved_memory memory = {.first_id = 0x300,
+                                            .id_count = 1,
+                                            .first = 0x100000000,
+                                            .last = 0x100000000 + SLUICE_RESERVED_BYTES_MAX,
+                                            .prot = SLUICE_PROT_READ};
+    struct described world;
+
+    (void)state;
+    described_begin(&world);
+    assert_int_equal(sluice_describe_reserved(world.sluice, &memory), SLUICE_ERR_FIRMWARE);
+    assert_true(model_host_logged(world.host, "reserved memory 0x100000000-0x500000000 is more"));
+    memory.prot = 0;
+    assert_int_equal(sluice_describe_reserved(world.sluice, &memory), SLUICE_OK);
+    memory.prot = SLUICE_PROT_READ;
+    memory.last--;
+    assert_int_equal(sluice_describe_reserved(world.sluice, &memory), SLUICE_OK);
+    described_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reserved_by_stream),
-        cmocka_unit_test(moved_memory),
-        cmocka_unit_test(addresses_kept_free),
+        cmocka_unit_test(reserved_by_stream), cmocka_unit_test(too_much),
+        cmocka_unit_test(moved_memory),       cmocka_unit_test(addresses_kept_free),
         cmocka_unit_test(kept_free_too_late),
     };
 

@@ -293,6 +293,8 @@ static void broken(void **state)
         {"set ivmd#1.flags 7\nset ivmd#1.device 0x1000\n",
          "range of devices ends before it begins"},
         {"set ivmd.base 0xffffffffffffffff\n", "beyond all addresses"},
+        {"set ivmd.bytes 0x10000000000\n",
+         "reserved memory 0x3bc95000-0x1003bc94fff is more than the 16 GiB"},
         {"set ivhd#2.length 0x4000\n", "out of the table"},
         {"cut 44\n", ""},
     };

@@ -249,6 +249,17 @@ static void iort_reserved_for_many(void **state)
     bench_end(&bench);
 }
 
+/* And as much memory. */
+static void iort_reserved_much(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_begin(&bench);
+    assert_int_equal(add_changed(&bench, "iort", "set rmr.bytes 0x400000000\n"), SLUICE_OK);
+    bench_end(&bench);
+}
+
 static void iort_refused(void **state)
 {
     static const struct breakage breakages[] = {
@@ -261,6 +272,8 @@ static void iort_refused(void **state)
         {"set rc.array 100\n", "an array of the node reaches out of it"},
         {"set rmr.bytes 0\n", "reserved memory is empty or inverted"},
         {"set rmr.bytes 0xffffffffffffffff\n", "reserved memory is empty or inverted"},
+        {"set rmr.bytes 0x400000001\n",
+         "reserved memory 0x80000000-0x480000000 is more than the 16 GiB"},
         {"set rmrmap.more 0x1000\n", "reserved memory for too many stream IDs"},
         {"set rmrmap.more 0xffffffff\n", "reserved memory for too many stream IDs"},
         {"set rmrmap.more 0xfff\n" ANOTHER_RMR, "reserved memory for too many stream IDs"},
@@ -377,15 +390,11 @@ static void viot_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(iort_units),
-        cmocka_unit_test(iort_devices),
-        cmocka_unit_test(iort_reserved),
-        cmocka_unit_test(iort_reserved_for_many),
-        cmocka_unit_test(iort_nobody_translates),
-        cmocka_unit_test(iort_refused),
-        cmocka_unit_test(rimt_units_and_devices),
-        cmocka_unit_test(rimt_refused),
-        cmocka_unit_test(viot_units_and_devices),
+        cmocka_unit_test(iort_units),         cmocka_unit_test(iort_devices),
+        cmocka_unit_test(iort_reserved),      cmocka_unit_test(iort_reserved_for_many),
+        cmocka_unit_test(iort_reserved_much), cmocka_unit_test(iort_nobody_translates),
+        cmocka_unit_test(iort_refused),       cmocka_unit_test(rimt_units_and_devices),
+        cmocka_unit_test(rimt_refused),       cmocka_unit_test(viot_units_and_devices),
         cmocka_unit_test(viot_refused),
     };
 

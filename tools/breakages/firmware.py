@@ -19,4 +19,8 @@ ROWS = [
              "    if (unit != NULL && unit->ivhd.type > ivhd->type)",
              "    if (unit != NULL && unit->ivhd.type < ivhd->type)",
              ["platform-ivrs"]),
+    Breakage("reserved-memory-without-end", "6, bounded", "src/firmware/platform_make.c",
+             "    if (what->prot != 0 && what->last - what->first >= SLUICE_RESERVED_BYTES_MAX) {",
+             "    if (false) {",
+             ["platform-nodes", "platform-ivrs", "described-reserved"]),
 ]
