@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * First stages of somebody else's on a second stage of ours [RISC-V IOMMU 2.1.3, 2.2, 2.3, 6.3]. The
- * guest chooses its first stage, or the process directory that leads to its first stages, and
+ * First stages of somebody else's on a second stage of ours [RISC-V IOMMU 2.1.3, 2.2, 2.3, 6.3].
+ * The guest chooses its first stage, or the process directory that leads to its first stages, and
  * everything in them. All these addresses are the guest's: the second stage bounds the reading of
  * directories and tables like the accesses themselves. The second stage, the GSCID and the MSI page
  * table are ours, and so is every bit of TC but those that say which of the two it is and where
