@@ -55,7 +55,8 @@ struct sluice_device_config {
  * @param out      owned by the instance; give it back with sluice_device_remove
  * Returns: OK; STATE (not started); EXISTS (added before); NOT_FOUND (no unit covers it, or one of
  * its requester IDs: its DMA is not protected, and the log says so); UNSUPPORTED (it is behind more
- * than one unit); INVALID; NO_MEMORY; NO_SPACE (more than SLUICE_DEVICE_IDS_MAX IDs);
+ * than one unit); INVALID; NO_MEMORY; NO_SPACE (more than SLUICE_DEVICE_IDS_MAX IDs,
+ * or a function with more than 8 requester IDs);
  * HARDWARE (untrusted, and its translation cache does not turn off).
  */
 SLUICE_API SLUICE_MUST_CHECK enum sluice_status

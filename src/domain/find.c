@@ -65,6 +65,8 @@ enum sluice_status device_find_pci_locked(struct sluice *sluice,
                   LOG_RID_ARGS(config->segment, config->rid));
         return SLUICE_ERR_NOT_FOUND;
     }
+    if (!pci_requester_ids_fit(sluice, config->segment, config->rid))
+        return SLUICE_ERR_NO_SPACE;
     status = device_make_locked(sluice, unit, config, PCI_MAX_ALIASES, &device);
     if (status != SLUICE_OK)
         return status;

@@ -309,6 +309,10 @@ static bool prepare_function(void *arg, uint16_t segment, uint16_t rid)
                     (unsigned long long)prepare->region->last);
         return true;
     }
+    if (!pci_requester_ids_fit(sluice, segment, rid)) {
+        prepare->status = SLUICE_ERR_NO_SPACE;
+        return false;
+    }
     count = pci_requester_ids(sluice, segment, rid, rids);
     for (unsigned i = 0; i < count && prepare->status == SLUICE_OK; i++) {
         struct source *source;

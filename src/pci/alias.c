@@ -6,14 +6,21 @@
  */
 #include "pci/pci.h"
 
+/** Counts on past the last that there is room for, so that the caller sees that some are lost. */
 static void add_alias(uint16_t rids[PCI_MAX_ALIASES], unsigned *count, uint16_t rid)
 {
-    for (unsigned i = 0; i < *count; i++) {
+    for (unsigned i = 0; i < *count && i < PCI_MAX_ALIASES; i++) {
         if (rids[i] == rid)
             return;
     }
     if (*count < PCI_MAX_ALIASES)
-        rids[(*count)++] = rid;
+        rids[*count] = rid;
+    ++*count;
+}
+
+static unsigned that_fit(unsigned count)
+{
+    return count < PCI_MAX_ALIASES ? count : PCI_MAX_ALIASES;
 }
 
 /** IDs that firmware says the function's requests carry (alias entries of an IVHD). */
@@ -49,8 +56,8 @@ static void add_quirk_aliases(struct sluice *sluice, uint16_t segment, uint16_t 
         add_alias(rids, count, (uint16_t)((rid & 0xff00u) | quirk->value));
 }
 
-unsigned pci_own_ids(struct sluice *sluice, uint16_t segment, uint16_t rid,
-                     uint16_t out_rids[PCI_MAX_ALIASES])
+static unsigned own_ids(struct sluice *sluice, uint16_t segment, uint16_t rid,
+                        uint16_t out_rids[PCI_MAX_ALIASES])
 {
     unsigned count = 0;
 
@@ -58,6 +65,12 @@ unsigned pci_own_ids(struct sluice *sluice, uint16_t segment, uint16_t rid,
     add_firmware_aliases(sluice, segment, rid, out_rids, &count);
     add_quirk_aliases(sluice, segment, rid, out_rids, &count);
     return count;
+}
+
+unsigned pci_own_ids(struct sluice *sluice, uint16_t segment, uint16_t rid,
+                     uint16_t out_rids[PCI_MAX_ALIASES])
+{
+    return that_fit(own_ids(sluice, segment, rid, out_rids));
 }
 
 /** A root port or a switch port: what is below it sits on a link. */
@@ -89,11 +102,11 @@ enum pci_passage pci_bridge_passage(struct sluice *sluice, uint16_t segment, uin
     }
 }
 
-unsigned pci_requester_ids(struct sluice *sluice, uint16_t segment, uint16_t rid,
-                           uint16_t out_rids[PCI_MAX_ALIASES])
+static unsigned all_ids(struct sluice *sluice, uint16_t segment, uint16_t rid,
+                        uint16_t out_rids[PCI_MAX_ALIASES])
 {
     uint8_t bus = SLUICE_RID_BUS(rid);
-    unsigned count = pci_own_ids(sluice, segment, rid, out_rids);
+    unsigned count = own_ids(sluice, segment, rid, out_rids);
     uint16_t bridge;
 
     for (unsigned depth = 0;
@@ -113,4 +126,21 @@ unsigned pci_requester_ids(struct sluice *sluice, uint16_t segment, uint16_t rid
         bus = SLUICE_RID_BUS(bridge);
     }
     return count;
+}
+
+unsigned pci_requester_ids(struct sluice *sluice, uint16_t segment, uint16_t rid,
+                           uint16_t out_rids[PCI_MAX_ALIASES])
+{
+    return that_fit(all_ids(sluice, segment, rid, out_rids));
+}
+
+bool pci_requester_ids_fit(struct sluice *sluice, uint16_t segment, uint16_t rid)
+{
+    uint16_t rids[PCI_MAX_ALIASES];
+
+    if (all_ids(sluice, segment, rid, rids) <= PCI_MAX_ALIASES)
+        return true;
+    log_error(sluice, LOG_RID ": firmware and bridges give it more than %u requester IDs: refused",
+              LOG_RID_ARGS(segment, rid), PCI_MAX_ALIASES);
+    return false;
 }

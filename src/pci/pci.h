@@ -201,10 +201,14 @@ bool pci_scope_covers(struct sluice *sluice, const struct platform_scope *scope,
 
 /**
  * The requester IDs under which a function's transactions reach the unit, its own first.
- * Returns how many were stored, 1 to PCI_MAX_ALIASES.
+ * Returns how many were stored, 1 to PCI_MAX_ALIASES. Who lets a device in asks first whether that
+ * is all of them: one that is forgotten would be another device's alone.
  */
 unsigned pci_requester_ids(struct sluice *sluice, uint16_t segment, uint16_t rid,
                            uint16_t out_rids[PCI_MAX_ALIASES]);
+
+/** Whether a function has no more requester IDs than there is room for; logs it otherwise. */
+bool pci_requester_ids_fit(struct sluice *sluice, uint16_t segment, uint16_t rid);
 
 /**
  * IDs that a function itself puts on its requests, its own first: without what bridges do, with

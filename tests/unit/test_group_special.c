@@ -316,6 +316,31 @@ static void test_absurd_bridges(void **state)
     topology_finish(&topo);
 }
 
+/* Each conventional bridge may put its own ID on a request: eight IDs are kept, a ninth refused. */
+static void test_too_many_requester_ids(void **state)
+{
+    struct sluice_device_config config = {0};
+    struct sluice_device *device;
+    struct node *bridge = NULL;
+    struct node *seventh = NULL, *eighth;
+
+    (void)state;
+    topology_init(&topo);
+    for (unsigned i = 0; i < 8; i++) {
+        if (i == 7)
+            seventh = topology_add(&topo, bridge, NODE_CONVENTIONAL, 2, 0);
+        bridge = topology_bridge(&topo, bridge, NODE_CONVENTIONAL, 1, 0);
+    }
+    eighth = topology_add(&topo, bridge, NODE_CONVENTIONAL, 1, 0);
+    topology_start(&topo);
+    config.rid = node_rid(eighth);
+    assert_int_equal(sluice_device_add(topo.scene.sluice, &config, &device), SLUICE_ERR_NO_SPACE);
+    assert_true(model_host_logged(topo.scene.machine->host, "more than 8 requester IDs"));
+    device = node_device(&topo, seventh);
+    assert_int_equal(sluice_device_remove(device), SLUICE_OK);
+    topology_finish(&topo);
+}
+
 static struct sluice_host_ops blind_ops;
 
 static void be_blind(struct sluice_config *config, void *arg)
@@ -390,6 +415,7 @@ int main(void)
         cmocka_unit_test(test_virtual_functions),
         cmocka_unit_test(test_a_plugged_device_joins),
         cmocka_unit_test(test_access_control_survives_sleep),
+        cmocka_unit_test(test_too_many_requester_ids),
         cmocka_unit_test(test_absurd_bridges),
         cmocka_unit_test(test_without_configuration_space),
         cmocka_unit_test(test_questions_without_an_answer),

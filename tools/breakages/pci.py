@@ -4,6 +4,10 @@
 from lib.breakage import Breakage
 
 ROWS = [
+    Breakage("requester-id-forgotten", "3, separation", "src/domain/find.c",
+             "    if (!pci_requester_ids_fit(sluice, config->segment, config->rid))",
+             "    if (false && !pci_requester_ids_fit(sluice, config->segment, config->rid))",
+             ["group-special"]),
     Breakage("requester-id-unmasked", "3, separation", "src/pci/scope.c",
              "return (uint16_t)(rid & ~(unsigned)scope->rid_ignored);",
              "(void)scope;\n    return rid;",
