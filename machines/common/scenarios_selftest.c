@@ -114,14 +114,17 @@ static void check_evidence(const struct lab *lab, const struct sluice_selftest_e
               "the unit reported what it stopped");
 }
 
-static unsigned first_unit_of(struct lab *lab, const struct sluice_selftest_evidence *evidence)
+/* What the instance keeps of the same unit. */
+static bool find_kept(struct lab *lab, const struct sluice_selftest_evidence *evidence,
+                      struct sluice_selftest_evidence *out_kept)
 {
-    struct sluice_selftest_evidence each;
     unsigned index = 0;
-    while (sluice_selftest_evidence(lab->sluice, index, &each) == SLUICE_OK &&
-           each.unit != evidence->unit)
+    while (sluice_selftest_evidence(lab->sluice, index, out_kept) == SLUICE_OK) {
+        if (out_kept->unit == evidence->unit)
+            return true;
         index++;
-    return index;
+    }
+    return false;
 }
 
 /* Its own, and that of another device for a vector of the same handler. */
@@ -158,9 +161,7 @@ static void run_test(struct lab *lab, struct tester *tester, struct sluice_devic
               has_pattern(high.virt, WATCH_BYTES, WATCH_SEED + 1),
           "memory of the machine, at 0x%lx and 0x%lx, is as it was", low.phys, high.phys);
     check(machine_host_pages_held() == held, "the library gave all its test pages back");
-    check(sluice_selftest_evidence(lab->sluice, first_unit_of(lab, &evidence), &kept) ==
-                  SLUICE_OK &&
-              kept.made && kept.verdict == evidence.verdict,
+    check(find_kept(lab, &evidence, &kept) && kept.made && kept.verdict == evidence.verdict,
           "the evidence is kept with the unit");
     check(sluice_device_domain(device) == NULL, "the device is in no domain, as before");
 }
