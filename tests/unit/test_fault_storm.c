@@ -31,7 +31,7 @@
 #define RECORD_NS    2000u
 #define CLOCK_NS     20u
 #define PAUSE_NS     2000u
-#define SHARE_FAULTS (STORM_FAULTS / 25)
+#define SHARE_FAULTS 40000u /* long enough for the share to settle */
 
 struct storm {
     struct scene scene;
