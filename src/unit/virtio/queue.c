@@ -410,6 +410,7 @@ enum sluice_status viommu_ask_probe_locked(struct viommu *viommu, uint32_t endpo
 {
     const struct viommu_request request = viommu_probe_request(endpoint);
 
-    __builtin_memset(viommu->queue.probe.virt, 0, SLUICE_PAGE_BYTES << viommu->queue.probe_order);
+    __builtin_memset(viommu->queue.probe.virt, 0,
+                     (size_t)SLUICE_PAGE_BYTES << viommu->queue.probe_order);
     return viommu_ask_locked(viommu, &request, out_result);
 }
