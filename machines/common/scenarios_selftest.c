@@ -115,12 +115,11 @@ static void check_evidence(const struct lab *lab, const struct sluice_selftest_e
 }
 
 /* What the instance keeps of the same unit. */
-static bool find_kept(struct lab *lab, const struct sluice_selftest_evidence *evidence,
-                      struct sluice_selftest_evidence *out_kept)
+static bool find_kept(struct lab *lab, const char *unit, struct sluice_selftest_evidence *out_kept)
 {
     unsigned index = 0;
     while (sluice_selftest_evidence(lab->sluice, index, out_kept) == SLUICE_OK) {
-        if (out_kept->unit == evidence->unit)
+        if (out_kept->unit == unit)
             return true;
         index++;
     }
@@ -149,7 +148,8 @@ static void run_test(struct lab *lab, struct tester *tester, struct sluice_devic
     if (!remap_wanted() && arch_messages_have_senders())
         config.has_messages = find_messages(lab, tester, &config);
     struct page low = lab_page(lab, WATCHED), high = lab_high_page(lab, WATCHED);
-    struct sluice_selftest_evidence evidence, kept;
+    struct sluice_selftest_evidence evidence;
+    enum sluice_selftest_outcome verdict;
     uint64_t held = machine_host_pages_held();
     fill_pattern(low.virt, WATCH_BYTES, WATCH_SEED);
     fill_pattern(high.virt, WATCH_BYTES, WATCH_SEED + 1);
@@ -161,7 +161,8 @@ static void run_test(struct lab *lab, struct tester *tester, struct sluice_devic
               has_pattern(high.virt, WATCH_BYTES, WATCH_SEED + 1),
           "memory of the machine, at 0x%lx and 0x%lx, is as it was", low.phys, high.phys);
     check(machine_host_pages_held() == held, "the library gave all its test pages back");
-    check(find_kept(lab, &evidence, &kept) && kept.made && kept.verdict == evidence.verdict,
+    verdict = evidence.verdict;
+    check(find_kept(lab, evidence.unit, &evidence) && evidence.made && evidence.verdict == verdict,
           "the evidence is kept with the unit");
     check(sluice_device_domain(device) == NULL, "the device is in no domain, as before");
 }
