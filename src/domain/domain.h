@@ -256,6 +256,20 @@ SLUICE_MUST_CHECK enum sluice_status domain_reserve_locked(struct sluice_domain 
                                                            enum sluice_reserved_kind kind,
                                                            sluice_iova_t first, sluice_iova_t last);
 
+/** Whether a range was reserved before as what it is. */
+bool domain_has_reserved(struct sluice_domain *domain, enum sluice_reserved_kind kind,
+                         sluice_iova_t first, sluice_iova_t last);
+/**
+ * Takes addresses out of a domain that mean something else to a unit or a device, or are to be kept
+ * free; not out of an identity domain. Whole pages. Under sluice->lock.
+ * Returns: OK (also past the domain's last address); EXISTS (something is mapped there); NO_SPACE
+ * (too many, or too much to look through for what is mapped); NO_MEMORY.
+ */
+SLUICE_MUST_CHECK enum sluice_status domain_keep_free_locked(struct sluice_domain *domain,
+                                                             enum sluice_reserved_kind kind,
+                                                             sluice_iova_t first,
+                                                             sluice_iova_t last);
+
 /* ---- flush.c ---- */
 
 /**

@@ -68,9 +68,6 @@ bool firmware_region_at(struct sluice *sluice, const struct region_user *user, u
     return false;
 }
 
-/** Most pages that are looked at for whether addresses are free: 1 GiB of the smallest. */
-#define KEPT_FREE_MAX_PAGES ((uint64_t)1 << 18)
-
 /** Whether a page is mapped to its memory already, by a region that overlaps this one. */
 static bool mapped_right(struct sluice_domain *domain, sluice_iova_t page, uint64_t offset)
 {
@@ -126,21 +123,6 @@ static enum sluice_status map_region(struct sluice_domain *domain,
     return SLUICE_OK;
 }
 
-/** Whether a range was reserved in the domain for a device that joined before. */
-static bool already_reserved(struct sluice_domain *domain, enum sluice_reserved_kind kind,
-                             sluice_iova_t first, sluice_iova_t last)
-{
-    unsigned count = atomic_load_explicit(&domain->reserved_count, memory_order_relaxed);
-
-    for (unsigned i = 0; i < count; i++) {
-        const struct domain_reserved *reserved = domain_reserved_at(domain, i);
-
-        if (reserved->kind == kind && reserved->first <= first && reserved->last >= last)
-            return true;
-    }
-    return false;
-}
-
 enum sluice_status region_add_locked(struct sluice_domain *domain,
                                      const struct platform_reserved *region,
                                      enum sluice_reserved_kind kind)
@@ -148,7 +130,8 @@ enum sluice_status region_add_locked(struct sluice_domain *domain,
     struct domain_manager *manager = atomic_load_explicit(&domain->manager, memory_order_relaxed);
     enum sluice_status status;
 
-    if (already_reserved(domain, kind, region_begin(domain, region), region_last(domain, region)))
+    if (domain_has_reserved(domain, kind, region_begin(domain, region),
+                            region_last(domain, region)))
         return SLUICE_OK;
     /* Before it is mapped, so that no address in it is handed out meanwhile. */
     if (manager != NULL) {
@@ -167,41 +150,6 @@ enum sluice_status region_add_locked(struct sluice_domain *domain,
     return status;
 }
 
-/** Takes addresses out of a domain, unless somebody uses them there already. */
-static enum sluice_status keep_free(struct sluice_domain *domain,
-                                    const struct platform_reserved *region)
-{
-    const unsigned bits = domain->pt.config.iova_bits;
-    const uint64_t step = domain_page_bytes(domain);
-    sluice_iova_t begin = region_begin(domain, region);
-    sluice_iova_t last = region_last(domain, region);
-    struct sluice_mapping mapping;
-
-    if (domain->kind == SLUICE_DOMAIN_IDENTITY || (bits < 64 && begin >> bits != 0))
-        return SLUICE_OK;
-    if (bits < 64 && last >> bits != 0)
-        last = ((sluice_iova_t)1 << bits) - 1;
-    if (already_reserved(domain, SLUICE_RESERVED_SPECIAL, begin, last))
-        return SLUICE_OK;
-    for (sluice_iova_t page = begin; !domain_maps_nothing(domain); page += step) {
-        if ((page - begin) / step >= KEPT_FREE_MAX_PAGES) {
-            log_error(domain->sluice,
-                      "domain '%s': %#llx-%#llx is too much to look through: attach the device "
-                      "before anything is mapped there",
-                      domain->name, (unsigned long long)begin, (unsigned long long)last);
-            return SLUICE_ERR_NO_SPACE;
-        }
-        if (domain_lookup(domain, page, &mapping) == SLUICE_OK) {
-            log_error(domain->sluice, "domain '%s': %#llx is mapped, and to be kept free",
-                      domain->name, (unsigned long long)page);
-            return SLUICE_ERR_EXISTS;
-        }
-        if (page > last - step)
-            break;
-    }
-    return domain_reserve_locked(domain, SLUICE_RESERVED_SPECIAL, begin, last);
-}
-
 enum sluice_status firmware_regions_apply_locked(struct sluice_domain *domain,
                                                  const struct region_user *user, bool relaxed)
 {
@@ -211,7 +159,8 @@ enum sluice_status firmware_regions_apply_locked(struct sluice_domain *domain,
     for (unsigned i = 0;
          status == SLUICE_OK && firmware_region_at(domain->sluice, user, i, &region); i++) {
         if (region->prot == 0)
-            status = keep_free(domain, region);
+            status = domain_keep_free_locked(domain, SLUICE_RESERVED_SPECIAL, region->first,
+                                             region->last);
         else if (!relaxed)
             status = region_add_locked(domain, region, SLUICE_RESERVED_FIRMWARE);
     }

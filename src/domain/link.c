@@ -16,39 +16,6 @@ static struct domain_link *find_link(struct sluice_domain *domain, const struct 
     return NULL;
 }
 
-static bool is_reserved(struct sluice_domain *domain, enum sluice_reserved_kind kind,
-                        sluice_iova_t first, sluice_iova_t last)
-{
-    unsigned count = atomic_load_explicit(&domain->reserved_count, memory_order_relaxed);
-
-    for (unsigned i = 0; i < count; i++) {
-        const struct domain_reserved *reserved = domain_reserved_at(domain, i);
-
-        if (reserved->kind == kind && reserved->first <= first && reserved->last >= last)
-            return true;
-    }
-    return false;
-}
-
-/** A range that the unit does not translate is nobody's to map. */
-static enum sluice_status reserve_range(struct sluice_domain *domain,
-                                        enum sluice_reserved_kind kind, sluice_iova_t first,
-                                        sluice_iova_t last)
-{
-    unsigned bits = domain->pt.config.iova_bits;
-    struct sluice_mapping mapping;
-
-    if (last == 0 || (bits < 64 && first >> bits != 0) || is_reserved(domain, kind, first, last))
-        return SLUICE_OK;
-    /* Mapped before this unit joined: the device would never reach what was mapped there. */
-    for (sluice_iova_t iova = first; iova <= last && !domain_maps_nothing(domain);
-         iova += SLUICE_PAGE_BYTES) {
-        if (domain_lookup(domain, iova, &mapping) == SLUICE_OK)
-            return SLUICE_ERR_EXISTS;
-    }
-    return domain_reserve_locked(domain, kind, first, last);
-}
-
 static enum sluice_status reserve_untranslated(struct sluice_domain *domain,
                                                const struct unit *unit)
 {
@@ -57,11 +24,11 @@ static enum sluice_status reserve_untranslated(struct sluice_domain *domain,
 
     if (domain->kind == SLUICE_DOMAIN_IDENTITY || domain->kind == SLUICE_DOMAIN_NESTED)
         return SLUICE_OK;
-    status = reserve_range(domain, SLUICE_RESERVED_INTERRUPT, caps->interrupt_first,
-                           caps->interrupt_last);
+    status = domain_keep_free_locked(domain, SLUICE_RESERVED_INTERRUPT, caps->interrupt_first,
+                                     caps->interrupt_last);
     if (status == SLUICE_OK)
-        status =
-            reserve_range(domain, SLUICE_RESERVED_SPECIAL, caps->special_first, caps->special_last);
+        status = domain_keep_free_locked(domain, SLUICE_RESERVED_SPECIAL, caps->special_first,
+                                         caps->special_last);
     return status;
 }
 
@@ -79,7 +46,7 @@ enum sluice_status domain_reserve_source_locked(struct sluice_domain *domain,
         if (status == SLUICE_ERR_NOT_FOUND)
             return SLUICE_OK;
         if (status == SLUICE_OK)
-            status = reserve_range(domain, region.kind, region.first, region.last);
+            status = domain_keep_free_locked(domain, region.kind, region.first, region.last);
     }
     return status;
 }

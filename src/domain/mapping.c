@@ -4,6 +4,9 @@
  */
 #include "domain/domain.h"
 
+/** Most pages that are looked at for whether addresses are free, under a lock. */
+#define KEPT_FREE_MAX_PAGES ((uint64_t)1 << 18)
+
 /** Checks a range against the smallest page and the aperture. */
 static enum sluice_status check_range(const struct sluice_domain *domain, sluice_iova_t iova,
                                       uint64_t bytes)
@@ -117,6 +120,63 @@ enum sluice_status domain_reserve_locked(struct sluice_domain *domain,
     /* Release: the entry is whole before it is counted; pairs with hits_reserved. */
     atomic_store_explicit(&domain->reserved_count, count + 1, memory_order_release);
     return SLUICE_OK;
+}
+
+bool domain_has_reserved(struct sluice_domain *domain, enum sluice_reserved_kind kind,
+                         sluice_iova_t first, sluice_iova_t last)
+{
+    unsigned count = atomic_load_explicit(&domain->reserved_count, memory_order_relaxed);
+
+    for (unsigned i = 0; i < count; i++) {
+        const struct domain_reserved *reserved = domain_reserved_at(domain, i);
+
+        if (reserved->kind == kind && reserved->first <= first && reserved->last >= last)
+            return true;
+    }
+    return false;
+}
+
+/** Whether nothing is mapped in `pages` pages and one more. Returns: OK; EXISTS; NO_SPACE. */
+static enum sluice_status look_through(struct sluice_domain *domain, sluice_iova_t begin,
+                                       uint64_t pages)
+{
+    const uint64_t step = domain_page_bytes(domain);
+    struct sluice_mapping mapping;
+
+    if (!domain_maps_nothing(domain) && pages >= KEPT_FREE_MAX_PAGES) {
+        log_error(domain->sluice,
+                  "domain '%s': from %#llx on it is too much to look through: attach the device "
+                  "before anything is mapped",
+                  domain->name, (unsigned long long)begin);
+        return SLUICE_ERR_NO_SPACE;
+    }
+    for (uint64_t i = 0; i <= pages && !domain_maps_nothing(domain); i++) {
+        if (domain_lookup(domain, begin + i * step, &mapping) != SLUICE_OK)
+            continue;
+        log_error(domain->sluice, "domain '%s': %#llx is mapped, and to be kept free", domain->name,
+                  (unsigned long long)(begin + i * step));
+        return SLUICE_ERR_EXISTS;
+    }
+    return SLUICE_OK;
+}
+
+enum sluice_status domain_keep_free_locked(struct sluice_domain *domain,
+                                           enum sluice_reserved_kind kind, sluice_iova_t first,
+                                           sluice_iova_t last)
+{
+    const unsigned bits = domain->pt.config.iova_bits;
+    enum sluice_status status;
+
+    if (domain->kind == SLUICE_DOMAIN_IDENTITY || last == 0 || (bits < 64 && first >> bits != 0))
+        return SLUICE_OK;
+    first &= ~(domain_page_bytes(domain) - 1);
+    last |= domain_page_bytes(domain) - 1;
+    if (bits < 64 && last >> bits != 0)
+        last = ((sluice_iova_t)1 << bits) - 1;
+    if (domain_has_reserved(domain, kind, first, last))
+        return SLUICE_OK;
+    status = look_through(domain, first, (last - first) / domain_page_bytes(domain));
+    return status == SLUICE_OK ? domain_reserve_locked(domain, kind, first, last) : status;
 }
 
 /** Clears what was mapped when a unit did not confirm: the caller is told that it failed. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * What is due at a time and not because of a fault: silences that end, windows of the log that are
- * over. The host is asked for a poll then, where it can be;
- * else that happens at whatever poll or fault comes next.
+ * over. The host is asked for a poll then, where it can be; else that happens at whatever poll or
+ * fault comes next.
  *
  * Called by fault.c and work.c outside interrupts.
  */

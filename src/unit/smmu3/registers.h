@@ -82,7 +82,7 @@
     F(IDR3, XNX, 4, 4, "stage 2 execute permissions by privilege")                                 \
     F(IDR3, FWB, 8, 8, "stage 2 can force write-back")                                             \
     F(IDR3, RIL, 10, 10, "invalidation by range")                                                  \
-    F(IDR3, BBML, 12, 11, "1: the contiguous hint changes without a break, 2: sizes too")                              \
+    F(IDR3, BBML, 12, 11, "1: the contiguous hint changes live, 2: sizes too")                        \
     F(IDR5, OAS, 2, 0, "output addresses: 32, 36, 40, 42, 44, 48, 52 bits")                        \
     F(IDR5, GRAN4K, 4, 4, "4 KiB pages")                                                           \
     F(IDR5, GRAN16K, 5, 5, "16 KiB pages")                                                         \
